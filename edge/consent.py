@@ -1,0 +1,56 @@
+"""Who may be matched how. Every way that a member, a template or a withdrawal takes onto the box
+goes through here, and so does every reading of templates for matching.
+
+Called by the replica (what arrives) and by the presence desk (what is matched). The functions run
+inside a caller's transaction; the schema enforces the same rule once more from below.
+"""
+
+from edge.errors import ConsentMissing
+from edge.records import ConsentKind, Member, Moment, Stream
+from edge.storage import members
+from edge.storage.database import Transaction
+from edge.storage.members import Template
+from edge.storage.outbox import Executes
+from edge.storage.vault import Vault
+
+
+def accept_member(tx: Transaction, member: Member) -> None:
+    """Write a member. Without consent to the programme there is no profile on the box at all."""
+    if not member.agreed(ConsentKind.PROGRAMME):
+        raise ConsentMissing(
+            f"Member {member.id} has not agreed to the programme.",
+            "The platform must not send this profile; it was not stored.",
+        )
+    members.put(tx, tx.vault, member)
+
+
+def accept_template(tx: Transaction, template: Template) -> None:
+    """Write a face template. ConsentMissing without the member's consent to face recognition."""
+    member = members.get(tx, tx.vault, template.member)
+    if member is None or not member.agreed(ConsentKind.FACE):
+        raise ConsentMissing(
+            f"Member {template.member} has not agreed to face recognition.",
+            "The platform must not send this template; it was not stored.",
+        )
+    members.put_template(tx, tx.vault, template)
+
+
+def forget_member(tx: Transaction, member: str, moment: Moment) -> bool:
+    """Erase a profile with key, templates and consents, and say so upstream. False if unknown."""
+    known = members.erase(tx, member)
+    if known:
+        tx.execute("UPDATE visit SET member = NULL, reasons = '[]' WHERE member = ?", (member,))
+        tx.execute("UPDATE placed_order SET member = NULL WHERE member = ?", (member,))
+        tx.emit(Stream.CRIT, "erasure.done.v1", {"member": member}, moment)
+    return known
+
+
+def matchable(connection: Executes, vault: Vault, model: str) -> list[Template]:
+    """Templates that may be matched now: their member has agreed to face recognition."""
+    agreed = _agreed(connection, ConsentKind.FACE)
+    return [t for t in members.templates(connection, vault, model) if t.member in agreed]
+
+
+def _agreed(connection: Executes, kind: ConsentKind) -> frozenset[str]:
+    rows = connection.execute("SELECT member FROM consent WHERE kind = ?", (kind,)).fetchall()
+    return frozenset(row[0] for row in rows)

@@ -1,0 +1,296 @@
+"""Where observations come in: one connection per sensor, frames to observations, limits, silence.
+
+The supervisor (`edge/operation/sensors.py`) hands each connection to `serve`; the daemon takes
+batches from `batches` and gives them to the desks. In scenario time the intake merges the sensors
+in order of time and moves the clock; in real time it hands on what has arrived.
+"""
+
+import asyncio
+import re
+import secrets
+import socket
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock
+from edge.errors import BadWireFrame, DeviceGone
+from edge.records import Observation, SensorStatus
+from sensors import wire
+
+BATCH_MAX = 500
+"""Observations per transaction: from here on the fsync no longer matters."""
+HELD_MAX = 20_000
+"""Observations waiting per sensor; beyond it the core stops reading and the sensor waits."""
+STEP_MS = 10_000
+"""Scenario time moves at most this far at once, so that windows and visits end when they should."""
+IDLE_S = 1.0
+"""An empty batch at least this often lets the desks notice that time passes."""
+RECEIVE_BYTES = 256 * 1024
+SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSpec:
+    """One configured sensor."""
+
+    name: str
+    kind: str
+    device: str
+    options: dict[str, object]
+    screen: str = ""
+    silence_s: float = 15.0
+
+    @property
+    def recorded(self) -> bool:
+        """Whether its time is that of a recording or scenario."""
+        return self.device.startswith(("replay:", "simulated:"))
+
+
+@dataclass(slots=True)
+class SensorLine:
+    """What the intake knows of one sensor, across its restarts."""
+
+    spec: SensorSpec
+    held: deque[Observation] = field(default_factory=deque)
+    observations: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    health: wire.Health = field(default_factory=lambda: wire.Health(False, "not connected"))
+    last_seen_ms: int | None = None
+    restarts: int = 0
+    connection: socket.socket | None = None
+
+
+class Intake:
+    """All sensors' connections of one box."""
+
+    def __init__(self, clock: Clock, specs: list[SensorSpec]) -> None:
+        self._clock = clock
+        self._scenario = clock if isinstance(clock, ScenarioClock) else None
+        self._start_ms = clock.now().wall_ms
+        self._lines = {spec.name: SensorLine(spec) for spec in specs}
+        self._salt = secrets.token_bytes(SALT_BYTES)
+        self._standing: dict[str, float | None] = {}
+        self._arrived = asyncio.Event()
+        self._taken = asyncio.Condition()
+        self.idle = False
+        """Whether everything that may be handed on has been taken and worked on."""
+
+    # --- one connection
+
+    async def serve(self, name: str, connection: socket.socket) -> None:
+        """Speak with one sensor until it hangs up (DeviceGone) or breaks the protocol."""
+        line = self._lines[name]
+        line.connection = connection
+        connection.setblocking(False)
+        try:
+            await self._greet(line)
+            await self._receive(line, connection)
+        finally:
+            line.connection = None
+
+    async def _greet(self, line: SensorLine) -> None:
+        spec, scenario = line.spec, self._scenario
+        timeline = scenario is not None and spec.recorded
+        configure = wire.Configure(
+            sensor=spec.name,
+            device=spec.device,
+            options=spec.options,
+            salt=self._salt,
+            boot=self._clock.now().boot,
+            timeline_start_ms=self._start_ms if timeline else None,
+            resume_after_ms=line.last_seen_ms if timeline else None,
+        )
+        await self._send(line, configure)
+        for action, seconds in self._standing.items():
+            await self._send(line, wire.Leave(action, seconds))
+
+    async def _receive(self, line: SensorLine, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = wire.FrameReader(down=False)
+        buffer = bytearray(RECEIVE_BYTES)
+        while True:
+            try:
+                async with asyncio.timeout(line.spec.silence_s):
+                    size = await loop.sock_recv_into(connection, buffer)
+            except TimeoutError as error:
+                raise DeviceGone(
+                    f"Sensor {line.spec.name} has been silent for {line.spec.silence_s:g} s.",
+                    "It is restarted; if this repeats, check the device.",
+                ) from error
+            except ConnectionResetError:
+                size = 0
+            if size == 0:
+                raise self._ended(line)
+            with memoryview(buffer) as view:
+                messages = reader.feed(view[:size])
+            buffer[:size] = bytes(size)  # vectors pass through here
+            for message in messages:
+                self._take(line, message)
+            await self._room(line)
+
+    def _take(self, line: SensorLine, message: object) -> None:
+        match message:
+            case wire.Seen(observations=observations):
+                self._hold(line, observations)
+            case wire.Watermark(wall_ms=wall_ms) if self._scenario is not None:
+                self._scenario.report(line.spec.name, wall_ms)
+                self._arrived.set()
+            case wire.Health() as health:
+                line.health = health
+            case wire.Dropped(counts=counts):
+                line.dropped.update(counts)
+            case wire.Hello(kind=kind) if kind != line.spec.kind:
+                raise BadWireFrame(f"Sensor {line.spec.name} is of kind '{kind}'.")
+
+    def _hold(self, line: SensorLine, observations: list[Observation]) -> None:
+        if len(observations) > wire.OBSERVATIONS_PER_FRAME_MAX:
+            raise BadWireFrame(f"Sensor {line.spec.name} sent {len(observations)} at once.")
+        live = self._scenario is not None and not line.spec.recorded
+        for observation in observations:
+            if observation.sensor != line.spec.name:
+                raise BadWireFrame(f"Sensor {line.spec.name} speaks for {observation.sensor}.")
+            if live:  # a live device in a recorded morning: it happens now
+                now = self._clock.now()
+                observation = msgspec.structs.replace(observation, seen=now)
+            line.held.append(observation)
+            line.last_seen_ms = observation.seen.wall_ms
+        line.observations += len(observations)
+        self._arrived.set()
+
+    async def _room(self, line: SensorLine) -> None:
+        async with self._taken:
+            await self._taken.wait_for(lambda: len(line.held) < HELD_MAX)
+
+    def _ended(self, line: SensorLine) -> DeviceGone:
+        if line.health.ok:
+            return DeviceGone(f"The process of sensor {line.spec.name} ended.", "It is restarted.")
+        return DeviceGone(line.health.state, line.health.remedy)
+
+    # --- down to the sensors
+
+    def stand(self, action: str) -> None:
+        """Give leave for `action` to every sensor for as long as it is connected."""
+        self._standing[action] = None
+
+    async def grant(self, action: str, seconds: float, screen: str) -> list[str]:
+        """Give leave for `seconds` to the sensors of one screen; their names."""
+        concerned = [line for line in self._lines.values() if line.spec.screen == screen]
+        for line in concerned:
+            if line.connection is not None:
+                await self._send(line, wire.Leave(action, float(seconds)))
+        return [line.spec.name for line in concerned]
+
+    async def rotate_salt(self) -> None:
+        """A new key for the hashes of addresses: what was heard before cannot be joined any more."""
+        self._salt = secrets.token_bytes(SALT_BYTES)
+        for line in self._lines.values():
+            if line.connection is not None:
+                await self._send(line, wire.Salt(self._salt))
+
+    async def _send(self, line: SensorLine, message: wire.Down) -> None:
+        if line.connection is None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(line.connection, wire.encode(message))
+        except (BrokenPipeError, ConnectionResetError):
+            return  # its `serve` sees the end of the connection and says so
+
+    # --- out to the desks
+
+    async def batches(self) -> AsyncIterator[list[Observation]]:
+        """Batches in order, at most `BATCH_MAX` long; empty ones let time be noticed."""
+        take: Callable[[], list[Observation] | None]
+        take = self._step if self._scenario is not None else self._newest
+        while True:
+            self._arrived.clear()
+            batch = take()
+            if batch is None:
+                if await self._something_arrived():
+                    continue
+                batch = []
+            async with self._taken:
+                self._taken.notify_all()
+            yield batch
+
+    async def _something_arrived(self) -> bool:
+        self.idle = True
+        try:
+            async with asyncio.timeout(IDLE_S):
+                await self._arrived.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self.idle = False
+        return True
+
+    def moved(self) -> None:
+        """Somebody else (a hold of the scenario) may have let time go on."""
+        self._arrived.set()
+
+    def _newest(self) -> list[Observation] | None:
+        """Real time: what has arrived, sensor by sensor."""
+        batch: list[Observation] = []
+        for line in self._lines.values():
+            while line.held and len(batch) < BATCH_MAX:
+                batch.append(line.held.popleft())
+        return batch or None
+
+    def _step(self) -> list[Observation] | None:
+        """Scenario time: what all sensors have passed, in order, at most one step of it."""
+        scenario = self._scenario
+        assert scenario is not None
+        now_ms, safe_ms = scenario.now().wall_ms, scenario.safe_ms
+        until_ms = min(now_ms + STEP_MS, safe_ms)
+        batch: list[Observation] = []
+        while len(batch) < BATCH_MAX:
+            heads = [line for line in self._lines.values() if line.held]
+            first = min(heads, key=_head_ms, default=None)
+            if first is None or _head_ms(first) > until_ms:
+                break
+            batch.append(first.held.popleft())
+        if safe_ms < END_OF_TIME_MS:
+            scenario.move(batch[-1].seen.wall_ms if len(batch) == BATCH_MAX else until_ms)
+        elif batch:
+            scenario.move(batch[-1].seen.wall_ms)
+        return batch if batch or scenario.now().wall_ms > now_ms else None
+
+    # --- what is known
+
+    def status(self, name: str) -> SensorStatus:
+        """One sensor as status and doctor show it; no credential of its address in it."""
+        line = self._lines[name]
+        connected = line.connection is not None
+        return SensorStatus(
+            name=name,
+            kind=line.spec.kind,
+            device=re.sub(r"//[^@/]*@", "//", line.spec.device),
+            state=line.health.state,
+            ok=connected and line.health.ok,
+            remedy=line.health.remedy,
+            observations=line.observations,
+            dropped=dict(line.dropped),
+            restarts=line.restarts,
+            last_seen_ms=line.last_seen_ms,
+        )
+
+    def statuses(self) -> list[SensorStatus]:
+        """All sensors, by configuration order."""
+        return [self.status(name) for name in self._lines]
+
+    def restarting(self, name: str, why: str, remedy: str) -> None:
+        """The supervisor says that a sensor failed and will be started again."""
+        line = self._lines[name]
+        line.restarts += 1
+        line.health = wire.Health(False, why, remedy)
+
+    def screen_of(self, name: str) -> str:
+        """The screen that a sensor belongs to; empty if none."""
+        return self._lines[name].spec.screen
+
+
+def _head_ms(line: SensorLine) -> int:
+    return line.held[0].seen.wall_ms

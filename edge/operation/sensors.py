@@ -1,0 +1,89 @@
+"""Keeps every configured sensor running: connects to systemd's socket or starts the worker as a
+child, hands the connection to the intake, and begins again with backoff when it ends.
+
+One task per sensor, started by the daemon. It never looks at a reading.
+"""
+
+import asyncio
+import logging
+import random
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+
+from edge.errors import DeviceError, DeviceNotFound, InputError
+from edge.intake import Intake, SensorSpec
+
+log = logging.getLogger(__name__)
+
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MAX_S = 60.0
+HEALTHY_S = 60.0
+"""After running this long a sensor has earned a quick restart again."""
+CHILD_END_S = 2.0
+"""A child that does not end by itself after we hang up is killed."""
+
+
+async def supervise(spec: SensorSpec, socket_path: str, intake: Intake, seed: int) -> None:
+    """Run one sensor until cancelled."""
+    jitter = random.Random(f"{seed}:{spec.name}")  # noqa: S311 - spreads restarts, guards nothing
+    backoff_s = BACKOFF_FIRST_S
+    while True:
+        began_s = time.monotonic()
+        try:
+            if socket_path:
+                await _connected(spec, socket_path, intake)
+            else:
+                await _as_child(spec, intake)
+        except (DeviceError, InputError) as error:
+            intake.restarting(spec.name, error.what, error.remedy)
+            log.warning("sensor %s: %s", spec.name, error)
+        if time.monotonic() - began_s > HEALTHY_S:
+            backoff_s = BACKOFF_FIRST_S
+        await asyncio.sleep(backoff_s * jitter.uniform(0.5, 1.0))
+        backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+
+
+async def _connected(spec: SensorSpec, path: str, intake: Intake) -> None:
+    """systemd supervises: connecting to the socket starts the worker, hanging up ends it."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    with connection:
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, path)
+        except OSError as error:
+            raise DeviceNotFound(
+                f"Nobody listens on the socket of sensor {spec.name} ({path}): {error}.",
+                f"Run: systemctl status storebox-sensor@{spec.name}.socket",
+            ) from error
+        await intake.serve(spec.name, connection)
+
+
+async def _as_child(spec: SensorSpec, intake: Intake) -> None:
+    """Development, demo and tests: the same worker as a child, its end of a pair on fd 3."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            child = await asyncio.create_subprocess_exec(
+                "/bin/sh",
+                "-c",
+                'exec "$0" -m sensors.worker "$1" 3<&0 </dev/null',
+                sys.executable,
+                spec.kind,
+                stdin=theirs,
+            )
+        try:
+            await intake.serve(spec.name, ours)
+        finally:
+            ours.close()
+            await _end(child)
+
+
+async def _end(child: Process) -> None:
+    try:
+        async with asyncio.timeout(CHILD_END_S):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()

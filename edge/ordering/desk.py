@@ -1,0 +1,157 @@
+"""The ordering desk: looking goods up, carts, and placing orders. Each change is one transaction
+that holds the new state and the event for the platform.
+
+Called by the kiosk's screens. It knows nothing of HTTP, and it never waits for the line.
+"""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from edge.clock import Clock
+from edge.errors import EmptyCart, Refused, UnknownProduct
+from edge.records import CartLine, Member, Order, Product, Stock, Stream
+from edge.storage import goods, orders
+from edge.storage.database import Database, Transaction
+
+LINE_QUANTITY_MAX = 99
+CART_LINES_MAX = 50
+"""Larger orders belong to a seller's desk, and a page must stay readable."""
+
+
+class Selling(Protocol):
+    """What the desk needs to know of its box."""
+
+    number: int
+    currency: str
+
+
+class Shelf(Struct, frozen=True):
+    """A product with its sisters (same model) and the known stock of the product."""
+
+    product: Product
+    sisters: tuple[Product, ...]
+    stock: tuple[Stock, ...]
+
+
+class OrderingDesk:
+    """Goods, carts and orders of one box."""
+
+    def __init__(self, database: Database, clock: Clock, box: Selling) -> None:
+        self._database = database
+        self._clock = clock
+        self._box = box
+
+    # --- looking
+
+    def find(self, gtin: str) -> Shelf:
+        """The product with this code, its sizes and its stock. UnknownProduct if there is none."""
+        product = goods.by_gtin(self._database.reading, gtin)
+        if product is None:
+            raise UnknownProduct("We do not know this code.", "Ask a seller, please.")
+        return self._shelf(product)
+
+    def shelf(self, sku: str) -> Shelf:
+        """The same by SKU."""
+        product = goods.by_sku(self._database.reading, sku)
+        if product is None:
+            raise UnknownProduct("This product is no longer in the catalogue.", "Choose another.")
+        return self._shelf(product)
+
+    def _shelf(self, product: Product) -> Shelf:
+        reading = self._database.reading
+        sisters = tuple(goods.of_model(reading, product.model))
+        return Shelf(product, sisters, tuple(goods.stock_of(reading, product.sku)))
+
+    def cart(self, screen: str) -> tuple[CartLine, ...]:
+        """What lies in the cart of one screen."""
+        return orders.cart(self._database.reading, screen)
+
+    def order(self, number: str) -> Order | None:
+        """A placed order by its number."""
+        return orders.get_order(self._database.reading, number)
+
+    # --- changing
+
+    async def add(self, screen: str, sku: str, *, language: str, member: Member | None) -> None:
+        """Put one piece of `sku` into the cart, at the member's price for a member."""
+
+        def change(tx: Transaction) -> None:
+            product = goods.by_sku(tx, sku)
+            if product is None:
+                raise UnknownProduct(
+                    "This product is no longer in the catalogue.", "Choose another."
+                )
+            lines = {line.sku: line for line in orders.cart(tx, screen)}
+            before = lines[sku].quantity if sku in lines else 0
+            if before >= LINE_QUANTITY_MAX or (before == 0 and len(lines) >= CART_LINES_MAX):
+                raise Refused("The cart is full.", "Place this order first, please.")
+            price = _price(product, member)
+            line = CartLine(sku, product.title(language), before + 1, price)
+            orders.put_line(tx, screen, line)
+
+        await self._database.transact(change)
+
+    async def remove(self, screen: str, sku: str) -> None:
+        """Take one line out of the cart."""
+        await self._database.transact(lambda tx: orders.drop_line(tx, screen, sku))
+
+    async def reprice(self, screen: str, member: Member | None) -> None:
+        """Give the lines of a cart the prices of whoever stands there now."""
+
+        def change(tx: Transaction) -> None:
+            for line in orders.cart(tx, screen):
+                product = goods.by_sku(tx, line.sku)
+                if product is not None:
+                    price = _price(product, member)
+                    orders.put_line(
+                        tx, screen, CartLine(line.sku, line.title, line.quantity, price)
+                    )
+
+        await self._database.transact(change)
+
+    async def abandon(self, screen: str) -> None:
+        """Empty the cart: the shopper went away."""
+        await self._database.transact(lambda tx: orders.empty_cart(tx, screen))
+
+    async def place(self, screen: str, *, member: Member | None) -> Order:
+        """Turn the cart into an order with a number; it is safe when this returns. EmptyCart."""
+        moment = self._clock.now()
+
+        def change(tx: Transaction) -> Order:
+            lines = orders.cart(tx, screen)
+            if not lines:
+                raise EmptyCart("The cart is empty.", "Scan something first, please.")
+            order = Order(
+                number=f"{self._box.number:02d}-{tx.next_number('order'):06d}",
+                screen=screen,
+                lines=lines,
+                total_minor=sum(line.total_minor for line in lines),
+                currency=self._box.currency,
+                placed=moment,
+                member=member.id if member else None,
+            )
+            orders.put_order(tx, order)
+            orders.empty_cart(tx, screen)
+            tx.emit(Stream.CRIT, "order.placed.v1", _told(order), moment)
+            return order
+
+        return await self._database.transact(change)
+
+
+def _price(product: Product, member: Member | None) -> int:
+    if member is not None and product.member_price_minor is not None:
+        return product.member_price_minor
+    return product.price_minor
+
+
+def _told(order: Order) -> dict[str, object]:
+    """The order as the platform gets it; when and where stand in the event itself."""
+    return {
+        "number": order.number,
+        "screen": order.screen,
+        "lines": order.lines,
+        "total_minor": order.total_minor,
+        "currency": order.currency,
+        "member": order.member,
+    }

@@ -1,0 +1,301 @@
+"""The presence desk: observations in, visits and figures out. Each batch is one transaction that
+holds the visits as they are now and the events for the platform.
+
+Called by the daemon with batches from the intake and with the passing of time; read by the staff
+page and the command line. Only consented templates are ever loaded, and every probe vector is
+wiped here, whatever becomes of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from edge import consent
+from edge.clock import Clock
+from edge.counters import Counters
+from edge.presence.footfall import Footfall, FootfallCounter
+from edge.presence.fusion import Thresholds
+from edge.presence.gallery import Gallery, vector_of
+from edge.presence.visits import Change, Judge, VisitBook
+from edge.records import (
+    CodeReading,
+    FaceReading,
+    Member,
+    Moment,
+    Observation,
+    ProbeReading,
+    Stream,
+    TrackReading,
+    Visit,
+    VisitState,
+)
+from edge.storage import goods, members, visits
+from edge.storage.database import Database, Transaction
+
+REQUEST_S = 10.0
+"""How long the camera of a screen may look for who asked to be recognised there."""
+UNWRITTEN_MAX = 10_000
+"""Facts kept for the next try when the database refuses; beyond it the newest are counted out."""
+
+
+class Faces(StrEnum):
+    """Whose faces may be matched: nobody's, that of who asks for it at a screen, or a zone's."""
+
+    OFF = "off"
+    ON_REQUEST = "on_request"
+    ZONE = "zone"
+
+
+class PresenceSettings(Struct, frozen=True):
+    """How sure the box must be, when visits end, and whether faces may be matched at all."""
+
+    thresholds: Thresholds = Thresholds()
+    visit_silence_s: float = 900
+    faces: Faces = Faces.OFF
+
+
+AskFaces = Callable[[str, float], Awaitable[Sequence[str]]]
+"""Lets the cameras of a screen embed faces for some seconds; gives their names."""
+
+
+class Scan(Struct, frozen=True):
+    """A scanned code for the screen that its scanner belongs to; `member` if it was their card."""
+
+    sensor: str
+    text: str
+    member: Member | None
+
+
+class Fact(Struct, frozen=True):
+    """One thing to write: a visit's new state, or an event, or both."""
+
+    visit: Visit | None
+    stream: Stream | None
+    type: str
+    body: object
+    moment: Moment
+
+
+class PresenceDesk:
+    """Who is in the shop, and how many."""
+
+    def __init__(
+        self, database: Database, clock: Clock, settings: PresenceSettings, counters: Counters
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+        self._counters = counters
+        self._galleries: dict[str, Gallery] = {}
+        self._footfall = FootfallCounter()
+        reading = database.reading
+        latest = visits.latest(reading, limit=1)
+        last_number = int(latest[0].id.rsplit("-", 1)[1]) if latest else 0
+        self._book = VisitBook(database.epoch, last_number, visits.still_open(reading))
+        self._unwritten: list[Fact] = []
+        self._writing = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._members = members.count(reading)
+        self._ask_faces: AskFaces | None = None
+        self._asked: dict[str, int] = {}
+        self.visits_opened = 0
+
+    # --- reading
+
+    def here(self) -> list[Visit]:
+        """The open visits, oldest first."""
+        return self._book.open_visits()
+
+    def member(self, member: str) -> Member | None:
+        """A profile by id."""
+        return members.get(self._database.reading, self._database.vault, member)
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever who is here may have changed."""
+        self._listeners.append(listener)
+
+    def recognise_with(self, ask_faces: AskFaces) -> None:
+        """How to let the cameras of a screen look; the daemon knows."""
+        self._ask_faces = ask_faces
+
+    async def its_me(self, screen: str) -> Member | None:
+        """The shopper asked to be recognised at `screen`: the member its camera is sure of, or None."""
+        if self._settings.faces is Faces.OFF or self._ask_faces is None:
+            return None
+        asked = self._clock.now().mono_ms
+        sensors = await self._ask_faces(screen, REQUEST_S)
+        self._asked |= dict.fromkeys(sensors, asked + round(REQUEST_S * 1000))
+        if not sensors:
+            return None
+        changed = asyncio.Event()
+        self._listeners.append(changed.set)
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                while (member := self._recognised_at(sensors, asked)) is None:
+                    changed.clear()
+                    await changed.wait()
+                return member
+        except TimeoutError:
+            return None
+        finally:
+            self._listeners.remove(changed.set)
+
+    def _recognised_at(self, sensors: Sequence[str], since_mono_ms: int) -> Member | None:
+        """Who was identified by one of `sensors` since then, if it is one person."""
+        names = {
+            visit.member
+            for visit in self.here()
+            if visit.state is VisitState.IDENTIFIED
+            and visit.sensor in sensors
+            and visit.last_seen.mono_ms >= since_mono_ms
+        }
+        name = names.pop() if len(names) == 1 else None
+        return self.member(name) if name else None
+
+    def reload(self) -> None:
+        """Members, consents or templates have changed: forget what was loaded of them."""
+        self._galleries.clear()
+        reading = self._database.reading
+        self._members = members.count(reading)
+        for visit in self.here():
+            if visit.member is not None and self.member(visit.member) is None:
+                self._book.forget(visit.member)
+        self._tell()
+
+    # --- changing
+
+    async def observe(self, batch: Sequence[Observation]) -> list[Scan]:
+        """Take a batch in order, write what follows from it, give back the scans in it."""
+        facts: list[Fact] = []
+        scans: list[Scan] = []
+        for observation in batch:
+            match observation.reading:
+                case ProbeReading() as probe:
+                    window = self._footfall.window(observation.sensor, observation.seen)
+                    window.probe(probe)
+                case TrackReading(track=track):
+                    facts += self._track(observation, track)
+                case FaceReading() as face:
+                    facts += self._face(observation, face)
+                case CodeReading() as code:
+                    more, scan = self._code(observation, code)
+                    facts += more
+                    scans.append(scan)
+        facts += self._due(self._clock.now())
+        await self._write(facts)
+        return scans
+
+    async def pass_time(self) -> None:
+        """Close what has been silent long enough and send the windows that are full."""
+        await self._write(self._due(self._clock.now()))
+
+    async def close(self) -> None:
+        """The box stops: send the open windows; visits stay open for the next start."""
+        now = self._clock.now()
+        windows = self._footfall.due(now, everything=True)
+        await self._write([_counted(window, now) for window in windows])
+
+    # --- one reading each
+
+    def _track(self, observation: Observation, track: int) -> list[Fact]:
+        self._footfall.window(observation.sensor, observation.seen).person()
+        changes = self._book.track((observation.sensor, track), observation.seen)
+        return [_visited(change, observation.seen) for change in changes]
+
+    def _face(self, observation: Observation, face: FaceReading) -> list[Fact]:
+        try:
+            if not self._may_match(observation):
+                self._counters.add("faces_refused_mode")
+                return []
+            gallery = self._gallery(face.model)
+            try:
+                match = gallery.nearest(vector_of(face.vector))
+            except ValueError:
+                self._counters.add("faces_malformed")
+                return []
+            track = (observation.sensor, face.track)
+            changes = self._book.face(track, match, observation.seen, self._judge)
+            return [_visited(change, observation.seen) for change in changes]
+        finally:
+            face.vector[:] = bytes(len(face.vector))
+
+    def _may_match(self, observation: Observation) -> bool:
+        """Whether this camera's faces may be matched at this moment (consent comes on top)."""
+        if self._settings.faces is Faces.ZONE:
+            return True
+        until_ms = self._asked.get(observation.sensor, -1)
+        asked = observation.seen.mono_ms <= until_ms
+        return self._settings.faces is Faces.ON_REQUEST and asked
+
+    def _code(self, observation: Observation, code: CodeReading) -> tuple[list[Fact], Scan]:
+        reading = self._database.reading
+        text = code.text.strip()
+        member = members.by_card(reading, self._database.vault, text)
+        seen, sensor = observation.seen, observation.sensor
+        facts: list[Fact] = []
+        body: dict[str, object] = {"sensor": sensor, "outcome": "unknown"}
+        if member is not None:
+            body["outcome"] = "member"
+            changes = self._book.card(member.id, sensor, seen, self._judge)
+            facts += [_visited(change, seen) for change in changes]
+        elif (product := goods.by_gtin(reading, text)) is not None:
+            body |= {"outcome": "product", "sku": product.sku}
+        facts.append(Fact(None, Stream.VISIT, "code.scanned.v1", body, seen))
+        return facts, Scan(sensor, text, member)
+
+    def _due(self, now: Moment) -> list[Fact]:
+        closed = self._book.silent(now, self._settings.visit_silence_s)
+        windows = self._footfall.due(now)
+        return [_visited(c, now) for c in closed] + [_counted(w, now) for w in windows]
+
+    @property
+    def _judge(self) -> Judge:
+        return Judge(self._members, self._settings.thresholds)
+
+    def _gallery(self, model: str) -> Gallery:
+        """The gallery of one model, loaded when first needed: consented templates only."""
+        if model not in self._galleries:
+            templates = consent.matchable(self._database.reading, self._database.vault, model)
+            self._galleries = {model: Gallery(templates)}
+        return self._galleries[model]
+
+    # --- writing
+
+    async def _write(self, facts: list[Fact]) -> None:
+        async with self._writing:
+            room = UNWRITTEN_MAX - len(self._unwritten)
+            if len(facts) > room:
+                self._counters.add("facts_dropped_storage", len(facts) - room)
+            self._unwritten += facts[:room]
+            if not self._unwritten:
+                return
+            facts = list(self._unwritten)
+            await self._database.transact(lambda tx: _put(tx, facts))
+            del self._unwritten[: len(facts)]
+            self.visits_opened += sum(fact.type == "visit.opened.v1" for fact in facts)
+        if any(fact.visit is not None for fact in facts):
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+def _put(tx: Transaction, facts: Sequence[Fact]) -> None:
+    newest = {fact.visit.id: fact.visit for fact in facts if fact.visit is not None}
+    for visit in newest.values():
+        visits.put(tx, visit)
+    for fact in facts:
+        if fact.stream is not None:
+            tx.emit(fact.stream, fact.type, fact.body, fact.moment)
+
+
+def _visited(change: Change, moment: Moment) -> Fact:
+    stream = Stream.VISIT if change.event else None
+    return Fact(change.visit, stream, change.event or "", change.body, moment)
+
+
+def _counted(window: Footfall, moment: Moment) -> Fact:
+    return Fact(None, Stream.BULK, "footfall.counted.v1", window, moment)

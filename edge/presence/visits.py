@@ -1,0 +1,219 @@
+"""The open visits and how signs move them: opened, suggested, identified, merged, closed.
+
+Pure bookkeeping in memory: the presence desk feeds it observations and writes the changes it
+gives back, each with the event for the platform. It knows no storage, clock or sensor.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from edge.presence import evidence, fusion
+from edge.presence.gallery import Match
+from edge.records import Evidence, Moment, Visit, VisitState
+
+VISITS_OPEN_MAX = 2_000
+"""More people than this are not in one shop; the longest silent visit is closed for a new one."""
+TRACK_FRAMES_MAX = 16
+"""Matches remembered per track; a sensor embeds at most five."""
+
+Track = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One visit as it is now, and what to tell the platform about it (None: nothing)."""
+
+    visit: Visit
+    event: str | None
+    body: dict[str, object]
+
+
+@dataclass(slots=True)
+class OpenVisit:
+    """A visit with the signs it rests on, by their source."""
+
+    visit: Visit
+    signs: dict[str, Evidence] = field(default_factory=dict)
+    tracks: set[Track] = field(default_factory=set)
+
+
+class VisitBook:
+    """All open visits of one box."""
+
+    def __init__(self, epoch: str, last_number: int, still_open: Iterable[Visit] = ()) -> None:
+        self._epoch = epoch
+        self._number = last_number
+        self._open = {visit.id: OpenVisit(visit) for visit in still_open}
+        self._by_track: dict[Track, str] = {}
+        self._matches: dict[Track, list[Match]] = {}
+
+    def open_visits(self) -> list[Visit]:
+        """The open visits, oldest first."""
+        return [entry.visit for entry in self._open.values()]
+
+    def member_is_here(self, member: str) -> Visit | None:
+        """The open visit identified as this member."""
+        return next((entry.visit for entry in self._open.values() if _is(entry, member)), None)
+
+    # --- signs
+
+    def track(self, track: Track, seen: Moment) -> list[Change]:
+        """A person came into view: an anonymous visit."""
+        if track in self._by_track:
+            return self._touch(self._open[self._by_track[track]], seen)
+        changes, entry = self._begin(track[0], seen)
+        self._by_track[track] = entry.visit.id
+        entry.tracks.add(track)
+        return changes
+
+    def face(self, track: Track, match: Match | None, seen: Moment, judge: "Judge") -> list[Change]:
+        """An embedded frame of a track, with the nearest member if there is any."""
+        changes = self.track(track, seen)
+        entry = self._open[self._by_track[track]]
+        matches = self._matches.setdefault(track, [])
+        if match is not None and len(matches) < TRACK_FRAMES_MAX:
+            matches.append(match)
+        sign = evidence.from_track(matches, track[0], seen)
+        if sign is not None:
+            entry.signs[f"{track[0]}/{track[1]}"] = sign
+        return changes + self._decide(entry, judge)
+
+    def card(self, member: str, sensor: str, seen: Moment, judge: "Judge") -> list[Change]:
+        """The member's card was scanned: their visit, opened here if they were not known to be in."""
+        here = self.member_is_here(member)
+        changes: list[Change] = []
+        if here is not None:
+            entry = self._open[here.id]
+            changes += self._touch(entry, seen)
+        else:
+            changes, entry = self._begin(sensor, seen)
+        entry.signs[f"card/{sensor}"] = evidence.from_card(member, sensor, seen)
+        return changes + self._decide(entry, judge)
+
+    def forget(self, member: str) -> None:
+        """The member withdrew: their visit goes on as anybody's."""
+        for entry in self._open.values():
+            entry.signs = {k: sign for k, sign in entry.signs.items() if sign.member != member}
+            if entry.visit.member == member:
+                entry.visit = msgspec.structs.replace(
+                    entry.visit, state=VisitState.ARRIVED, member=None, posterior=0.0, reasons=()
+                )
+        for track, matches in self._matches.items():
+            self._matches[track] = [match for match in matches if match.member != member]
+
+    # --- time
+
+    def silent(self, now: Moment, silence_s: float) -> list[Change]:
+        """Close the visits of which nothing was seen for `silence_s` (or since another boot)."""
+        return [
+            change
+            for entry in list(self._open.values())
+            if _age_s(entry.visit.last_seen, now) >= silence_s
+            for change in self._close(entry)
+        ]
+
+    # --- inside
+
+    def _begin(self, sensor: str, seen: Moment) -> tuple[list[Change], OpenVisit]:
+        closed = []
+        if len(self._open) >= VISITS_OPEN_MAX:
+            oldest = min(self._open.values(), key=lambda e: e.visit.last_seen.mono_ms)
+            closed = self._close(oldest)
+        self._number += 1
+        visit = Visit(f"{self._epoch}-{self._number:08d}", VisitState.ARRIVED, seen, seen, sensor)
+        entry = self._open[visit.id] = OpenVisit(visit)
+        body: dict[str, object] = {"visit": visit.id, "sensor": sensor}
+        return [*closed, Change(visit, "visit.opened.v1", body)], entry
+
+    def _touch(self, entry: OpenVisit, seen: Moment) -> list[Change]:
+        entry.visit = msgspec.structs.replace(entry.visit, last_seen=seen)
+        return [Change(entry.visit, None, {})]
+
+    def _decide(self, entry: OpenVisit, judge: "Judge") -> list[Change]:
+        decision = judge.decide(entry.signs.values())
+        before = entry.visit
+        rises = _RANK[decision.state] >= _RANK[before.state]
+        if decision.member is None or not rises:
+            return []
+        entry.visit = msgspec.structs.replace(
+            before,
+            state=decision.state,
+            member=decision.member,
+            posterior=decision.posterior,
+            reasons=decision.reasons,
+        )
+        news = decision.state is not before.state or decision.member != before.member
+        if decision.state is not VisitState.IDENTIFIED or not news:
+            return [Change(entry.visit, None, {})]
+        return [*self._merge(entry), self._identified(entry)]
+
+    def _identified(self, entry: OpenVisit) -> Change:
+        visit = entry.visit
+        body: dict[str, object] = {
+            "visit": visit.id,
+            "member": visit.member,
+            "posterior": round(visit.posterior, 6),
+            "reasons": visit.reasons,
+        }
+        return Change(visit, "visit.identified.v1", body)
+
+    def _merge(self, entry: OpenVisit) -> list[Change]:
+        """Two visits turn out to be one member's: the other one's tracks and signs move here."""
+        member = entry.visit.member
+        changes = []
+        for other in list(self._open.values()):
+            if other is entry or member is None or not _is(other, member):
+                continue
+            entry.signs = {**other.signs, **entry.signs}
+            for track in other.tracks:
+                self._by_track[track] = entry.visit.id
+            entry.tracks |= other.tracks
+            opened = min(entry.visit.opened, other.visit.opened, key=lambda m: m.wall_ms)
+            entry.visit = msgspec.structs.replace(entry.visit, opened=opened)
+            del self._open[other.visit.id]
+            left = msgspec.structs.replace(other.visit, state=VisitState.LEFT)
+            body: dict[str, object] = {"visit": left.id, "into": entry.visit.id}
+            changes.append(Change(left, "visit.merged.v1", body))
+        return changes
+
+    def _close(self, entry: OpenVisit) -> list[Change]:
+        visit = entry.visit
+        del self._open[visit.id]
+        for track in entry.tracks:
+            self._by_track.pop(track, None)
+            self._matches.pop(track, None)
+        left = msgspec.structs.replace(visit, state=VisitState.LEFT)
+        dwell_s = max(0, (visit.last_seen.mono_ms - visit.opened.mono_ms) // 1000)
+        same_boot = visit.opened.boot == visit.last_seen.boot
+        body: dict[str, object] = {
+            "visit": visit.id,
+            "member": visit.member if visit.state is VisitState.IDENTIFIED else None,
+            "dwell_s": dwell_s if same_boot else None,
+        }
+        return [Change(left, "visit.closed.v1", body)]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What a decision needs besides the signs."""
+
+    members: int
+    thresholds: fusion.Thresholds
+
+    def decide(self, signs: Iterable[Evidence]) -> fusion.Decision:
+        """`fusion.decide` with these members and thresholds."""
+        return fusion.decide(signs, self.members, self.thresholds)
+
+
+_RANK = {VisitState.ARRIVED: 0, VisitState.SUGGESTED: 1, VisitState.IDENTIFIED: 2}
+
+
+def _is(entry: OpenVisit, member: str) -> bool:
+    return entry.visit.member == member and entry.visit.state is VisitState.IDENTIFIED
+
+
+def _age_s(since: Moment, now: Moment) -> float:
+    """Seconds between two moments; endless across boots, whose clocks cannot be compared."""
+    return (now.mono_ms - since.mono_ms) / 1000 if since.boot == now.boot else float("inf")

@@ -1,0 +1,255 @@
+"""The words of the house: what is observed, believed, ordered and reported.
+
+Everybody imports this; it imports nothing of ours. All types are frozen and slotted. They are
+msgspec structs so that the edges (sensor socket, MQTT, configuration) can validate straight into
+them; inside they are plain values. Money is an integer of minor units, quantities are integers.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+VECTOR_DIMENSIONS = 128
+VECTOR_BYTES = VECTOR_DIMENSIONS * 4
+"""A face template or probe vector: 128 little-endian float32 (dlib's descriptor)."""
+
+CODE_TEXT_MAX = 512
+"""Longest code text accepted from a scanner; the longest GS1 symbol we read is far shorter."""
+
+
+class Moment(Struct, frozen=True, array_like=True):
+    """One instant, told four ways so that no decision needs to trust the wall clock.
+
+    `wall_ms` is Unix time; `mono_ms` rises steadily within one `boot`; `trusted` says whether
+    the wall clock was synchronised. Durations are differences of `mono_ms` of the same boot.
+    """
+
+    wall_ms: int
+    mono_ms: int
+    boot: str
+    trusted: bool
+
+
+class ProbeReading(Struct, frozen=True, tag="probe", array_like=True):
+    """One probe request. `device` and `fingerprint` are keyed hashes; no address leaves the sensor."""
+
+    device: bytes
+    randomised: bool
+    fingerprint: bytes
+    rssi_dbm: int | None
+    channel: int | None
+    seq: int
+
+
+class TrackReading(Struct, frozen=True, tag="track", array_like=True):
+    """A person came into view; `track` numbers them within this run of the sensor. No identity."""
+
+    track: int
+
+
+class FaceReading(Struct, frozen=True, tag="face", array_like=True):
+    """One embedded face of a track. `vector` is wiped by whoever used it last."""
+
+    track: int
+    model: str
+    vector: bytearray
+
+
+class CodeReading(Struct, frozen=True, tag="code", array_like=True):
+    """One scanned code, exactly as the scanner sent it without its terminator."""
+
+    text: str
+
+
+Reading = ProbeReading | TrackReading | FaceReading | CodeReading
+
+
+class Observation(Struct, frozen=True, array_like=True):
+    """What one sensor saw at one moment. `quality` is 0..1, 1 where the sensor has no doubt."""
+
+    sensor: str
+    seen: Moment
+    reading: Reading
+    quality: float = 1.0
+
+    @property
+    def kind(self) -> str:
+        """`probe`, `track`, `face` or `code`."""
+        return str(type(self.reading).__struct_config__.tag)
+
+
+class ConsentKind(StrEnum):
+    """What a member can agree to, one by one."""
+
+    PROGRAMME = "programme"
+    MARKETING = "marketing"
+    WIFI = "wifi"
+    FACE = "face"
+
+
+class Consent(Struct, frozen=True):
+    """One agreement: which text, when, by which channel."""
+
+    kind: ConsentKind
+    given_ms: int
+    text_version: str
+    channel: str
+
+
+class Member(Struct, frozen=True):
+    """An opted-in loyalty profile as the platform sent it. `card` is what a scan of it reads."""
+
+    id: str
+    name: str
+    card: str
+    tier: str = ""
+    segment: str = ""
+    consents: tuple[Consent, ...] = ()
+
+    def agreed(self, kind: ConsentKind) -> bool:
+        """Whether the member agreed to this kind."""
+        return any(consent.kind is kind for consent in self.consents)
+
+
+class Strength(StrEnum):
+    """How far a sign alone can carry an identification."""
+
+    EXPLICIT = "explicit"
+    AGREEMENT = "agreement"
+    WEAK = "weak"
+
+
+class Evidence(Struct, frozen=True):
+    """One sign that a visit is `member`'s: a log-likelihood ratio (nats) and its reason in words."""
+
+    member: str
+    kind: str
+    llr: float
+    strength: Strength
+    reason: str
+    seen: Moment
+
+
+class VisitState(StrEnum):
+    """Where a visit stands."""
+
+    ARRIVED = "arrived"
+    SUGGESTED = "suggested"
+    IDENTIFIED = "identified"
+    LEFT = "left"
+
+
+class Visit(Struct, frozen=True):
+    """One stay of one person, known or not. `reasons` say why `member` is believed."""
+
+    id: str
+    state: VisitState
+    opened: Moment
+    last_seen: Moment
+    sensor: str
+    member: str | None = None
+    posterior: float = 0.0
+    reasons: tuple[str, ...] = ()
+
+
+class Product(Struct, frozen=True):
+    """One sellable item: a colour and size of a `model`. Titles by language code."""
+
+    sku: str
+    gtin: str
+    model: str
+    titles: dict[str, str]
+    price_minor: int
+    member_price_minor: int | None = None
+    colour: str = ""
+    size: str = ""
+
+    def title(self, language: str) -> str:
+        """The title in `language`, else in any language there is, else the SKU."""
+        return self.titles.get(language) or next(iter(self.titles.values()), self.sku)
+
+
+class Stock(Struct, frozen=True):
+    """How many of `sku` lie at `place` (a store code or `warehouse`), as of a wall time."""
+
+    sku: str
+    place: str
+    quantity: int
+    as_of_ms: int
+
+
+class CartLine(Struct, frozen=True):
+    """One line of a cart or order, with the price it was added at."""
+
+    sku: str
+    title: str
+    quantity: int
+    unit_price_minor: int
+
+    @property
+    def total_minor(self) -> int:
+        """Quantity times unit price."""
+        return self.quantity * self.unit_price_minor
+
+
+class Order(Struct, frozen=True):
+    """A placed order. `number` is unique without the line."""
+
+    number: str
+    screen: str
+    lines: tuple[CartLine, ...]
+    total_minor: int
+    currency: str
+    placed: Moment
+    member: str | None = None
+
+
+class Stream(StrEnum):
+    """The three queues to the platform, in order of priority."""
+
+    CRIT = "crit"
+    VISIT = "visit"
+    BULK = "bulk"
+
+
+class Event(Struct, frozen=True):
+    """One fact for the platform. `body` is JSON."""
+
+    box: str
+    epoch: str
+    stream: Stream
+    seq: int
+    type: str
+    moment: Moment
+    body: msgspec.Raw
+
+    @property
+    def id(self) -> str:
+        """`{epoch}-{stream}-{seq}`: unique per box without a random number per event."""
+        return f"{self.epoch}-{self.stream}-{self.seq}"
+
+
+def plain(value: Any) -> Any:
+    """A record as JSON-ready builtins, for pages and the command line."""
+    return msgspec.to_builtins(value)
+
+
+class SensorStatus(Struct, frozen=True):
+    """How one sensor is, as the intake knows it. `remedy` says what to do when it is not ok.
+
+    `observations` and `dropped` (by reason) count since the daemon started; `last_seen_ms` is the
+    wall time of the newest observation, None before the first.
+    """
+
+    name: str
+    kind: str
+    device: str
+    state: str
+    ok: bool
+    remedy: str = ""
+    observations: int = 0
+    dropped: dict[str, int] = {}
+    restarts: int = 0
+    last_seen_ms: int | None = None

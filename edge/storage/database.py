@@ -1,0 +1,268 @@
+"""The box's one database file: SQLCipher, WAL, synchronous=FULL, and one thread that writes.
+
+Desks call `transact` with a function of one `Transaction`; functions that wait together are
+committed together (one fsync), each in a savepoint of its own, so that one that fails takes
+nothing else with it. `transact` returns only after the commit. Reading happens on the loop's own
+read-only connection. Nothing else in the core opens SQLite.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import sqlite_utils
+from sqlcipher3 import dbapi2 as sqlcipher
+
+from edge.errors import DatabaseTooNew, DatabaseUnreadable, StorageError, StorageFull
+from edge.records import Moment, Stream
+from edge.storage import outbox
+from edge.storage.journal import Journal
+from edge.storage.migrations import NAMES, SCHEMA
+from edge.storage.vault import Vault
+
+T = TypeVar("T")
+
+CHANGES_WAITING_MAX = 1000
+"""Changes waiting for the writer; more callers than this wait before they are even queued."""
+CHANGES_PER_COMMIT_MAX = 500
+DATABASE_PAGES_MAX = 512 * 1024
+"""2 GiB at 4 KiB a page: the file never fills the disk of a small box."""
+WAL_BYTES_MAX = 4 << 20
+
+
+class Transaction:
+    """What a change may do: run SQL, draw numbers, and tell the platform."""
+
+    def __init__(self, connection: Any, vault: Vault) -> None:
+        self._connection = connection
+        self.vault = vault
+        self.emitted: list[tuple[Stream, int, bytes]] = []
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """Run one statement; the cursor."""
+        return self._connection.execute(sql, parameters)
+
+    def emit(self, stream: Stream, type_: str, body: Any, moment: Moment) -> None:
+        """Put one event into the outbox, in this very transaction. `body` becomes JSON."""
+        encoded = msgspec.json.encode(body)
+        self.emitted += outbox.append(self._connection, stream, type_, encoded, moment)
+
+    def next_number(self, name: str) -> int:
+        """The next number of the sequence `name`, from 1; never given twice."""
+        (last,) = self.execute(
+            "INSERT INTO sequence VALUES (?, 1)"
+            " ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING last",
+            (name,),
+        ).fetchone()
+        return int(last)
+
+
+class _Change:
+    """One waiting change and where its outcome goes."""
+
+    __slots__ = ("apply", "error", "loop", "outcome", "result")
+
+    def __init__(self, apply: Callable[[Transaction], Any]) -> None:
+        self.apply = apply
+        self.loop = asyncio.get_running_loop()
+        self.outcome: asyncio.Future[Any] = self.loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        self.loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if self.outcome.cancelled():
+            return
+        if self.error is not None:
+            self.outcome.set_exception(self.error)
+        else:
+            self.outcome.set_result(self.result)
+
+
+class Database:
+    """The open file. Make it with `Database.open`; `close` ends the writer."""
+
+    def __init__(self, writer: Any, reader: Any, vault: Vault, journal: Journal | None) -> None:
+        self._writer_connection = writer
+        self.reading: outbox.Executes = reader
+        self.vault = vault
+        self._journal = journal
+        self.epoch: str = writer.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()[0]
+        self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(CHANGES_WAITING_MAX)
+        self._listeners: list[Callable[[frozenset[Stream]], None]] = []
+        self.commits = 0
+        self._thread = threading.Thread(target=self._write, name="database-writer", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, directory: Path, journal: Path | None = None) -> "Database":
+        """Open (or make) `storebox.db` and `master.key` in `directory`, migrated to this version.
+
+        Raises DatabaseTooNew, DatabaseUnreadable, or StorageFull, each with what to do.
+        """
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        vault = Vault.open(directory / "master.key")
+        path = directory / "storebox.db"
+        writer = connect(path, vault)
+        try:
+            _migrate(path, writer)
+            reader = connect(path, vault)
+            reader.execute("PRAGMA query_only = ON")
+        except sqlcipher.Error as error:
+            raise _translated(error) from error
+        return cls(writer, reader, vault, Journal(journal) if journal else None)
+
+    async def transact(self, change: Callable[[Transaction], T]) -> T:
+        """Run `change` in the writer; its result once it is committed. Its exception otherwise."""
+        async with self._room:
+            waiting = _Change(change)
+            self._waiting.put(waiting)
+            result: T = await asyncio.shield(waiting.outcome)
+            return result
+
+    def on_commit(self, listener: Callable[[frozenset[Stream]], None]) -> None:
+        """Call `listener` on the loop after commits that emitted, with the streams concerned."""
+        self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Finish what is queued, then close the file."""
+        self._waiting.put(None)
+        self._thread.join()
+        self.reading.close()  # type: ignore[attr-defined]
+        self._writer_connection.close()
+        if self._journal:
+            self._journal.close()
+
+    # --- the writer's thread
+
+    def _write(self) -> None:
+        while True:
+            change = self._waiting.get()
+            if change is None:
+                return
+            batch, last = self._batch(change)
+            self._commit(batch)
+            if last:
+                return
+
+    def _batch(self, first: _Change) -> tuple[list[_Change], bool]:
+        """Everything that waits by now, up to the limit; and whether the end came with it."""
+        batch = [first]
+        while len(batch) < CHANGES_PER_COMMIT_MAX:
+            try:
+                change = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if change is None:
+                return batch, True
+            batch.append(change)
+        return batch, False
+
+    def _commit(self, batch: list[_Change]) -> None:
+        connection = self._writer_connection
+        emitted: list[tuple[Stream, int, bytes]] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for change in batch:
+                emitted += self._apply(connection, change)
+            connection.execute("COMMIT")
+            self.commits += 1
+            if self._journal and emitted:
+                self._journal.promise((self._event_id(s, seq), body) for s, seq, body in emitted)
+        except (sqlcipher.Error, OSError) as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for change in batch:
+                change.error = _translated(error)
+        for change in batch:
+            change.settle()
+        if emitted and self._listeners and batch[0].error is None:
+            streams = frozenset(stream for stream, _, _ in emitted)
+            batch[0].loop.call_soon_threadsafe(self._tell, streams)
+
+    def _apply(self, connection: Any, change: _Change) -> list[tuple[Stream, int, bytes]]:
+        """One change in its own savepoint. Its exception is its caller's, not the batch's."""
+        transaction = Transaction(connection, self.vault)
+        connection.execute("SAVEPOINT change")
+        try:
+            change.result = change.apply(transaction)
+        except Exception as error:  # noqa: BLE001 - a border: the caller of transact gets it
+            if not connection.in_transaction:
+                raise  # SQLite gave up the whole transaction: the batch fails together
+            connection.execute("ROLLBACK TO change")
+            connection.execute("RELEASE change")
+            known = isinstance(error, sqlcipher.Error)
+            change.error = _translated(error) if known else error
+            return []
+        connection.execute("RELEASE change")
+        return transaction.emitted
+
+    def _event_id(self, stream: Stream, seq: int) -> str:
+        return f"{self.epoch}-{stream}-{seq}"
+
+    def _tell(self, streams: frozenset[Stream]) -> None:
+        for listener in self._listeners:
+            listener(streams)
+
+
+def connect(path: Path, vault: Vault) -> Any:
+    """A connection with key and pragmas set. DatabaseUnreadable when the key does not fit."""
+    try:
+        connection = sqlcipher.connect(
+            str(path), isolation_level=None, check_same_thread=False, timeout=5
+        )
+        connection.execute(f"PRAGMA key = \"x'{vault.database_key.hex()}'\"")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "secure_delete = ON",
+            f"max_page_count = {DATABASE_PAGES_MAX}",
+            f"journal_size_limit = {WAL_BYTES_MAX}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlcipher.Error as error:
+        raise DatabaseUnreadable(
+            f"The database {path} cannot be read: {error}.",
+            "Its key file must be the one it was made with; else restore the backup.",
+        ) from error
+    return connection
+
+
+def open_reading(directory: Path) -> Any:
+    """A read-only connection for the command line while the daemon is dead."""
+    path = directory / "storebox.db"
+    if not path.exists():
+        raise DatabaseUnreadable(f"There is no database at {path}.", "Start the daemon once.")
+    connection = connect(path, Vault.open(directory / "master.key"))
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _migrate(path: Path, connection: Any) -> None:
+    db = sqlite_utils.Database(connection)
+    foreign = {done.name for done in SCHEMA.applied(db)} - set(NAMES)
+    if foreign:
+        raise DatabaseTooNew(
+            f"The database {path} was written by a newer storebox (it has {max(foreign)}).",
+            "Install that version again, or restore the backup made before the update.",
+        )
+    SCHEMA.apply(db)
+
+
+def _translated(error: BaseException) -> StorageError:
+    text = str(error)
+    if "full" in text or "No space" in text:
+        return StorageFull(
+            "There is no room left on the box.",
+            "Free disk space; `storebox doctor` shows what takes it. Orders are refused until then.",
+        )
+    return StorageError(f"The database refused a change: {text}.", "Run `storebox doctor`.")

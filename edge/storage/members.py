@@ -1,0 +1,151 @@
+"""Rows of members, their consents, keys and face templates. Names and templates are sealed with
+the member's own key; the schema itself ties a template to the consent to face recognition.
+
+Called inside transactions by `edge/consent.py`, and for reading by the desks and the command line.
+It decides nothing: who may be written or read is decided in `edge/consent.py`.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from edge.records import VECTOR_BYTES, Consent, ConsentKind, Member
+from edge.storage.outbox import Executes
+from edge.storage.vault import Vault, seal, unseal
+
+
+class Template(Struct, frozen=True):
+    """A member's enrolled face: `vectors` is n times 128 little-endian float32 of one model."""
+
+    member: str
+    model: str
+    vectors: bytes
+
+    @property
+    def count(self) -> int:
+        """How many enrolment pictures it was made from."""
+        return len(self.vectors) // VECTOR_BYTES
+
+
+def put(connection: Executes, vault: Vault, member: Member) -> None:
+    """Write the member as the platform sent it. Consents that are gone take what hung on them."""
+    key = _key(connection, vault, member.id)
+    wrapped = None
+    if key is None:
+        key, wrapped = vault.new_member_key(member.id)
+    name = seal(key, member.name.encode(), member=member.id, field="name")
+    connection.execute(
+        "INSERT INTO member VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET card ="
+        " excluded.card, name_sealed = excluded.name_sealed, tier = excluded.tier,"
+        " segment = excluded.segment",
+        (member.id, member.card, name, member.tier, member.segment),
+    )
+    if wrapped is not None:
+        connection.execute("INSERT INTO member_key VALUES (?, ?)", (member.id, wrapped))
+    _put_consents(connection, member)
+
+
+def _put_consents(connection: Executes, member: Member) -> None:
+    kept = [consent.kind.value for consent in member.consents]
+    marks = ", ".join("?" * len(kept))
+    connection.execute(
+        f"DELETE FROM consent WHERE member = ? AND kind NOT IN ({marks})",  # noqa: S608 - marks only
+        (member.id, *kept),
+    )
+    for consent in member.consents:
+        connection.execute(
+            "INSERT INTO consent VALUES (?, ?, ?, ?, ?) ON CONFLICT (member, kind) DO UPDATE SET"
+            " given_ms = excluded.given_ms, text_version = excluded.text_version,"
+            " channel = excluded.channel",
+            (member.id, consent.kind, consent.given_ms, consent.text_version, consent.channel),
+        )
+
+
+def erase(connection: Executes, member: str) -> bool:
+    """Remove the member and everything that hangs on them, their key first. False if unknown."""
+    connection.execute("DELETE FROM member_key WHERE member = ?", (member,))
+    return bool(connection.execute("DELETE FROM member WHERE id = ?", (member,)).rowcount)
+
+
+def put_template(connection: Executes, vault: Vault, template: Template) -> None:
+    """Seal and write a template; the schema refuses it without consent (IntegrityError)."""
+    key = _key(connection, vault, template.member)
+    assert key is not None, "edge/consent.py asks for the consent, so the member exists"
+    sealed = seal(key, template.vectors, member=template.member, field=template.model)
+    connection.execute(
+        "INSERT INTO template VALUES (?, 'face', ?, ?) ON CONFLICT (member, model)"
+        " DO UPDATE SET vectors_sealed = excluded.vectors_sealed",
+        (template.member, template.model, sealed),
+    )
+
+
+def drop_templates(connection: Executes, member: str) -> int:
+    """Remove all templates of a member; how many there were."""
+    return int(connection.execute("DELETE FROM template WHERE member = ?", (member,)).rowcount)
+
+
+def get(connection: Executes, vault: Vault, member: str) -> Member | None:
+    """One member by id."""
+    return next(_select(connection, vault, "WHERE id = ?", (member,)), None)
+
+
+def by_card(connection: Executes, vault: Vault, card: str) -> Member | None:
+    """One member by card number."""
+    return next(_select(connection, vault, "WHERE card = ?", (card,)), None)
+
+
+def everybody(connection: Executes, vault: Vault) -> Iterator[Member]:
+    """All members, by id."""
+    return _select(connection, vault, "ORDER BY id", ())
+
+
+def count(connection: Executes) -> int:
+    """How many members the box knows."""
+    return int(connection.execute("SELECT count(*) FROM member").fetchone()[0])
+
+
+def templates(connection: Executes, vault: Vault, model: str) -> Iterator[Template]:
+    """All templates of `model`, opened, by member."""
+    rows = connection.execute(
+        "SELECT template.member, vectors_sealed, wrapped FROM template"
+        " JOIN member_key USING (member) WHERE model = ? ORDER BY template.member",
+        (model,),
+    ).fetchall()
+    for member, sealed, wrapped in rows:
+        key = vault.member_key(member, wrapped)
+        yield Template(member, model, unseal(key, sealed, member=member, field=model))
+
+
+def template_members(connection: Executes) -> frozenset[str]:
+    """Who has a template on this box."""
+    rows = connection.execute("SELECT DISTINCT member FROM template").fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def _select(
+    connection: Executes, vault: Vault, where: str, parameters: tuple[str, ...]
+) -> Iterator[Member]:
+    rows = connection.execute(
+        "SELECT id, card, name_sealed, tier, segment, wrapped FROM member"  # noqa: S608 - constants
+        f" JOIN member_key ON member_key.member = member.id {where}",
+        parameters,
+    ).fetchall()
+    for id_, card, sealed, tier, segment, wrapped in rows:
+        key = vault.member_key(id_, wrapped)
+        name = unseal(key, sealed, member=id_, field="name").decode()
+        yield Member(id_, name, card, tier, segment, _consents(connection, id_))
+
+
+def _consents(connection: Executes, member: str) -> tuple[Consent, ...]:
+    rows = connection.execute(
+        "SELECT kind, given_ms, text_version, channel FROM consent WHERE member = ? ORDER BY kind",
+        (member,),
+    ).fetchall()
+    return tuple(Consent(ConsentKind(row[0]), *row[1:]) for row in rows)
+
+
+def _key(connection: Executes, vault: Vault, member: str) -> bytes | None:
+    row = connection.execute(
+        "SELECT wrapped FROM member_key WHERE member = ?", (member,)
+    ).fetchone()
+    return vault.member_key(member, row[0]) if row else None

@@ -1,0 +1,94 @@
+"""Keys and sealing: one master key in a 0600 file, from it a key for the database file and one
+that wraps the members' own keys. What belongs to one person (name, templates) is sealed with the
+person's key, so that destroying that key erases them, in old copies of the file too.
+
+Used by `edge/storage`; the master key never leaves this module and is never logged.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from edge.errors import DatabaseUnreadable
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+
+class Vault:
+    """Seals and opens with keys derived from the master key (HKDF-SHA256, AES-256-GCM)."""
+
+    def __init__(self, master_key: bytes) -> None:
+        self._wrapping = AESGCM(_derived(master_key, b"storebox member keys"))
+        self.database_key = _derived(master_key, b"storebox database file")
+
+    @classmethod
+    def open(cls, path: Path) -> "Vault":
+        """The vault of the key file at `path`; the file is made, 0600, when there is none."""
+        if not path.exists():
+            _create(path)
+        mode = path.stat().st_mode & 0o777
+        if mode & 0o077:
+            raise DatabaseUnreadable(
+                f"The key file {path} can be read by others (mode {mode:o}).",
+                f"Run: chmod 600 {path}",
+            )
+        key = path.read_bytes()
+        if len(key) != KEY_BYTES:
+            raise DatabaseUnreadable(
+                f"The key file {path} holds {len(key)} bytes instead of {KEY_BYTES}.",
+                "Restore it from the backup; without it the database cannot be read.",
+            )
+        return cls(key)
+
+    def new_member_key(self, member: str) -> tuple[bytes, bytes]:
+        """A fresh key for `member`: (key, wrapped key to store)."""
+        key = secrets.token_bytes(KEY_BYTES)
+        return key, _seal(self._wrapping, key, f"key:{member}")
+
+    def member_key(self, member: str, wrapped: bytes) -> bytes:
+        """The key of `member`. DatabaseUnreadable if it was tampered with or is another's."""
+        return _open(self._wrapping, wrapped, f"key:{member}")
+
+
+def seal(key: bytes, plain: bytes, *, member: str, field: str) -> bytes:
+    """`plain` sealed for this member and field (both are bound in as associated text)."""
+    return _seal(AESGCM(key), plain, f"{field}:{member}")
+
+
+def unseal(key: bytes, sealed: bytes, *, member: str, field: str) -> bytes:
+    """What `seal` was given. DatabaseUnreadable if it was sealed for anybody or anything else."""
+    return _open(AESGCM(key), sealed, f"{field}:{member}")
+
+
+def _derived(master_key: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(master_key)
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _seal(cipher: AESGCM, plain: bytes, bound: str) -> bytes:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, plain, bound.encode())
+
+
+def _open(cipher: AESGCM, sealed: bytes, bound: str) -> bytes:
+    try:
+        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound.encode())
+    except InvalidTag as error:
+        raise DatabaseUnreadable(
+            "A sealed field does not open with its key.",
+            "Run `storebox doctor`; restore the backup if the database is damaged.",
+        ) from error

@@ -1,0 +1,139 @@
+"""The language between a sensor process and the core: length-prefixed msgpack frames.
+
+A frame is a little-endian u32 length and that many bytes of msgpack: one of the structs below.
+Up flows what is seen; down flows configuration and leave to act. Used by `sensors/core_link.py`
+in the sensor and by `edge/intake.py` in the core. Nothing here blocks, logs or touches a socket.
+"""
+
+import struct
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from edge.errors import BadWireFrame
+from edge.records import Observation
+
+PROTOCOL = 1
+FRAME_BYTES_MAX = 256 * 1024
+"""No legal frame is longer; a longer one means the peer is broken."""
+OBSERVATIONS_PER_FRAME_MAX = 500
+HEADER = struct.Struct("<I")
+
+
+class Hello(Struct, frozen=True, tag="hello"):
+    """First frame up: who speaks."""
+
+    kind: str
+    pid: int
+    protocol: int = PROTOCOL
+
+
+class Seen(Struct, frozen=True, tag="seen"):
+    """Up: observations in the order they were made."""
+
+    observations: list[Observation]
+
+
+class Watermark(Struct, frozen=True, tag="watermark"):
+    """Up: nothing before `wall_ms` will follow. Only simulated and recorded devices send it."""
+
+    wall_ms: int
+
+
+class Health(Struct, frozen=True, tag="health"):
+    """Up, at least every `HEARTBEAT_S`: alive, and how. `remedy` says what to do when not ok."""
+
+    ok: bool
+    state: str
+    remedy: str = ""
+
+
+class Dropped(Struct, frozen=True, tag="dropped"):
+    """Up: input refused or lost since the last such frame, by reason."""
+
+    counts: dict[str, int]
+
+
+class Configure(Struct, frozen=True, tag="configure"):
+    """First frame down: which device, its options, the salt for hashes, and the timeline.
+
+    `timeline_start_ms` is None when the sensor stamps with the machine's clock; else a recording's
+    first record happened at that wall time. `resume_after_ms` lets a restarted replay skip what
+    the core has already taken.
+    """
+
+    sensor: str
+    device: str
+    options: dict[str, Any]
+    salt: bytes
+    boot: str
+    timeline_start_ms: int | None = None
+    resume_after_ms: int | None = None
+
+
+class Salt(Struct, frozen=True, tag="salt"):
+    """Down: use this key for hashes of addresses from now on."""
+
+    salt: bytes
+
+
+class Leave(Struct, frozen=True, tag="leave"):
+    """Down: you may do `action` for `seconds` (None: until revoked by 0, or until I hang up)."""
+
+    action: str
+    seconds: float | None
+
+
+Up = Hello | Seen | Watermark | Health | Dropped
+Down = Configure | Salt | Leave
+
+HEARTBEAT_S = 2.0
+
+_encoder = msgspec.msgpack.Encoder()
+_up = msgspec.msgpack.Decoder(Up)
+_down = msgspec.msgpack.Decoder(Down)
+
+
+def encode(message: Up | Down) -> bytes:
+    """One frame with its length. BadWireFrame if it is longer than any reader would take."""
+    body = _encoder.encode(message)
+    if len(body) > FRAME_BYTES_MAX:
+        raise BadWireFrame(f"A frame of {len(body)} bytes is longer than {FRAME_BYTES_MAX}.")
+    return HEADER.pack(len(body)) + body
+
+
+class FrameReader:
+    """Bytes in, messages out. Its buffer is overwritten after use: vectors pass through it."""
+
+    def __init__(self, *, down: bool) -> None:
+        self._decode = _down.decode if down else _up.decode
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes | bytearray | memoryview) -> list[Any]:
+        """All messages that are complete now. BadWireFrame on a lying length or foreign bytes."""
+        self._buffer += chunk
+        messages: list[Any] = []
+        start = 0
+        while len(self._buffer) - start >= HEADER.size:
+            (length,) = HEADER.unpack_from(self._buffer, start)
+            if length > FRAME_BYTES_MAX:
+                raise BadWireFrame(f"A sensor announced a frame of {length} bytes.")
+            end = start + HEADER.size + length
+            if len(self._buffer) < end:
+                break
+            messages.append(self._decoded(start + HEADER.size, end))
+            start = end
+        self._wipe(start)
+        return messages
+
+    def _decoded(self, start: int, end: int) -> Any:
+        try:
+            with memoryview(self._buffer) as view, view[start:end] as body:
+                return self._decode(body)
+        except msgspec.MsgspecError as error:
+            raise BadWireFrame(f"A sensor's frame is not of the protocol: {error}.") from error
+
+    def _wipe(self, used: int) -> None:
+        self._buffer[:used] = bytes(used)
+        del self._buffer[:used]
