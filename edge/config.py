@@ -237,7 +237,7 @@ def _check_whole(sources: _Sources, config: Config) -> None:
     recognition = config.recognition
     if recognition.mode is RecognitionMode.ZONE and not recognition.legal_basis:
         raise ConfigError(
-            f"{_place(sources, ['recognition', 'mode'])}: [recognition] mode = \"zone\""
+            f'{_place(sources, ["recognition", "mode"])}: [recognition] mode = "zone"'
             " without a legal_basis.",
             "Name the legal basis on which people in the zone are matched, or use on_request.",
         )

@@ -63,6 +63,10 @@ class OrderingDesk:
         sisters = tuple(goods.of_model(reading, product.model))
         return Shelf(product, sisters, tuple(goods.stock_of(reading, product.sku)))
 
+    def stock(self, sku: str) -> tuple[Stock, ...]:
+        """What is known of one SKU's stock, by place."""
+        return tuple(goods.stock_of(self._database.reading, sku))
+
     def cart(self, screen: str) -> tuple[CartLine, ...]:
         """What lies in the cart of one screen."""
         return orders.cart(self._database.reading, screen)
@@ -70,6 +74,10 @@ class OrderingDesk:
     def order(self, number: str) -> Order | None:
         """A placed order by its number."""
         return orders.get_order(self._database.reading, number)
+
+    def latest_orders(self) -> list[Order]:
+        """The newest orders first, up to a page's worth."""
+        return orders.latest(self._database.reading)
 
     # --- changing
 

@@ -9,8 +9,9 @@ import numpy as np
 from edge.presence.gallery import Match
 from edge.records import Evidence, Moment, Strength
 
-CARD_LLR = 14.0
-"""A scanned loyalty card: somebody else carries it in about one case in a million."""
+CARD_LLR = 20.7
+"""A scanned loyalty card: about one in a thousand is a borrowed one, and that it is this very
+member's has a chance of one in a million: e^20.7."""
 
 TRACK_FRAMES_MIN = 3
 """A face counts as agreement only when this many frames of one track name the same member."""

@@ -57,9 +57,14 @@ def strongest(evidence: Iterable[Evidence]) -> list[Evidence]:
     best: dict[tuple[str, str], Evidence] = {}
     for sign in evidence:
         key = (sign.member, sign.kind)
-        if key not in best or sign.llr > best[key].llr:
+        if key not in best or _weight(sign) > _weight(best[key]):
             best[key] = sign
     return [best[key] for key in sorted(best)]
+
+
+def _weight(sign: Evidence) -> tuple[float, bool, str]:
+    """A total order, so that the outcome never depends on the order of the signs."""
+    return sign.llr, sign.strength is not Strength.WEAK, sign.reason
 
 
 def posteriors(signs: Iterable[Evidence], members: int) -> dict[str, float]:

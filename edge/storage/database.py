@@ -242,7 +242,12 @@ def open_reading(directory: Path) -> Any:
     path = directory / "storebox.db"
     if not path.exists():
         raise DatabaseUnreadable(f"There is no database at {path}.", "Start the daemon once.")
-    connection = connect(path, Vault.open(directory / "master.key"))
+    key = directory / "master.key"
+    if not key.exists():  # looking must not make a key that fits nothing
+        raise DatabaseUnreadable(
+            f"The database {path} has lost its key file {key}.", "Restore it from the backup."
+        )
+    connection = connect(path, Vault.open(key))
     connection.execute("PRAGMA query_only = ON")
     return connection
 

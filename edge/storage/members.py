@@ -99,6 +99,11 @@ def everybody(connection: Executes, vault: Vault) -> Iterator[Member]:
     return _select(connection, vault, "ORDER BY id", ())
 
 
+def page(connection: Executes, vault: Vault, after: str, limit: int) -> Iterator[Member]:
+    """At most `limit` members by id, beginning behind the id `after`."""
+    return _select(connection, vault, "WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+
+
 def count(connection: Executes) -> int:
     """How many members the box knows."""
     return int(connection.execute("SELECT count(*) FROM member").fetchone()[0])
@@ -123,7 +128,7 @@ def template_members(connection: Executes) -> frozenset[str]:
 
 
 def _select(
-    connection: Executes, vault: Vault, where: str, parameters: tuple[str, ...]
+    connection: Executes, vault: Vault, where: str, parameters: tuple[str | int, ...]
 ) -> Iterator[Member]:
     rows = connection.execute(
         "SELECT id, card, name_sealed, tier, segment, wrapped FROM member"  # noqa: S608 - constants

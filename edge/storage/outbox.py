@@ -140,6 +140,12 @@ def acknowledge(connection: Executes, stream: Stream, upto: int) -> int:
     return int(deleted.rowcount)
 
 
+def cursors(connection: Executes) -> dict[Stream, tuple[int, int]]:
+    """For each stream: the last number given, and up to where the platform has acknowledged."""
+    rows = connection.execute("SELECT name, last_seq, upto FROM stream").fetchall()
+    return {Stream(name): (last_seq, upto) for name, last_seq, upto in rows}
+
+
 def depth(connection: Executes) -> list[Depth]:
     """How full each stream is, in order of priority."""
     rows = connection.execute(

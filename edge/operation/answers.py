@@ -1,0 +1,153 @@
+"""What the running daemon can be asked over its control socket, by name.
+
+The daemon hands its parts to `questions` and the result to `edge/control.py`; the command line
+knows the shapes of the answers from `edge/operation/facts.py`. Every answer only reads.
+"""
+
+import resource
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from edge.clock import Clock
+from edge.config import Config
+from edge.counters import Counters
+from edge.errors import Refused
+from edge.operation import facts
+from edge.operation.facts import BoxStatus, ClockState, Limit
+from edge.operation.version import version
+from edge.records import Moment, SensorStatus
+from edge.storage import members, visits
+from edge.storage.outbox import Executes
+from edge.storage.vault import Vault
+
+Question = Callable[[dict[str, Any]], Awaitable[Any]]
+T = TypeVar("T", bound=Struct)
+
+
+class Reads(Protocol):
+    """The open database."""
+
+    @property
+    def reading(self) -> Executes:
+        """The loop's read-only connection."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """What opens the members' names."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the daemon is asked about.
+
+    `sensors` gives all statuses, `link` any record with `connected`, `reason` and `remedy`,
+    `kiosk` the address of the pages; `started` is when the daemon began.
+    """
+
+    config: Config
+    clock: Clock
+    counters: Counters
+    database: Reads
+    sensors: Callable[[], Sequence[SensorStatus]]
+    link: Callable[[], Any]
+    kiosk: Callable[[], str]
+    started: Moment
+
+
+class _Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """A question without arguments."""
+
+
+class _Few(Struct, frozen=True, forbid_unknown_fields=True):
+    limit: Limit = 20
+
+
+class _Page(Struct, frozen=True, forbid_unknown_fields=True):
+    after: str = ""
+    limit: Limit = 100
+
+
+class _One(Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+
+
+class _Visits(Struct, frozen=True, forbid_unknown_fields=True):
+    ended: bool = False
+    limit: Limit = 100
+
+
+def questions(parts: Parts) -> dict[str, Question]:
+    """`status`, `sensors`, `outbox`, `members`, `member` and `visits`."""
+    return {
+        "status": _question(_Nothing, lambda _: _status(parts)),
+        "sensors": _question(_Nothing, lambda _: parts.sensors()),
+        "outbox": _question(_Few, lambda few: facts.waiting(parts.database.reading, few.limit)),
+        "members": _question(
+            _Page,
+            lambda page: facts.member_rows(
+                parts.database.reading, parts.database.vault, after=page.after, limit=page.limit
+            ),
+        ),
+        "member": _question(
+            _One,
+            lambda one: facts.member_facts(parts.database.reading, parts.database.vault, one.id),
+        ),
+        "visits": _question(
+            _Visits,
+            lambda asked: facts.visit_rows(
+                parts.database.reading, ended=asked.ended, limit=asked.limit
+            ),
+        ),
+    }
+
+
+def _question(arguments: type[T], answer: Callable[[T], Any]) -> Question:
+    """A question whose `with` must be `arguments`; answered on the loop, from memory and reads."""
+
+    async def question(given: dict[str, Any]) -> Any:
+        try:
+            asked = msgspec.convert(given, arguments)
+        except msgspec.ValidationError as error:
+            raise Refused(
+                f"The question's arguments are wrong: {error}.",
+                "Use the storebox command of the daemon's version.",
+            ) from error
+        return answer(asked)
+
+    return question
+
+
+def _status(parts: Parts) -> dict[str, Any]:
+    box, now, reading = parts.config.box, parts.clock.now(), parts.database.reading
+    link = msgspec.to_builtins(parts.link())
+    status = BoxStatus(
+        version=version(),
+        box=f"{box.tenant}/{box.store}/{box.box}",
+        uptime_s=(now.mono_ms - parts.started.mono_ms) // 1000,
+        clock=ClockState(parts.config.clock.source.value, now.wall_ms, now.trusted),
+        recognition=parts.config.recognition.mode.value,
+        sensors=tuple(parts.sensors()),
+        link=msgspec.convert(link, facts.LinkState),
+        outbox=facts.streams(reading),
+        counters=parts.counters.snapshot(),
+        visits_open=len(visits.still_open(reading)),
+        members=members.count(reading),
+        kiosk=parts.kiosk(),
+        memory_rss_bytes=memory_rss_bytes(),
+    )
+    answer: dict[str, Any] = facts.rows(status)
+    answer["link"] = link  # with everything the link knows of itself
+    return answer
+
+
+def memory_rss_bytes() -> int:
+    """What this process holds in memory: the second figure of /proc/self/statm, proc(5)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()

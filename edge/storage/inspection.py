@@ -1,0 +1,75 @@
+"""Looking at the database from outside: whether it opens, is whole, and of this version.
+
+Used by `storebox doctor` and by commands that read while the daemon is dead. It opens read-only,
+repairs nothing and migrates nothing.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sqlcipher3 import dbapi2 as sqlcipher
+
+from edge.errors import DatabaseTooNew, DatabaseUnreadable
+from edge.storage.database import open_reading
+from edge.storage.migrations import NAMES, SCHEMA
+
+_RESTORE = "Stop storebox and restore the backup."
+
+
+def open_known(directory: Path) -> Any:
+    """A read-only connection to a file of exactly this version's schema.
+
+    DatabaseTooNew, or DatabaseUnreadable when the file is damaged, without its key, or was never
+    brought to this version.
+    """
+    connection = open_reading(directory)
+    try:
+        _check_schema(directory / "storebox.db", connection)
+    except sqlcipher.Error as error:
+        connection.close()
+        raise DatabaseUnreadable(
+            f"The database in {directory} is damaged: {error}.", _RESTORE
+        ) from error
+    except (DatabaseTooNew, DatabaseUnreadable):
+        connection.close()
+        raise
+    return connection
+
+
+def verify(directory: Path) -> str:
+    """Open the file and let SQLite go through it (`quick_check`); the newest change in it.
+
+    Raises what `open_known` raises, and DatabaseUnreadable with the first damage found.
+    """
+    connection = open_known(directory)
+    try:
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlcipher.Error as error:
+        verdict = str(error)
+    finally:
+        connection.close()
+    if verdict != "ok":
+        raise DatabaseUnreadable(f"The database in {directory} is damaged: {verdict}.", _RESTORE)
+    return NAMES[-1]
+
+
+def _check_schema(path: Path, connection: Any) -> None:
+    table = SCHEMA.migrations_table
+    made = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (table,))
+    rows: list[tuple[str]] = []
+    if made.fetchone()[0]:
+        rows = connection.execute(
+            f"SELECT name FROM {table} WHERE migration_set = ?",  # noqa: S608 - the library's name
+            (SCHEMA.name,),
+        ).fetchall()
+    applied = {row[0] for row in rows}
+    if applied - set(NAMES):
+        raise DatabaseTooNew(
+            f"The database {path} was written by a newer storebox (it has"
+            f" {max(applied - set(NAMES))}).",
+            "Install that version again, or restore the backup made before the update.",
+        )
+    if set(NAMES) - applied:
+        raise DatabaseUnreadable(
+            f"The database {path} has not been brought to this version.", "Start the daemon once."
+        )

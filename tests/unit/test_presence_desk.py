@@ -1,0 +1,241 @@
+"""The presence desk on a real database: visits, figures, what is written and what is wiped."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge import consent
+from edge.clock import ScenarioClock
+from edge.counters import Counters
+from edge.errors import StorageError
+from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
+from edge.presence.footfall import WINDOW_S
+from edge.records import (
+    VECTOR_DIMENSIONS,
+    CodeReading,
+    Consent,
+    ConsentKind,
+    FaceReading,
+    Member,
+    Observation,
+    ProbeReading,
+    Product,
+    Reading,
+    Stream,
+    TrackReading,
+    VisitState,
+)
+from edge.storage import goods, outbox
+from edge.storage.database import Database, Transaction
+from edge.storage.members import Template
+
+START_MS = 1_700_000_000_000
+MODEL = "model"
+CARD = "2780010000017"
+ZONE = PresenceSettings(faces=Faces.ZONE, visit_silence_s=600)
+
+
+class Shop:
+    """A desk with a clock that the test moves."""
+
+    def __init__(self, directory: Path, settings: PresenceSettings = ZONE) -> None:
+        self.database = Database.open(directory)
+        self.clock = ScenarioClock(START_MS, frozenset())
+        self.counters = Counters()
+        self.settings = settings
+        self.desk = PresenceDesk(self.database, self.clock, settings, self.counters)
+
+    def reopened(self, directory: Path) -> "Shop":
+        self.database.close()
+        return Shop(directory, self.settings)
+
+    async def enrol(self, member: str = "m1", card: str = CARD, value: float = 0.1) -> None:
+        kinds = (ConsentKind.FACE, ConsentKind.PROGRAMME)
+        consents = tuple(Consent(kind, 0, "v1", "desk") for kind in kinds)
+        vectors = np.full((3, VECTOR_DIMENSIONS), value, "<f4").tobytes()
+
+        def change(tx: Transaction) -> None:
+            consent.accept_member(tx, Member(member, "Анна", card, consents=consents))
+            consent.accept_template(tx, Template(member, MODEL, vectors))
+            goods.put_product(tx, Product("sku", "4600000000008", "m", {"ru": "Мяч"}, 100))
+
+        await self.database.transact(change)
+        self.desk.reload()
+
+    async def see(self, *readings: Reading, sensor: str = "door", after_s: float = 1) -> None:
+        self.clock.move(self.clock.now().wall_ms + round(after_s * 1000))
+        seen = self.clock.now()
+        await self.desk.observe([Observation(sensor, seen, reading) for reading in readings])
+
+    def events(self, stream: Stream = Stream.VISIT) -> list[tuple[str, dict[str, object]]]:
+        origin = ("box", self.database.epoch)
+        waiting = outbox.pending(self.database.reading, origin, stream, after=0, limit=100)
+        return [(event.type, msgspec.json.decode(event.body)) for event in waiting]
+
+    def types(self, stream: Stream = Stream.VISIT) -> list[str]:
+        return [type_ for type_, _ in self.events(stream)]
+
+
+def face(track: int = 1, value: float = 0.1) -> FaceReading:
+    return FaceReading(track, MODEL, bytearray(np.full(VECTOR_DIMENSIONS, value, "<f4").tobytes()))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    opened = Shop(tmp_path)
+    yield opened
+    opened.database.close()
+
+
+async def test_three_frames_of_a_face_identify(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(TrackReading(1), face(), face())
+    assert [visit.state for visit in shop.desk.here()] == [VisitState.SUGGESTED]
+    await shop.see(face())
+    (visit,) = shop.desk.here()
+    assert (visit.state, visit.member) == (VisitState.IDENTIFIED, "m1")
+    assert shop.types() == ["visit.opened.v1", "visit.identified.v1"]
+    body = shop.events()[1][1]
+    assert body["member"] == "m1"
+    assert "3 of 3 frames" in str(body["reasons"])
+
+
+async def test_a_stranger_is_a_visit_of_nobody(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(TrackReading(1), face(value=0.3), face(value=0.3), face(value=0.3))
+    (visit,) = shop.desk.here()
+    assert (visit.state, visit.member) == (VisitState.ARRIVED, None)
+
+
+async def test_every_vector_is_wiped_whatever_became_of_it(shop: Shop) -> None:
+    await shop.enrol()
+    readings = [face(), face(value=9), FaceReading(1, MODEL, bytearray(b"short"))]
+    await shop.see(*readings)
+    assert all(not any(reading.vector) for reading in readings)
+    assert shop.counters.get("faces_malformed") == 1
+
+
+@pytest.mark.parametrize("faces", [Faces.OFF, Faces.ON_REQUEST])
+async def test_without_leave_no_face_is_matched(tmp_path: Path, faces: Faces) -> None:
+    shop = Shop(tmp_path, PresenceSettings(faces=faces))
+    await shop.enrol()
+    await shop.see(TrackReading(1), face(), face(), face())
+    assert [visit.member for visit in shop.desk.here()] == [None]
+    assert shop.counters.get("faces_refused_mode") == 3
+    shop.database.close()
+
+
+async def test_who_asks_at_a_screen_is_recognised_there(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, PresenceSettings(faces=Faces.ON_REQUEST))
+    await shop.enrol()
+
+    async def look(screen: str, seconds: float) -> list[str]:
+        return ["kiosk-camera"] if screen == "main" else []
+
+    shop.desk.recognise_with(look)
+    assert await shop.desk.its_me("elsewhere") is None
+    asked = asyncio.create_task(shop.desk.its_me("main"))
+    await asyncio.sleep(0)
+    await shop.see(face(), face(), face(), sensor="kiosk-camera")
+    member = await asked
+    assert member is not None
+    assert member.id == "m1"
+    shop.database.close()
+
+
+async def test_a_card_opens_an_identified_visit(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(CodeReading(CARD), sensor="scanner")
+    (visit,) = shop.desk.here()
+    assert (visit.state, visit.member) == (VisitState.IDENTIFIED, "m1")
+    assert [body["outcome"] for type_, body in shop.events() if "scanned" in type_] == ["member"]
+
+
+async def test_card_and_face_of_one_member_are_one_visit(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(CodeReading(CARD), sensor="scanner")
+    await shop.see(TrackReading(1), face(), face(), face())
+    assert [visit.member for visit in shop.desk.here()] == ["m1"]
+    assert "visit.merged.v1" in shop.types()
+
+
+async def test_codes_are_told_without_their_text(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(CodeReading("4600000000008"), CodeReading("whatever <b>"), sensor="scanner")
+    bodies = [body for type_, body in shop.events() if type_ == "code.scanned.v1"]
+    assert [body["outcome"] for body in bodies] == ["product", "unknown"]
+    assert "whatever" not in str(bodies)
+
+
+async def test_silence_ends_a_visit(shop: Shop) -> None:
+    await shop.see(TrackReading(1))
+    await shop.see(TrackReading(1), after_s=60)
+    shop.clock.move(shop.clock.now().wall_ms + 599_000)
+    await shop.desk.pass_time()
+    assert len(shop.desk.here()) == 1
+    shop.clock.move(shop.clock.now().wall_ms + 1_000)
+    await shop.desk.pass_time()
+    assert shop.desk.here() == []
+    assert shop.events()[-1] == (
+        "visit.closed.v1",
+        {"visit": shop.events()[0][1]["visit"], "member": None, "dwell_s": 60},
+    )
+
+
+async def test_visits_survive_a_restart(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    await shop.enrol()
+    await shop.see(TrackReading(1), face(), face(), face())
+    before = shop.desk.here()
+    again = shop.reopened(tmp_path)
+    assert again.desk.here() == before
+    await again.see(TrackReading(1))
+    assert len({visit.id for visit in again.desk.here()}) == 2
+    again.database.close()
+
+
+async def test_a_member_who_withdraws_becomes_anybody(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(TrackReading(1), face(), face(), face())
+    now = shop.clock.now()
+    await shop.database.transact(lambda tx: consent.forget_member(tx, "m1", now))
+    shop.desk.reload()
+    assert [visit.member for visit in shop.desk.here()] == [None]
+    await shop.see(face())
+    assert [visit.member for visit in shop.desk.here()] == [None]
+
+
+def probe(device: int, fingerprint: int, *, randomised: bool = True) -> ProbeReading:
+    return ProbeReading(bytes([device]), randomised, bytes([fingerprint]), -50, 1, 0)
+
+
+async def test_a_radar_gives_numbers_only(shop: Shop) -> None:
+    await shop.see(
+        *(probe(n, n % 2) for n in range(10)), probe(99, 0, randomised=False), sensor="radar"
+    )
+    await shop.see(sensor="radar", after_s=WINDOW_S)
+    ((type_, body),) = shop.events(Stream.BULK)
+    assert type_ == "footfall.counted.v1"
+    assert (body["addresses"], body["phones"], body["frames"]) == (11, 3, 11)
+    assert set(body) == {
+        "sensor", "from_ms", "until_ms", "addresses", "phones", "frames", "people", "overflow"
+    }  # fmt: skip
+    assert shop.desk.here() == []
+
+
+async def test_what_the_database_refuses_is_written_later(shop: Shop) -> None:
+    await shop.database.transact(
+        lambda tx: tx.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON visit BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    )
+    with pytest.raises(StorageError):
+        await shop.see(TrackReading(1))
+    assert shop.types() == []
+    await shop.database.transact(lambda tx: tx.execute("DROP TRIGGER refuse"))
+    await shop.see(TrackReading(2))
+    assert shop.types() == ["visit.opened.v1", "visit.opened.v1"]
