@@ -1,0 +1,89 @@
+"""One small test rig per kind of sensor, for `test_conformance.py`. A new kind adds its own here.
+
+A rig makes three devices out of files in a folder: one that gives readings and comes to its end,
+one that is not there, and one that holds garbage. Each is a `device` string as in the
+configuration. A rig that needs recordings skips the test, with a reason, when there are none.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.drivers.frames import pcap, probe, radiotap
+
+GARBAGE = bytes(range(256)) * 16
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The three devices of a kind; the functions get an empty folder to make them in.
+
+    `readings` are the names of the reading types that `good` gives, `options` its options.
+    """
+
+    good: Callable[[Path], str]
+    absent: Callable[[Path], str]
+    garbage: Callable[[Path], str]
+    readings: frozenset[str]
+    options: dict[str, Any]
+
+
+def _capture(folder: Path) -> str:
+    path = folder / "good.pcap"
+    source = bytes.fromhex("daa119000007")
+    frames = [(500 * seq, radiotap(probe(source, seq=seq))) for seq in range(20)]
+    path.write_bytes(pcap(frames))
+    return f"replay:{path}"
+
+
+def _scans(folder: Path) -> str:
+    path = folder / "good.jsonl"
+    scans = [{"at_ms": 700 * number, "text": f"ITEM-{number}"} for number in range(20)]
+    path.write_text("".join(json.dumps(scan) + "\n" for scan in scans))
+    return f"simulated:{path}"
+
+
+def _clip(folder: Path) -> str:
+    """A drawn portrait that walks in; imported here because it loads native libraries."""
+    from sensors.scenario import clips, faces
+
+    path = folder / "good.avi"
+    clips.render(faces.portrait(), path, seed=1, outline=faces.outline())
+    return f"replay:{path}"
+
+
+def _garbage(prefix: str) -> Callable[[Path], str]:
+    def made(folder: Path) -> str:
+        path = folder / "garbage"
+        path.write_bytes(GARBAGE)
+        return f"{prefix}:{path}"
+
+    return made
+
+
+RIGS = {
+    "code": Rig(
+        good=_scans,
+        absent=lambda folder: str(folder / "ttyACM0"),
+        garbage=_garbage("simulated"),
+        readings=frozenset({"CodeReading"}),
+        options={},
+    ),
+    "face": Rig(
+        good=_clip,
+        absent=lambda folder: f"v4l2:{folder / 'video0'}",
+        garbage=_garbage("replay"),
+        readings=frozenset({"TrackReading"}),
+        options={},
+    ),
+    "wifi": Rig(
+        good=_capture,
+        absent=lambda _: f"monitor:no{os.getpid()}",
+        garbage=_garbage("replay"),
+        readings=frozenset({"ProbeReading"}),
+        options={},
+    ),
+}

@@ -1,0 +1,188 @@
+"""The face sensor as a real process: who comes is counted, and described only with leave."""
+
+import json
+import shutil
+from base64 import b64decode
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.errors import DeviceError
+from edge.records import VECTOR_BYTES, FaceReading, TrackReading
+from hardware import face_engine
+from hardware.face_engine import MODEL, distance
+from sensors import wire
+from sensors.face import EMBEDDINGS_PER_TRACK_MAX
+from sensors.scenario import story
+from tests.drivers.worker import Worker, configured, running, started
+from tests.scenarios import built
+
+START_MS = 1_700_000_000_000
+END_S_MAX = 60.0
+EMBED = wire.Leave("embed", None)
+
+
+@pytest.fixture(scope="module")
+def directory() -> Path:
+    return built()
+
+
+@pytest.fixture
+def clip(directory: Path) -> Path:
+    """Anna walks in: the first visit of the scenario."""
+    return directory / "visit-01.avi"
+
+
+def watched(device: str, *leave: wire.Leave) -> Worker:
+    """A whole recording; the worker has ended, what it said is kept."""
+    with running("face", configured(device, None, START_MS)) as worker:
+        for one in leave:
+            worker.send(one)
+        worker.until(lambda: worker.finished and worker.at_end_of_time, END_S_MAX)
+    return worker
+
+
+def tracks(worker: Worker) -> list[int]:
+    return [one.track for one in worker.readings if isinstance(one, TrackReading)]
+
+
+def faces(worker: Worker) -> list[FaceReading]:
+    return [one for one in worker.readings if isinstance(one, FaceReading)]
+
+
+def test_without_leave_people_are_counted_and_nobody_described(clip: Path) -> None:
+    worker = watched(f"replay:{clip}")
+    assert tracks(worker) == [1]
+    assert faces(worker) == []
+
+
+def test_with_leave_each_track_is_described_a_few_times(clip: Path) -> None:
+    worker = watched(f"replay:{clip}", EMBED)
+    assert tracks(worker) == [1]
+    described = faces(worker)
+    assert len(described) == EMBEDDINGS_PER_TRACK_MAX
+    assert {(one.track, one.model, len(one.vector)) for one in described} == {
+        (1, MODEL, VECTOR_BYTES)
+    }
+    assert all(np.isfinite(np.frombuffer(one.vector, "<f4")).all() for one in described)
+    assert isinstance(worker.readings[0], TrackReading)
+    assert all(0.3 <= one.quality <= 1 for one in worker.observations[1:])
+
+
+def test_leave_that_ran_out_or_is_for_something_else_is_no_leave(clip: Path) -> None:
+    leave = (EMBED, wire.Leave("embed", 0.0), wire.Leave("picture", None))
+    worker = watched(f"replay:{clip}", *leave)
+    assert tracks(worker) == [1]
+    assert faces(worker) == []
+
+
+def test_leave_given_while_somebody_stands_there_counts_from_then_on(clip: Path) -> None:
+    """Without a timeline the clip is played in its own time, as live."""
+    with started("face", f"replay:{clip}") as worker:
+        worker.until(lambda: worker.observations)
+        assert tracks(worker) == [1]
+        assert faces(worker) == []
+        worker.send(EMBED)
+        worker.until(lambda: faces(worker))
+
+
+def test_poor_faces_are_counted_but_not_described(clip: Path) -> None:
+    strict = configured(f"replay:{clip}", {"quality_min": 1.0}, START_MS)
+    with running("face", strict) as worker:
+        worker.send(EMBED)
+        worker.until(lambda: worker.finished and worker.dropped)
+        assert worker.dropped["face_poor"] > 0
+        assert tracks(worker) == [1]
+        assert all(one.quality == 1 for one in worker.observations)
+
+
+def test_the_morning_shows_who_walks_in_and_nobody_else(directory: Path) -> None:
+    """The real embeddings of the whole scenario against the real templates."""
+    morning = story.load(directory)
+    rows = json.loads((directory / "platform" / "templates.json").read_text())
+    known = {row["member"]: [b64decode(one) for one in row["vectors"]] for row in rows}
+    worker = watched(f"simulated:{directory / 'door.json'}", EMBED)
+    assert tracks(worker) == list(range(1, len(morning.visits) + 1))
+    for visit, track in zip(morning.visits, tracks(worker), strict=True):
+        seen = [one for one in worker.observations if one.reading.track == track]
+        at_ms = seen[0].seen.wall_ms - START_MS + morning.start_ms
+        assert visit.at_ms < at_ms < visit.at_ms + 3_000
+        vectors = [one.reading.vector for one in seen if isinstance(one.reading, FaceReading)]
+        assert len(vectors) >= 3
+        for member, templates in known.items():
+            nearest = [min(distance(one, other) for other in templates) for one in vectors]
+            if visit.by_face and member == visit.member:
+                assert max(nearest) < 0.45
+            else:
+                assert min(nearest) > 0.6
+
+
+def test_a_restarted_replay_does_not_tell_again(clip: Path) -> None:
+    again = wire.Configure(
+        "tested", f"replay:{clip}", {}, bytes(32), "boot0001", START_MS, START_MS + 10_000
+    )
+    with running("face", again) as worker:
+        worker.send(EMBED)
+        worker.until(lambda: worker.finished)
+        assert worker.observations == []
+
+
+def test_a_still_picture_is_somebody_too(tmp_path: Path, directory: Path) -> None:
+    video = cv2.VideoCapture(str(directory / "visit-03.avi"))
+    for _ in range(10):
+        _, picture = video.read()
+    video.release()
+    cv2.imwrite(str(tmp_path / "1.png"), picture)
+    cv2.imwrite(str(tmp_path / "2.png"), np.full_like(picture, 90))
+    (tmp_path / "3.jpg").write_bytes(b"no picture")
+    with running("face", configured(f"pictures:{tmp_path}", None, START_MS)) as worker:
+        worker.send(EMBED)
+        worker.until(lambda: worker.finished and worker.dropped)
+        assert tracks(worker) == [1]
+        assert faces(worker)
+        assert worker.dropped["picture_undecodable"] == 1
+        assert "3.jpg" in worker.stderr
+
+
+def test_a_damaged_video_is_watched_as_far_as_it_goes(tmp_path: Path, clip: Path) -> None:
+    path = tmp_path / "damaged.avi"
+    content = clip.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 4])
+    with running("face", configured(f"replay:{path}", None, START_MS)) as worker:
+        worker.until(lambda: worker.finished and worker.dropped)
+        assert tracks(worker) == [1]
+        assert worker.dropped["picture_undecodable"] == 1
+
+
+def test_real_photographs_make_a_clip_that_is_recognised(recordings: Path, tmp_path: Path) -> None:
+    """What the demo draws holds for people of flesh and blood, in small."""
+    from sensors.scenario import clips
+
+    people = sorted((recordings / "video" / "enrol").glob("*.png"))
+    for number, path in enumerate(people):
+        clips.render(cv2.imread(str(path)), tmp_path / f"{number}.avi", seed=number)
+    segments = [{"at_ms": 10_000 * n, "video": f"{n}.avi"} for n in range(len(people))]
+    script = {"segments": segments, "end_ms": 20_000}
+    (tmp_path / "door.json").write_text(json.dumps(script))
+    worker = watched(f"simulated:{tmp_path / 'door.json'}", EMBED)
+    assert tracks(worker) == [1, 2]
+    engine = face_engine.FaceEngine.load()
+    for number, path in enumerate(people):
+        photograph = cv2.imread(str(path))
+        template = engine.embed(photograph, engine.detect(photograph)[0])
+        for face in faces(worker):
+            same = face.track == number + 1
+            assert (distance(face.vector, template) < 0.5) == same
+
+
+def test_a_processor_without_avx_is_told(tmp_path: Path) -> None:
+    cpu = tmp_path / "cpuinfo"
+    cpu.write_text("flags : fpu sse sse2\n")
+    if face_engine.platform.machine() != "x86_64":
+        pytest.skip("only x86 processors may lack AVX")
+    with pytest.raises(DeviceError, match="AVX"):
+        face_engine.require_avx(cpu)
+    shutil.copy("/proc/cpuinfo", cpu)
+    face_engine.require_avx(cpu)

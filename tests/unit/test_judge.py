@@ -1,0 +1,92 @@
+"""The judge of promises: every way to break one is seen, and nothing else."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.records import Stream
+from edge.storage.journal import digest
+from edge.storage.outbox import GAP_TYPE, Gap
+from sync.ingest.log import Received
+from sync.reference.judge import Verdict, judge
+
+EPOCH = "0badcafe"
+BODY = b'{"a":1}'
+
+
+def row(seq, stream=Stream.CRIT, *, body=BODY, epoch=EPOCH, type_="made.v1"):
+    return Received(0, "a/b/c", epoch, stream, seq, type_, digest(body), body, 0, 0)
+
+
+def promise(seq, stream=Stream.CRIT, *, body=BODY):
+    return f"{EPOCH}-{stream}-{seq}", digest(body)
+
+
+def promises(*seqs):
+    return [promise(seq) for seq in seqs]
+
+
+@given(
+    st.dictionaries(st.sampled_from(Stream), st.integers(1, 20), min_size=1),
+    st.randoms(use_true_random=False),
+)
+def test_kept_promises_are_flawless_however_the_streams_interleave(counts, random):
+    turns = [stream for stream, count in counts.items() for _ in range(count)]
+    random.shuffle(turns)
+    given_out = dict.fromkeys(counts, 0)
+    log = []
+    for stream in turns:
+        given_out[stream] += 1
+        log.append(row(given_out[stream], stream))
+    made = [promise(r.seq, r.stream) for r in log]
+    total = len(made)
+    assert judge(made, log) == Verdict(total, total, 0, 0, 0, 0, 0)
+    assert judge(made, log).flawless
+
+
+@pytest.mark.parametrize(
+    ("log", "fault"),
+    [
+        ([row(1), row(3)], "lost"),
+        ([row(1), row(2)], "lost"),
+        ([row(1), row(2), row(3), row(3)], "duplicated"),
+        ([row(1), row(2), row(3), row(1)], "duplicated"),
+        ([row(2), row(1), row(3)], "disordered"),
+        ([row(1), row(2, body=b"{}"), row(3)], "altered"),
+        ([row(1), row(2, body=BODY + b" "), row(3)], "altered"),
+    ],
+)
+def test_each_fault_is_seen_as_what_it_is(log, fault):
+    verdict = judge(promises(1, 2, 3), log)
+    faults = ("lost", "duplicated", "altered", "disordered")
+    assert {name: getattr(verdict, name) for name in faults} == {
+        name: int(name == fault) for name in faults
+    }
+    assert not verdict.flawless
+
+
+def test_an_altered_duplicate_is_both():
+    verdict = judge(promises(1), [row(1), row(1, body=b"{}")])
+    assert (verdict.duplicated, verdict.altered) == (1, 1)
+
+
+def test_what_was_given_up_and_declared_is_not_lost():
+    gap = msgspec.json.encode(Gap(Stream.BULK, 1, 2, 2, "quota"))
+    log = [row(1, body=gap, type_=GAP_TYPE), row(3, Stream.BULK)]
+    made = [promise(n, Stream.BULK) for n in (1, 2, 3, 4)] + [promise(1, body=gap)]
+    assert judge(made, log) == Verdict(5, 2, 2, 1, 0, 0, 0)
+
+
+def test_a_gap_of_another_stream_excuses_nothing():
+    gap = msgspec.json.encode(Gap(Stream.BULK, 1, 9, 9, "quota"))
+    log = [row(1, body=gap, type_=GAP_TYPE)]
+    assert judge([promise(1, body=gap), promise(2)], log).lost == 1
+
+
+def test_other_boxes_in_the_log_are_left_aside():
+    assert judge(promises(1), [row(1), row(7, epoch="11111111"), row(7, epoch="11111111")]).flawless
+
+
+def test_an_empty_journal_promises_nothing():
+    assert judge([], [row(1)]) == Verdict(0, 0, 0, 0, 0, 0, 0)
