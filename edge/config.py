@@ -91,15 +91,28 @@ class BrokerSection(Struct, frozen=True, forbid_unknown_fields=True):
     password_file: str = ""
     ca_file: str = ""
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 60
-    first_retry_s: Annotated[float, Meta(ge=0, le=300)] = 1.0
+    visit_flush_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    bulk_flush_s: Annotated[float, Meta(ge=0, le=600)] = 30.0
+    first_retry_s: Annotated[float, Meta(ge=0.05, le=300)] = 1.0
+    retry_max_s: Annotated[float, Meta(ge=0.1, le=3600)] = 300.0
 
 
 class KioskSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[kiosk]`: where the pages are served. `staff_pin_file` holds an argon2 hash of the PIN."""
+    """`[kiosk]`: where the pages are served, which screens there are, what places are called.
+
+    `staff_pin_file` holds an argon2 hash of the PIN; `places` names other stores by their code.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8480
     staff_pin_file: str = ""
+    screens: tuple[Name, ...] = ("main",)
+    store_name: str = "storebox"
+    places: dict[str, str] = {}
+    timezone: str = ""
+    idle_s: Annotated[float, Meta(ge=10, le=3600)] = 60
+    host_names: tuple[str, ...] = ()
+    remote_screens: bool = False
 
 
 class SensorSection(Struct, frozen=True):
@@ -247,6 +260,13 @@ def _check_whole(sources: _Sources, config: Config) -> None:
             " identified.",
             "Make it the lower one.",
         )
+    for name, sensor in config.sensors.items():
+        if sensor.screen and sensor.screen not in config.kiosk.screens:
+            where = _place(sources, ["sensors", name, "screen"])
+            raise ConfigError(
+                f"{where}: there is no screen '{sensor.screen}'.",
+                f"Name one of [kiosk] screens: {', '.join(config.kiosk.screens)}.",
+            )
     if len(config.sensors) > SENSORS_MAX:
         raise ConfigError(
             f"{_place(sources, ['sensors'])}: more than {SENSORS_MAX} sensors.",

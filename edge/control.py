@@ -68,6 +68,7 @@ class ControlServer:
         self._questions = questions
         self._lock: int | None = None
         self._server: asyncio.Server | None = None
+        self._closing = False
         self._visitors: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -92,14 +93,15 @@ class ControlServer:
         """Hang up on everybody and remove the socket."""
         if self._server is None:
             return
-        self._server.close()
+        self._closing = True
+        server, self._server = self._server, None
+        server.close()
         for visitor in self._visitors:
             visitor.cancel()
         await asyncio.gather(*self._visitors, return_exceptions=True)
-        await self._server.wait_closed()
+        await server.wait_closed()
         self._path.unlink(missing_ok=True)
         self._unlock()
-        self._server = None
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -109,6 +111,9 @@ class ControlServer:
     # --- one connection
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closing:  # it was accepted while `close` was at work
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None, "asyncio serves each connection in a task"
         self._visitors.add(task)

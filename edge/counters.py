@@ -26,7 +26,7 @@ class Counters:
 
     def get(self, name: str) -> int:
         """The count so far; 0 for a name never added to."""
-        return self._counts[name] if name in self._counts else 0
+        return self._counts.get(name, 0)
 
     def snapshot(self) -> dict[str, int]:
         """All counts, sorted by name."""

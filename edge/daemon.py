@@ -1,42 +1,45 @@
 """The composition root: Config -> objects -> one TaskGroup -> ready -> orderly stop.
 
-Called by `storebox run` (and, with a configuration of its own, by the demo). Everything the core
-is made of is put together here and nowhere else; nothing is decided here.
+Called by `storebox run`, also when the demo starts it. Everything the core is made of is put
+together here and nowhere else; nothing is decided here.
 """
 
 import asyncio
 import logging
-import os
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import time
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge.clock import Clock, ScenarioClock, SystemClock
 from edge.config import ClockSource, Config, RecognitionMode, load
-from edge.control import ControlServer
+from edge.control import ControlServer, Question
 from edge.counters import Counters
-from edge.errors import StoreboxError
+from edge.errors import StorageError, StoreboxError
 from edge.intake import Intake, SensorSpec
-from edge.operation import answers
-from edge.operation.notify import notify
+from edge.operation import answers, settings
+from edge.operation.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation.sensors import supervise
+from edge.operation.timeline import timeline_questions
 from edge.ordering.desk import OrderingDesk
-from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
-from edge.presence.fusion import Thresholds
+from edge.presence.desk import PresenceDesk, Scan
 from edge.records import Stream
 from edge.storage.database import Database
 from kiosk import app as pages
-from kiosk.server import Server
+from kiosk.server import serve
 from kiosk.session import Screens
 from sync.link import Link
 from sync.replica import Replica
 
 log = logging.getLogger(__name__)
 
+SLOW_WORKERS = 2
+"""Threads for slow calls (argon2 and the like); see ARCHITECTURE.md, Processes."""
 DIAGNOSTICS_S = 900
 SALT_LIFETIME_S = 4 * 3600
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -44,17 +47,17 @@ EXIT_OK, EXIT_FAILED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """All parts of a running box."""
+    """The parts of a running box."""
 
     config: Config
     clock: Clock
     counters: Counters
     database: Database
     presence: PresenceDesk
-    ordering: OrderingDesk
     intake: Intake
     screens: Screens
     link: Link
+    specs: tuple[SensorSpec, ...]
 
 
 def run(path: Path, overlay: Path | None = None) -> int:
@@ -62,13 +65,183 @@ def run(path: Path, overlay: Path | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(levelname).1s %(name)s: %(message)s", force=True
     )
+    failed: list[StoreboxError] = []
     try:
-        asyncio.run(serve(load(path, overlay)))
-    except StoreboxError as error:
+        asyncio.run(live(load(path, overlay)))
+    except* StoreboxError as group:
+        failed = _leaves(group)
+    for error in failed:
         log.error("%s", error)
-        return EXIT_FAILED
-    except BaseExceptionGroup as group:
-        for failure in _leaves(group):
-            log.error("%s", failure, exc_info=not isinstance(failure, StoreboxError) and failure)
-        return EXIT_FAILED
-    return EXIT_OK
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+async def live(config: Config) -> None:
+    """Put the box together, say that it is ready, and run it until a signal says stop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    journal = Path(config.state.journal) if config.state.journal else None
+    database = Database.open(Path(config.state.directory), journal)
+    try:
+        box = assemble(config, database)
+        async with _reachable(box) as address:
+            print(f"storebox is ready: {address}", flush=True)
+            notify(READY)
+            await _work(box, stopping)
+    finally:
+        database.close()
+
+
+def assemble(config: Config, database: Database) -> Box:
+    """All parts, connected with each other; nothing runs yet."""
+    specs = settings.sensor_specs(config)
+    clock = _clock(config, specs)
+    counters = Counters()
+    presence = PresenceDesk(database, clock, settings.presence(config), counters)
+    intake = Intake(clock, list(specs))
+    presence.recognise_with(lambda screen, seconds: intake.grant("embed", seconds, screen))
+    if config.recognition.mode is RecognitionMode.ZONE:
+        intake.stand("embed")
+    ordering = OrderingDesk(database, clock, config.box)
+    screens = Screens(ordering, presence, clock, settings.kiosk(config))
+    replica = Replica(database, clock, counters)
+    replica.add_listener(lambda dataset: presence.reload())
+    link = Link(database, clock, settings=settings.link(config), replica=replica, counters=counters)
+    return Box(config, clock, counters, database, presence, intake, screens, link, specs)
+
+
+def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
+    if config.clock.source is ClockSource.SYSTEM:
+        return SystemClock()
+    recorded = {spec.name for spec in specs if spec.recorded}
+    return ScenarioClock(config.clock.start_ms, frozenset(recorded | set(config.clock.holds)))
+
+
+@asynccontextmanager
+async def _reachable(box: Box) -> AsyncIterator[str]:
+    """Serve the pages and the control socket; gives the address of the pages."""
+    workers = ThreadPoolExecutor(SLOW_WORKERS, thread_name_prefix="slow")
+    app = pages.create(box.screens, box.presence, box.screens.settings, workers=workers)
+    kiosk = box.config.kiosk
+    serving = await serve(app, kiosk.host, kiosk.port)
+    address = f"http://{kiosk.host}:{serving.port}/"
+    control = ControlServer(Path(box.config.state.control_socket), _questions(box, address))
+    try:
+        await control.start()
+        yield address
+    finally:
+        await control.close()
+        await serving.close()
+        workers.shutdown(cancel_futures=True)
+
+
+def _questions(box: Box, address: str) -> dict[str, Question]:
+    parts = answers.Parts(
+        config=box.config,
+        clock=box.clock,
+        counters=box.counters,
+        database=box.database,
+        sensors=box.intake.statuses,
+        link=box.link.status,
+        kiosk=lambda: address,
+        started=box.clock.now(),
+    )
+    return answers.questions(parts) | timeline_questions(box.clock, box.intake)
+
+
+async def _work(box: Box, stopping: asyncio.Event) -> None:
+    """Everything that goes on until the stop; then the orderly end of it."""
+    seed = zlib.crc32(box.config.box.box.encode())
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(
+                supervise(spec, box.config.sensors[spec.name].socket, box.intake, seed),
+                name=f"sensor-{spec.name}",
+            )
+            for spec in box.specs
+        ]
+        tasks.append(group.create_task(_pump(box), name="pump"))
+        tasks.append(group.create_task(box.screens.run(), name="screens"))
+        tasks.append(group.create_task(_diagnose(box), name="diagnostics"))
+        tasks.append(group.create_task(_rotate(box), name="salt"))
+        line = group.create_task(box.link.run(), name="link")
+        await stopping.wait()
+        notify(STOPPING)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await box.presence.close()
+        await box.link.stop()
+        line.cancel()
+
+
+async def _pump(box: Box) -> None:
+    """Observations to the presence desk, its scans to the screens; feeds the watchdog."""
+    period_s = watchdog_s()
+    fed_s = 0.0
+    async for batch in box.intake.batches():
+        try:
+            scans = await box.presence.observe(batch)
+        except StorageError as error:
+            # The desk keeps what it could not write and tries again with the next batch.
+            box.counters.add("batches_refused_storage")
+            log.error("%s", error)
+            continue
+        for scan in scans:
+            await _show(box, scan)
+        if period_s is not None and time.monotonic() - fed_s > period_s / 3:
+            fed_s = time.monotonic()
+            notify(ALIVE)
+
+
+async def _show(box: Box, scan: Scan) -> None:
+    screen = box.intake.screen_of(scan.sensor)
+    if not screen:
+        return
+    try:
+        await box.screens.scanned(screen, scan.text, scan.member)
+    except StoreboxError as error:
+        box.counters.add("scans_not_shown")
+        log.warning("screen %s: %s", screen, error)
+
+
+async def _diagnose(box: Box) -> None:
+    """What was dropped or refused, and how the sensors are, for the platform."""
+    while True:
+        await box.clock.wait(DIAGNOSTICS_S)
+        body: dict[str, Any] = {
+            "counters": box.counters.snapshot(),
+            "sensors": [_brief(box, spec.name) for spec in box.specs],
+        }
+        moment = box.clock.now()
+        await box.database.transact(
+            lambda tx, body=body, moment=moment: tx.emit(  # type: ignore[misc]
+                Stream.BULK, "box.diagnosed.v1", body, moment
+            )
+        )
+
+
+def _brief(box: Box, name: str) -> dict[str, Any]:
+    status = box.intake.status(name)
+    return {
+        "name": name,
+        "ok": status.ok,
+        "observations": status.observations,
+        "dropped": status.dropped,
+        "restarts": status.restarts,
+    }
+
+
+async def _rotate(box: Box) -> None:
+    """No hash of an address can be joined with one of another part of the day."""
+    while True:
+        await box.clock.wait(SALT_LIFETIME_S)
+        await box.intake.rotate_salt()
+
+
+def _leaves(group: BaseExceptionGroup[StoreboxError]) -> list[StoreboxError]:
+    found: list[StoreboxError] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -17,7 +17,7 @@ import msgspec
 
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock
 from edge.errors import BadWireFrame, DeviceGone
-from edge.records import Observation, SensorStatus
+from edge.records import FaceReading, Observation, SensorStatus, TrackReading
 from sensors import wire
 
 BATCH_MAX = 500
@@ -46,7 +46,7 @@ class SensorSpec:
     @property
     def recorded(self) -> bool:
         """Whether its time is that of a recording or scenario."""
-        return self.device.startswith(("replay:", "simulated:"))
+        return self.device.startswith(("replay:", "simulated:", "pictures:"))
 
 
 @dataclass(slots=True)
@@ -61,6 +61,9 @@ class SensorLine:
     last_seen_ms: int | None = None
     restarts: int = 0
     connection: socket.socket | None = None
+    track_last: int = 0
+    track_base: int = 0
+    """A restarted sensor numbers its tracks from 1 again; to the core they are new people."""
 
 
 class Intake:
@@ -93,6 +96,7 @@ class Intake:
 
     async def _greet(self, line: SensorLine) -> None:
         spec, scenario = line.spec, self._scenario
+        line.track_base = line.track_last
         timeline = scenario is not None and spec.recorded
         configure = wire.Configure(
             sensor=spec.name,
@@ -155,6 +159,8 @@ class Intake:
             if live:  # a live device in a recorded morning: it happens now
                 now = self._clock.now()
                 observation = msgspec.structs.replace(observation, seen=now)
+            if isinstance(observation.reading, TrackReading | FaceReading):
+                observation = _renumbered(observation, observation.reading, line)
             line.held.append(observation)
             line.last_seen_ms = observation.seen.wall_ms
         line.observations += len(observations)
@@ -184,7 +190,7 @@ class Intake:
         return [line.spec.name for line in concerned]
 
     async def rotate_salt(self) -> None:
-        """A new key for the hashes of addresses: what was heard before cannot be joined any more."""
+        """A new key for the hashes of addresses: what was heard before can no longer be joined."""
         self._salt = secrets.token_bytes(SALT_BYTES)
         for line in self._lines.values():
             if line.connection is not None:
@@ -244,6 +250,9 @@ class Intake:
         scenario = self._scenario
         assert scenario is not None
         now_ms, safe_ms = scenario.now().wall_ms, scenario.safe_ms
+        if safe_ms >= END_OF_TIME_MS:  # all recordings are at their end: so is their time
+            ends = [line.held[-1].seen.wall_ms for line in self._lines.values() if line.held]
+            safe_ms = max(ends, default=now_ms)
         until_ms = min(now_ms + STEP_MS, safe_ms)
         batch: list[Observation] = []
         while len(batch) < BATCH_MAX:
@@ -252,10 +261,7 @@ class Intake:
             if first is None or _head_ms(first) > until_ms:
                 break
             batch.append(first.held.popleft())
-        if safe_ms < END_OF_TIME_MS:
-            scenario.move(batch[-1].seen.wall_ms if len(batch) == BATCH_MAX else until_ms)
-        elif batch:
-            scenario.move(batch[-1].seen.wall_ms)
+        scenario.move(batch[-1].seen.wall_ms if len(batch) == BATCH_MAX else until_ms)
         return batch if batch or scenario.now().wall_ms > now_ms else None
 
     # --- what is known
@@ -290,6 +296,15 @@ class Intake:
     def screen_of(self, name: str) -> str:
         """The screen that a sensor belongs to; empty if none."""
         return self._lines[name].spec.screen
+
+
+def _renumbered(
+    observation: Observation, reading: TrackReading | FaceReading, line: SensorLine
+) -> Observation:
+    track = line.track_base + reading.track
+    line.track_last = max(line.track_last, track)
+    renumbered = msgspec.structs.replace(reading, track=track)
+    return msgspec.structs.replace(observation, reading=renumbered)
 
 
 def _head_ms(line: SensorLine) -> int:

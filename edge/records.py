@@ -33,7 +33,7 @@ class Moment(Struct, frozen=True, array_like=True):
 
 
 class ProbeReading(Struct, frozen=True, tag="probe", array_like=True):
-    """One probe request. `device` and `fingerprint` are keyed hashes; no address leaves the sensor."""
+    """One probe request. `device` and `fingerprint` are keyed hashes: no address is in it."""
 
     device: bytes
     randomised: bool
@@ -122,7 +122,7 @@ class Strength(StrEnum):
 
 
 class Evidence(Struct, frozen=True):
-    """One sign that a visit is `member`'s: a log-likelihood ratio (nats) and its reason in words."""
+    """One sign that a visit is `member`'s: a log-likelihood ratio (nats) and its reason."""
 
     member: str
     kind: str

@@ -18,10 +18,10 @@ from edge.config import Config
 from edge.counters import Counters
 from edge.errors import Refused
 from edge.operation import facts
-from edge.operation.facts import BoxStatus, ClockState, Limit
+from edge.operation.facts import BoxStatus, ClockState, Limit, LinkState
 from edge.operation.version import version
 from edge.records import Moment, SensorStatus
-from edge.storage import members, visits
+from edge.storage import datasets, members, visits
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
 
@@ -43,12 +43,41 @@ class Reads(Protocol):
         ...
 
 
+class Line(Protocol):
+    """How the line to the platform is; `LinkStatus` of `sync/link.py`."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What to do then."""
+        ...
+
+    @property
+    def since(self) -> Moment:
+        """When it became so."""
+        ...
+
+    @property
+    def last_ack(self) -> Moment | None:
+        """When the platform last acknowledged events."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the daemon is asked about.
 
-    `sensors` gives all statuses, `link` any record with `connected`, `reason` and `remedy`,
-    `kiosk` the address of the pages; `started` is when the daemon began.
+    `sensors` gives all statuses, `link` how the line is, `kiosk` the address of the pages;
+    `started` is when the daemon began.
     """
 
     config: Config
@@ -56,7 +85,7 @@ class Parts:
     counters: Counters
     database: Reads
     sensors: Callable[[], Sequence[SensorStatus]]
-    link: Callable[[], Any]
+    link: Callable[[], Line]
     kiosk: Callable[[], str]
     started: Moment
 
@@ -124,27 +153,29 @@ def _question(arguments: type[T], answer: Callable[[T], Any]) -> Question:
     return question
 
 
-def _status(parts: Parts) -> dict[str, Any]:
+def _status(parts: Parts) -> BoxStatus:
     box, now, reading = parts.config.box, parts.clock.now(), parts.database.reading
-    link = msgspec.to_builtins(parts.link())
-    status = BoxStatus(
+    return BoxStatus(
         version=version(),
         box=f"{box.tenant}/{box.store}/{box.box}",
         uptime_s=(now.mono_ms - parts.started.mono_ms) // 1000,
         clock=ClockState(parts.config.clock.source.value, now.wall_ms, now.trusted),
         recognition=parts.config.recognition.mode.value,
         sensors=tuple(parts.sensors()),
-        link=msgspec.convert(link, facts.LinkState),
+        link=_link(parts.link()),
         outbox=facts.streams(reading),
+        datasets={name: version for name, (_, version) in datasets.applied(reading).items()},
         counters=parts.counters.snapshot(),
         visits_open=len(visits.still_open(reading)),
         members=members.count(reading),
         kiosk=parts.kiosk(),
         memory_rss_bytes=memory_rss_bytes(),
     )
-    answer: dict[str, Any] = facts.rows(status)
-    answer["link"] = link  # with everything the link knows of itself
-    return answer
+
+
+def _link(line: Line) -> LinkState:
+    last_ack_ms = line.last_ack.wall_ms if line.last_ack else None
+    return LinkState(line.connected, line.reason, line.remedy, line.since.wall_ms, last_ack_ms)
 
 
 def memory_rss_bytes() -> int:

@@ -16,7 +16,7 @@ from edge.control import ask
 from edge.errors import ConfigError, NotReachable, StoreboxError
 from edge.operation import checks
 from edge.operation.facts import BoxStatus
-from edge.operation.finding import Context, Finding, bad
+from edge.operation.finding import NOT_CHECKED, Context, Finding, bad
 
 
 def gather(path: Path) -> Context:
@@ -32,7 +32,7 @@ def gather(path: Path) -> Context:
 def _daemon(configured: Config | ConfigError) -> BoxStatus | NotReachable:
     if isinstance(configured, ConfigError):
         return NotReachable(
-            "Not checked: the configuration says where the daemon listens.",
+            f"{NOT_CHECKED}the configuration says where the daemon listens.",
             "Correct the configuration first.",
         )
     try:
@@ -63,6 +63,6 @@ def _examined(name: str, context: Context) -> Finding:
     except StoreboxError as error:
         return bad(name, error.what, error.remedy)
     except PermissionError as error:
-        return bad(name, f"Not checked: {error.filename} may not be read.", "Try it with sudo.")
+        return bad(name, f"{NOT_CHECKED}{error.filename} may not be read.", "Try it with sudo.")
     assert isinstance(finding, Finding)
     return finding

@@ -6,7 +6,7 @@ and names only for one member at a time. Nothing here writes or decides.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -34,11 +34,13 @@ class ClockState(Struct, frozen=True):
 
 
 class LinkState(Struct, frozen=True):
-    """The line to the platform: its own status may carry more than this."""
+    """The line to the platform: since when, and when the platform last acknowledged something."""
 
     connected: bool
     reason: str = ""
     remedy: str = ""
+    since_ms: int | None = None
+    last_ack_ms: int | None = None
 
 
 class StreamDepth(Struct, frozen=True):
@@ -52,7 +54,10 @@ class StreamDepth(Struct, frozen=True):
 
 
 class BoxStatus(Struct, frozen=True):
-    """The answer to `status`. `box` is tenant/store/box, `recognition` the mode in force."""
+    """The answer to `status`. `box` is tenant/store/box, `recognition` the mode in force.
+
+    `datasets` are the versions of what the platform has sent down so far.
+    """
 
     version: str
     box: str
@@ -62,6 +67,7 @@ class BoxStatus(Struct, frozen=True):
     sensors: tuple[SensorStatus, ...]
     link: LinkState
     outbox: tuple[StreamDepth, ...]
+    datasets: dict[str, int]
     counters: dict[str, int]
     visits_open: int
     members: int
@@ -208,8 +214,3 @@ def _row(visit: Visit) -> VisitRow:
 def _beginning(body: msgspec.Raw) -> str:
     text = bytes(body).decode(errors="replace")
     return text if len(text) <= BODY_CHARACTERS_MAX else text[:BODY_CHARACTERS_MAX] + "…"
-
-
-def rows(facts: Any) -> Any:
-    """Records as JSON-ready builtins."""
-    return msgspec.to_builtins(facts)

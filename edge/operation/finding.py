@@ -1,7 +1,8 @@
 """The words of a check: what it may look at, and what it found.
 
-Every file in `edge/operation/checks/` has one `check(context) -> Finding`; `edge/operation/doctor.py`
-finds and runs them. Findings are for a person: the cause says what is, the remedy what to do.
+Every file in `edge/operation/checks/` has one `check(context) -> Finding`, found and run by
+`edge/operation/doctor.py`. Findings are for a person: the cause says what is, the remedy what to
+do. Nothing here looks at anything itself.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from edge.config import Config
 from edge.errors import ConfigError, NotReachable
 from edge.operation.facts import BoxStatus
 from edge.records import Moment
+
+NOT_CHECKED = "Not checked: "
+"""How the cause of a check begins that could not be made because of something else."""
 
 
 class Finding(Struct, frozen=True):
@@ -52,7 +56,7 @@ class Context:
         """The configuration. ConfigError for checks that cannot do without."""
         if isinstance(self.configured, ConfigError):
             raise ConfigError(
-                "Not checked: it needs a usable configuration.", "Correct the configuration first."
+                f"{NOT_CHECKED}it needs a usable configuration.", "Correct the configuration first."
             )
         return self.configured
 

@@ -71,7 +71,7 @@ async def _as_child(spec: SensorSpec, intake: Intake) -> None:
                 'exec "$0" -m sensors.worker "$1" 3<&0 </dev/null',
                 sys.executable,
                 spec.kind,
-                stdin=theirs,
+                stdin=theirs.fileno(),
             )
         try:
             await intake.serve(spec.name, ours)

@@ -22,8 +22,15 @@ CART_LINES_MAX = 50
 class Selling(Protocol):
     """What the desk needs to know of its box."""
 
-    number: int
-    currency: str
+    @property
+    def number(self) -> int:
+        """The box's number in its store, 1 to 99: the first part of every order number."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of all its prices."""
+        ...
 
 
 class Shelf(Struct, frozen=True):
@@ -62,6 +69,10 @@ class OrderingDesk:
         reading = self._database.reading
         sisters = tuple(goods.of_model(reading, product.model))
         return Shelf(product, sisters, tuple(goods.stock_of(reading, product.sku)))
+
+    def product(self, sku: str) -> Product | None:
+        """One product by SKU, without its sisters."""
+        return goods.by_sku(self._database.reading, sku)
 
     def stock(self, sku: str) -> tuple[Stock, ...]:
         """What is known of one SKU's stock, by place."""

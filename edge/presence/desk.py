@@ -121,7 +121,7 @@ class PresenceDesk:
         self._ask_faces = ask_faces
 
     async def its_me(self, screen: str) -> Member | None:
-        """The shopper asked to be recognised at `screen`: the member its camera is sure of, or None."""
+        """The shopper asks to be recognised at `screen`: whom its camera is sure of, or None."""
         if self._settings.faces is Faces.OFF or self._ask_faces is None:
             return None
         asked = self._clock.now().mono_ms
@@ -168,6 +168,14 @@ class PresenceDesk:
 
     async def observe(self, batch: Sequence[Observation]) -> list[Scan]:
         """Take a batch in order, write what follows from it, give back the scans in it."""
+        with self._database.snapshot():
+            facts, scans = self._weigh(batch)
+        facts += self._due(self._clock.now())
+        await self._write(facts)
+        return scans
+
+    def _weigh(self, batch: Sequence[Observation]) -> tuple[list[Fact], list[Scan]]:
+        """What follows from each observation, in order."""
         facts: list[Fact] = []
         scans: list[Scan] = []
         for observation in batch:
@@ -183,9 +191,7 @@ class PresenceDesk:
                     more, scan = self._code(observation, code)
                     facts += more
                     scans.append(scan)
-        facts += self._due(self._clock.now())
-        await self._write(facts)
-        return scans
+        return facts, scans
 
     async def pass_time(self) -> None:
         """Close what has been silent long enough and send the windows that are full."""

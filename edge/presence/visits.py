@@ -81,7 +81,7 @@ class VisitBook:
         return changes + self._decide(entry, judge)
 
     def card(self, member: str, sensor: str, seen: Moment, judge: "Judge") -> list[Change]:
-        """The member's card was scanned: their visit, opened here if they were not known to be in."""
+        """The member's card was scanned: their visit, opened here if they were not seen before."""
         here = self.member_is_here(member)
         changes: list[Change] = []
         if here is not None:

@@ -9,19 +9,19 @@ read-only connection. Nothing else in the core opens SQLite.
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import sqlite_utils
 from sqlcipher3 import dbapi2 as sqlcipher
 
-from edge.errors import DatabaseTooNew, DatabaseUnreadable, StorageError, StorageFull
+from edge.errors import DatabaseUnreadable, StorageError, StorageFull
 from edge.records import Moment, Stream
-from edge.storage import outbox
+from edge.storage import migrations, outbox
 from edge.storage.journal import Journal
-from edge.storage.migrations import NAMES, SCHEMA
+from edge.storage.outbox import Emitted, Written
 from edge.storage.vault import Vault
 
 T = TypeVar("T")
@@ -40,16 +40,39 @@ class Transaction:
     def __init__(self, connection: Any, vault: Vault) -> None:
         self._connection = connection
         self.vault = vault
-        self.emitted: list[tuple[Stream, int, bytes]] = []
+        self._emitted: list[Emitted] = []
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         """Run one statement; the cursor."""
         return self._connection.execute(sql, parameters)
 
+    def in_part(self, change: Callable[[], None]) -> None:
+        """Run `change` so that it alone is undone when it fails; its error, translated, rises."""
+        emitted = len(self._emitted)
+        self.execute("SAVEPOINT part")
+        try:
+            change()
+        except BaseException as error:
+            if self._connection.in_transaction:  # else SQLite gave up the whole transaction
+                self.execute("ROLLBACK TO part")
+                self.execute("RELEASE part")
+            del self._emitted[emitted:]
+            if isinstance(error, sqlcipher.Error):
+                raise _translated(error) from error
+            raise
+        self.execute("RELEASE part")
+
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """Run one statement for each row of parameters; the cursor."""
+        return self._connection.executemany(sql, parameters)
+
     def emit(self, stream: Stream, type_: str, body: Any, moment: Moment) -> None:
         """Put one event into the outbox, in this very transaction. `body` becomes JSON."""
-        encoded = msgspec.json.encode(body)
-        self.emitted += outbox.append(self._connection, stream, type_, encoded, moment)
+        self._emitted.append(Emitted(stream, type_, msgspec.json.encode(body), moment))
+
+    def written(self) -> list[Written]:
+        """The end of the change: its events are numbered and written now."""
+        return outbox.append(self._connection, self._emitted) if self._emitted else []
 
     def next_number(self, name: str) -> int:
         """The next number of the sequence `name`, from 1; never given twice."""
@@ -112,7 +135,8 @@ class Database:
         path = directory / "storebox.db"
         writer = connect(path, vault)
         try:
-            _migrate(path, writer)
+            if migrations.missing(path, writer):
+                migrations.apply(writer)
             reader = connect(path, vault)
             reader.execute("PRAGMA query_only = ON")
         except sqlcipher.Error as error:
@@ -126,6 +150,18 @@ class Database:
             self._waiting.put(waiting)
             result: T = await asyncio.shield(waiting.outcome)
             return result
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Many reads in one read transaction: one state of the file, and one lock for all.
+
+        Nothing may be awaited inside: the connection is everybody's.
+        """
+        self.reading.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.reading.execute("COMMIT")
 
     def on_commit(self, listener: Callable[[frozenset[Stream]], None]) -> None:
         """Call `listener` on the loop after commits that emitted, with the streams concerned."""
@@ -167,7 +203,7 @@ class Database:
 
     def _commit(self, batch: list[_Change]) -> None:
         connection = self._writer_connection
-        emitted: list[tuple[Stream, int, bytes]] = []
+        emitted: list[Written] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
             for change in batch:
@@ -175,7 +211,7 @@ class Database:
             connection.execute("COMMIT")
             self.commits += 1
             if self._journal and emitted:
-                self._journal.promise((self._event_id(s, seq), body) for s, seq, body in emitted)
+                self._journal.promise((self._event_id(row), row.body) for row in emitted)
         except (sqlcipher.Error, OSError) as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -184,16 +220,17 @@ class Database:
         for change in batch:
             change.settle()
         if emitted and self._listeners and batch[0].error is None:
-            streams = frozenset(stream for stream, _, _ in emitted)
+            streams = frozenset(row.stream for row in emitted)
             batch[0].loop.call_soon_threadsafe(self._tell, streams)
 
-    def _apply(self, connection: Any, change: _Change) -> list[tuple[Stream, int, bytes]]:
+    def _apply(self, connection: Any, change: _Change) -> list[Written]:
         """One change in its own savepoint. Its exception is its caller's, not the batch's."""
         transaction = Transaction(connection, self.vault)
         connection.execute("SAVEPOINT change")
         try:
             change.result = change.apply(transaction)
-        except Exception as error:  # noqa: BLE001 - a border: the caller of transact gets it
+            written = transaction.written()
+        except Exception as error:  # a border: the caller of transact gets it
             if not connection.in_transaction:
                 raise  # SQLite gave up the whole transaction: the batch fails together
             connection.execute("ROLLBACK TO change")
@@ -202,10 +239,10 @@ class Database:
             change.error = _translated(error) if known else error
             return []
         connection.execute("RELEASE change")
-        return transaction.emitted
+        return written
 
-    def _event_id(self, stream: Stream, seq: int) -> str:
-        return f"{self.epoch}-{stream}-{seq}"
+    def _event_id(self, row: Written) -> str:
+        return f"{self.epoch}-{row.stream}-{row.seq}"
 
     def _tell(self, streams: frozenset[Stream]) -> None:
         for listener in self._listeners:
@@ -252,22 +289,11 @@ def open_reading(directory: Path) -> Any:
     return connection
 
 
-def _migrate(path: Path, connection: Any) -> None:
-    db = sqlite_utils.Database(connection)
-    foreign = {done.name for done in SCHEMA.applied(db)} - set(NAMES)
-    if foreign:
-        raise DatabaseTooNew(
-            f"The database {path} was written by a newer storebox (it has {max(foreign)}).",
-            "Install that version again, or restore the backup made before the update.",
-        )
-    SCHEMA.apply(db)
-
-
 def _translated(error: BaseException) -> StorageError:
     text = str(error)
     if "full" in text or "No space" in text:
         return StorageFull(
             "There is no room left on the box.",
-            "Free disk space; `storebox doctor` shows what takes it. Orders are refused until then.",
+            "Free disk space; until then orders are refused. `storebox doctor` says more.",
         )
     return StorageError(f"The database refused a change: {text}.", "Run `storebox doctor`.")

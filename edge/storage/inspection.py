@@ -10,8 +10,8 @@ from typing import Any
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from edge.errors import DatabaseTooNew, DatabaseUnreadable
+from edge.storage import migrations
 from edge.storage.database import open_reading
-from edge.storage.migrations import NAMES, SCHEMA
 
 _RESTORE = "Stop storebox and restore the backup."
 
@@ -50,26 +50,11 @@ def verify(directory: Path) -> str:
         connection.close()
     if verdict != "ok":
         raise DatabaseUnreadable(f"The database in {directory} is damaged: {verdict}.", _RESTORE)
-    return NAMES[-1]
+    return migrations.NAMES[-1]
 
 
 def _check_schema(path: Path, connection: Any) -> None:
-    table = SCHEMA.migrations_table
-    made = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (table,))
-    rows: list[tuple[str]] = []
-    if made.fetchone()[0]:
-        rows = connection.execute(
-            f"SELECT name FROM {table} WHERE migration_set = ?",  # noqa: S608 - the library's name
-            (SCHEMA.name,),
-        ).fetchall()
-    applied = {row[0] for row in rows}
-    if applied - set(NAMES):
-        raise DatabaseTooNew(
-            f"The database {path} was written by a newer storebox (it has"
-            f" {max(applied - set(NAMES))}).",
-            "Install that version again, or restore the backup made before the update.",
-        )
-    if set(NAMES) - applied:
+    if migrations.missing(path, connection):
         raise DatabaseUnreadable(
             f"The database {path} has not been brought to this version.", "Start the daemon once."
         )

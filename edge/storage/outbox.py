@@ -6,6 +6,7 @@ the link (`sync/link.py`). Rows leave by `acknowledge`, or by the declared evict
 gap record goes into crit in the same transaction, so that received + declared = produced.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +18,9 @@ BULK_ROWS_MAX = 200_000
 """About a week of counts at 230 bytes each (46 MB); beyond it the oldest are evicted, declared."""
 EVICTED_ROWS = 20_000
 """Evicting a tenth at a time keeps the gap records few."""
+
+EVENT_BYTES_MAX = 64 * 1024
+"""One event, alone and incompressible, must fit into one message (96 KiB); an order takes 1 KiB."""
 
 GAP_TYPE = "outbox.gap.v1"
 
@@ -48,50 +52,74 @@ class Executes(Protocol):
         """Run one statement."""
         ...
 
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """Run one statement for each row of parameters."""
+        ...
 
-def append(
-    connection: Executes, stream: Stream, type_: str, body: bytes, moment: Moment
-) -> list[tuple[Stream, int, bytes]]:
-    """Add one event; the (stream, seq, body) of every row written: a gap record may come with it."""
-    seq = _insert(connection, stream, type_, body, moment)
-    written = [(stream, seq, body)]
-    if stream is Stream.BULK and seq % (EVICTED_ROWS // 10) == 0:
+
+class Emitted(Struct, frozen=True):
+    """One event on its way into the outbox; `body` is JSON."""
+
+    stream: Stream
+    type: str
+    body: bytes
+    moment: Moment
+
+
+class Written(Struct, frozen=True):
+    """One row of the outbox."""
+
+    stream: Stream
+    seq: int
+    body: bytes
+
+
+def append(connection: Executes, events: Sequence[Emitted]) -> list[Written]:
+    """Add events in order; every row written, a gap record among them if old bulk was given up."""
+    written: list[Written] = []
+    for stream in Stream:
+        mine = [event for event in events if event.stream is stream]
+        if mine:
+            written += _insert(connection, stream, mine)
+    if any(row.stream is Stream.BULK for row in written):
         gap = _evict(connection)
         if gap is not None:
-            declared = msgspec.json.encode(gap)
-            gap_seq = _insert(connection, Stream.CRIT, GAP_TYPE, declared, moment)
-            written.append((Stream.CRIT, gap_seq, declared))
+            body = msgspec.json.encode(gap)
+            declared = Emitted(Stream.CRIT, GAP_TYPE, body, events[-1].moment)
+            written += _insert(connection, Stream.CRIT, [declared])
     return written
 
 
-def _insert(connection: Executes, stream: Stream, type_: str, body: bytes, moment: Moment) -> int:
-    (seq,) = connection.execute(
-        "UPDATE stream SET last_seq = last_seq + 1 WHERE name = ? RETURNING last_seq", (stream,)
+def _insert(connection: Executes, stream: Stream, events: Sequence[Emitted]) -> list[Written]:
+    (last,) = connection.execute(
+        "UPDATE stream SET last_seq = last_seq + ? WHERE name = ? RETURNING last_seq",
+        (len(events), stream),
     ).fetchone()
-    connection.execute(
+    numbered = list(enumerate(events, start=last - len(events) + 1))
+    connection.executemany(
         "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            stream,
-            seq,
-            type_,
-            moment.wall_ms,
-            moment.mono_ms,
-            moment.boot,
-            moment.trusted,
-            body,
-        ),
+        [
+            (stream, seq, e.type, m.wall_ms, m.mono_ms, m.boot, m.trusted, e.body)
+            for seq, e in numbered
+            for m in (e.moment,)
+        ],
     )
-    return int(seq)
+    return [Written(stream, seq, event.body) for seq, event in numbered]
 
 
 def _evict(connection: Executes) -> Gap | None:
-    """Drop the oldest bulk rows when there are too many."""
+    """Give up the oldest bulk events when there are too many."""
+    last_seq, upto = connection.execute(
+        "SELECT last_seq, upto FROM stream WHERE name = 'bulk'"
+    ).fetchone()
+    if last_seq - upto <= BULK_ROWS_MAX:  # cheap, and exact until something was given up
+        return None
     waiting, first = connection.execute(
         "SELECT count(*), min(seq) FROM outbox WHERE stream = 'bulk'"
     ).fetchone()
     if waiting <= BULK_ROWS_MAX:
         return None
-    last = first + EVICTED_ROWS - 1
+    last = first + max(EVICTED_ROWS, waiting - BULK_ROWS_MAX) - 1
     cursor = connection.execute(
         "DELETE FROM outbox WHERE stream = 'bulk' AND seq BETWEEN ? AND ?", (first, last)
     )

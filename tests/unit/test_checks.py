@@ -350,3 +350,15 @@ def test_what_may_not_be_read_is_a_finding(found, state):
 def test_findings_are_four_fields_for_programs(path):
     plain = json.loads(msgspec.json.encode(examine(gather(path))))
     assert {tuple(finding) for finding in plain} == {("id", "ok", "cause", "remedy")}
+
+
+def test_database_of_an_older_version(found, state):
+    async def from_the_past() -> None:
+        database = Database.open(state)
+        try:
+            await database.transact(lambda tx: tx.execute("DELETE FROM _sqlite_migrations"))
+        finally:
+            database.close()
+
+    asyncio.run(from_the_past())
+    assert "has not been brought to this version" in found("database").cause

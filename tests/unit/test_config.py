@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import CONFIG_BYTES_MAX, SENSORS_MAX, Config, RecognitionMode, load
+from edge.config import CONFIG_BYTES_MAX, SENSORS_MAX, Config, KioskSection, RecognitionMode, load
 from edge.errors import ConfigError
 
 BOX = """\
@@ -67,7 +67,7 @@ CASES = {
     "unknown key, dotted": (
         BOX + "[state]\n[kiosk]\n'odd' = 1\n",
         "line 6: unknown key 'odd' in [kiosk].",
-        "Known keys: host, port, staff_pin_file.",
+        f"Known keys: {', '.join(sorted(KioskSection.__struct_fields__))}.",
     ),
     "the split-off options are no key": (
         BOX + "[options]\n",
@@ -149,6 +149,11 @@ CASES = {
         BOX + "[sensors]\nscanner = {kind = 'code', device = 'x', baud_rate = 1}\n",
         "line 6: sensors.scanner.baud_rate: Expected `int` >= 300.",
         "Correct it.",
+    ),
+    "a screen that is not there": (
+        BOX + SCANNER + "screen = 'second'\n",
+        "line 8: there is no screen 'second'.",
+        "Name one of [kiosk] screens: main.",
     ),
     "zone without a legal basis": (
         BOX + "[recognition]\nmode = 'zone'\n",

@@ -144,6 +144,20 @@ async def test_a_restarted_recording_goes_on_where_it_was() -> None:
     await second.close()
 
 
+async def test_tracks_of_a_restarted_camera_are_new_people() -> None:
+    intake = Intake(SystemClock(), [spec("a")])
+    batches = intake.batches()
+    tracks = []
+    for _ in range(2):
+        peer = Peer(intake, "a")
+        await peer.send(wire.Seen([seen("a", 0, track=1), seen("a", 1, track=2)]))
+        for observation in await taken(batches, 2):
+            assert isinstance(observation.reading, TrackReading)
+            tracks.append(observation.reading.track)
+        await peer.close()
+    assert tracks == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize(
     "lie",
     [

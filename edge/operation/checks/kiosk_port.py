@@ -15,7 +15,8 @@ def check(context: Context) -> Finding:
     kiosk = context.config.kiosk
     place = f"{kiosk.host}:{kiosk.port}"
     try:
-        socket.create_server((kiosk.host, kiosk.port)).close()
+        family = socket.AF_INET6 if ":" in kiosk.host else socket.AF_INET
+        socket.create_server((kiosk.host, kiosk.port), family=family).close()
     except OSError as error:
         return bad(
             __name__,

@@ -1,14 +1,52 @@
 """Numbered changes of the main file's schema, applied in order at start, each in a transaction.
 
-One module a change, `m0001_...`; a published one is never edited. Called by `edge/storage/database`.
+One module a change, `m0001_...`; a published one is never edited. Called by `edge/storage/database`
+when something in `NAMES` has not been applied yet; only then sqlite-utils is loaded.
 """
 
-from sqlite_utils.migrations import Migrations
+import importlib
+from pathlib import Path
+from typing import Any
 
-from edge.storage.migrations import m0001_main
+from edge.errors import DatabaseTooNew
 
-SCHEMA = Migrations("storebox")
-SCHEMA(name="0001_main")(m0001_main.apply)
-
+SET = "storebox"
+"""Under this name sqlite-utils notes down what has been applied."""
 NAMES = ("0001_main",)
 """Every change this version knows; a file with others was written by a newer storebox."""
+
+
+def missing(path: Path, connection: Any) -> set[str]:
+    """What has not been applied yet. DatabaseTooNew if something was that we do not know."""
+    applied = _applied(connection)
+    foreign = applied - set(NAMES)
+    if foreign:
+        raise DatabaseTooNew(
+            f"The database {path} was written by a newer storebox (it has {max(foreign)}).",
+            "Install that version again, or restore the backup made before the update.",
+        )
+    return set(NAMES) - applied
+
+
+def _applied(connection: Any) -> set[str]:
+    """What sqlite-utils has noted down; read here, because loading it takes a third of a second."""
+    known = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
+    ).fetchone()
+    if known is None:
+        return set()
+    rows = connection.execute(
+        "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (SET,)
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def apply(connection: Any) -> None:
+    """Apply what is missing."""
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    schema = Migrations(SET)
+    for name in NAMES:
+        schema(name=name)(importlib.import_module(f"{__name__}.m{name}").apply)
+    schema.apply(Database(connection))

@@ -1,8 +1,10 @@
 """The first schema: outbox, members with consents and sealed templates, goods, visits, orders."""
 
 import secrets
+from typing import TYPE_CHECKING
 
-from sqlite_utils import Database
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -121,7 +123,7 @@ CREATE TABLE placed_order (
 """
 
 
-def apply(db: Database) -> None:
+def apply(db: "Database") -> None:
     """Create all tables (statement by statement: a script would end the transaction)."""
     for statement in _statements(TABLES):
         db.execute(statement)

@@ -1,0 +1,233 @@
+"""The stage of the demo: an embedded broker, a line that can be cut, the reference platform and the
+ordinary daemon, each a process of its own, in a directory of their own.
+
+Used by `edge/demo/play.py`. It knows no story; what it starts it also ends.
+"""
+
+import asyncio
+import contextlib
+import os
+import pty
+import shlex
+import shutil
+import sys
+import tty
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.control import ask
+from edge.errors import NotReachable, StoreboxError
+from kiosk.pin import set_pin
+from sensors.scenario.story import Story
+from sync.reference.broker import EmbeddedBroker
+from sync.reference.line import Line
+
+READY_TIMEOUT_S = 60.0
+END_TIMEOUT_S = 10.0
+LOG_LINES_SHOWN = 12
+HOLD = "shopper"
+STAFF_PIN = "2468"
+SENSORS = ("radar", "door", "scanner")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the demo is wanted. `platform` replaces the command of the reference platform."""
+
+    scenario: Path
+    directory: Path
+    overlay: Path | None = None
+    platform: str = ""
+    kiosk_port: int = 0
+    platform_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs."""
+
+    options: Options
+    line: Line
+    scanner_fd: int
+    kiosk: str
+    platform: str
+
+    @property
+    def control(self) -> Path:
+        """The daemon's control socket."""
+        return self.options.directory / "control.sock"
+
+    @property
+    def journal(self) -> Path:
+        """What producers were promised."""
+        return self.options.directory / "journal"
+
+    @property
+    def log(self) -> Path:
+        """The platform's log of what it received."""
+        return self.options.directory / "platform.db"
+
+    async def ask(self, name: str, **arguments: Any) -> Any:
+        """Ask the daemon."""
+        return await asyncio.to_thread(ask, self.control, name, **arguments)
+
+    def scan(self, text: str) -> None:
+        """What a serial scanner does: the code and a carriage return."""
+        os.write(self.scanner_fd, text.encode() + b"\r")
+
+
+@asynccontextmanager
+async def staged(options: Options, story: Story) -> AsyncIterator[Stage]:
+    """Start everything, wait until it is ready, and end it all afterwards."""
+    directory = options.directory
+    directory.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker())
+        line = await Line.open(broker.port)
+        stack.push_async_callback(line.close)
+        master, slave = pty.openpty()
+        stack.callback(os.close, master)
+        stack.callback(os.close, slave)
+        tty.setraw(slave)
+        platform = await stack.enter_async_context(
+            _running("platform", _platform_command(options, broker.port), directory)
+        )
+        set_pin(directory / "staff.pin", STAFF_PIN)
+        config = directory / "storebox.toml"
+        config.write_text(_configuration(options, story, line.port, os.ttyname(slave)))
+        kiosk = await stack.enter_async_context(
+            _running("daemon", _daemon_command(config, options.overlay), directory)
+        )
+        yield Stage(options, line, master, kiosk, platform)
+
+
+def _platform_command(options: Options, broker_port: int) -> Sequence[str]:
+    datasets = options.directory / "datasets"
+    shutil.copytree(options.scenario / "platform", datasets, dirs_exist_ok=True)
+    own = [sys.executable, "-m", "sync.reference.main"]
+    return [
+        *(shlex.split(options.platform) if options.platform else own),
+        *("--broker-host", "127.0.0.1", "--broker-port", str(broker_port)),
+        *("--port", str(options.platform_port)),
+        *("--database", str(options.directory / "platform.db"), "--datasets", str(datasets)),
+    ]
+
+
+def _daemon_command(config: Path, overlay: Path | None) -> Sequence[str]:
+    own = [sys.executable, "-m", "edge.cli.main", "run", "--config", str(config)]
+    return [*own, "--with", str(overlay)] if overlay else own
+
+
+def _configuration(options: Options, story: Story, broker_port: int, scanner: str) -> str:
+    """The configuration that the demo's box starts with; nothing in it is known to the daemon."""
+    here = options.directory
+    return f"""\
+[box]
+tenant = "demo"
+store = "{story.store}"
+box = "box-1"
+
+[state]
+directory = "{here / "state"}"
+control_socket = "{here / "control.sock"}"
+journal = "{here / "journal"}"
+
+[clock]
+source = "scenario"
+start_ms = {story.start_ms}
+holds = ["{HOLD}"]
+
+[recognition]
+mode = "zone"
+legal_basis = "demonstration with made-up people"
+
+[broker]
+port = {broker_port}
+first_retry_s = 0.1
+retry_max_s = 0.5
+visit_flush_s = 0.1
+bulk_flush_s = 0.3
+
+[kiosk]
+port = {options.kiosk_port}
+staff_pin_file = "{here / "staff.pin"}"
+timezone = "Europe/Moscow"
+store_name = "Кит и компания"
+places = {{ MSK-018 = "Сокольники", MSK-021 = "Тверская", warehouse = "Склад" }}
+
+[sensors.radar]
+kind = "wifi"
+device = "simulated:{options.scenario / "radar.pcap"}"
+
+[sensors.door]
+kind = "face"
+device = "simulated:{options.scenario / "door.json"}"
+silence_s = 60
+
+[sensors.scanner]
+kind = "code"
+device = "{scanner}"
+screen = "main"
+"""
+
+
+@asynccontextmanager
+async def _running(name: str, command: Sequence[str], directory: Path) -> AsyncIterator[str]:
+    """A process that says on one line where it can be reached; that address. Ends it afterwards."""
+    log = directory / f"{name}.log"
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=PIPE, stderr=errors, start_new_session=True
+        )
+    assert process.stdout is not None
+    try:
+        yield await _address(name, process.stdout, log)
+    finally:
+        await _end(process)
+
+
+async def _address(name: str, output: asyncio.StreamReader, log: Path) -> str:
+    try:
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            while line := (await output.readline()).decode():
+                address = next((word for word in line.split() if word.startswith("http")), None)
+                if address:
+                    return address
+    except TimeoutError:
+        pass
+    last = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+    raise NotReachable(f"The demo's {name} did not start.", "\n".join(["Its last words:", *last]))
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def build_scenario(directory: Path, seed: int, progress: Any) -> None:
+    """Build the scenario in its own process (it loads native libraries); lines to `progress`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sensors.scenario", str(directory), str(seed),
+        stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        while line := await process.stdout.readline():
+            progress(line.decode().rstrip())
+        _, errors = await process.communicate()
+    except asyncio.CancelledError:
+        await _end(process)
+        raise
+    if process.returncode != 0:
+        last = errors.decode(errors="replace").strip().splitlines()[-1:]
+        raise StoreboxError("The scenario could not be built.", " ".join(last))

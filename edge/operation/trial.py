@@ -1,0 +1,233 @@
+"""Trying one sensor for a few seconds: is it well, and does it see anything?
+
+Called by `storebox sensors test`. With a running daemon its counts are watched; without one the
+worker is started alone and its frames are read here. Only counts leave this module: never a code,
+a vector or a hash.
+"""
+
+import contextlib
+import secrets
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from edge.clock import boot_id
+from edge.config import ClockSource, Config
+from edge.control import ask
+from edge.errors import BadWireFrame, DeviceNotFound, Refused
+from edge.records import FaceReading, Observation, SensorStatus
+from sensors import wire
+
+STARTING_S_MAX = 30.0
+"""A camera's models take seconds to load on a small box; the trial's time begins after that."""
+CHILD_END_S = 2.0
+POLL_S = 0.25
+SALT_BYTES = 16
+
+Progress = Callable[[float], None]
+"""Told how much of the time has passed, 0..1."""
+
+
+class Trial(Struct, frozen=True):
+    """How one sensor did: what it saw by kind of reading, what it refused by reason."""
+
+    sensor: str
+    kind: str
+    seconds: float
+    ok: bool
+    state: str
+    remedy: str
+    observed: dict[str, int]
+    dropped: dict[str, int]
+
+
+def watched(control: Path, name: str, seconds: float, progress: Progress) -> Trial:
+    """Watch what the running daemon counts. NotReachable without one, Refused if it is unknown."""
+    before = after = _status(control, name)
+    began_s = time.monotonic()
+    while (passed_s := time.monotonic() - began_s) < seconds:
+        progress(passed_s / seconds)
+        time.sleep(min(POLL_S, seconds - passed_s))
+        after = _status(control, name)
+    restarted = after.restarts > before.restarts
+    ok = after.ok and not restarted
+    state = "it was restarted meanwhile" if restarted and after.ok else after.state
+    seen = Counter({"observations": after.observations - before.observations})
+    refused = Counter(after.dropped)
+    refused.subtract(before.dropped)
+    health = wire.Health(ok, state, after.remedy)
+    return _judged((name, after.kind), seconds, health, +seen, +refused)
+
+
+def _status(control: Path, name: str) -> SensorStatus:
+    sensors = msgspec.convert(ask(control, "sensors"), tuple[SensorStatus, ...])
+    for sensor in sensors:
+        if sensor.name == name:
+            return sensor
+    raise Refused(
+        f"The daemon has no sensor '{name}'.", f"It has: {', '.join(s.name for s in sensors)}."
+    )
+
+
+def alone(config: Config, name: str, seconds: float, progress: Progress) -> Trial:
+    """Run the sensor's worker without the daemon and read what it sends."""
+    section = config.sensors[name]
+    watch = _Watch(seconds, progress)
+    with contextlib.ExitStack() as stack:
+        if section.socket:
+            connection = stack.enter_context(_activated(name, section.socket))
+        else:
+            connection = stack.enter_context(_child(section.kind))
+        try:
+            connection.sendall(wire.encode(_configure(config, name)))
+            connection.sendall(wire.encode(wire.Leave("embed", None)))
+            watch.read(connection)
+        except BadWireFrame as error:
+            watch.health = wire.Health(False, error.what, "Is it a sensor of this version?")
+        except (BrokenPipeError, ConnectionResetError):
+            watch.ended()
+    return _judged((name, section.kind), seconds, watch.health, watch.observed, watch.dropped)
+
+
+def _judged(
+    sensor: tuple[str, str],
+    seconds: float,
+    health: wire.Health,
+    observed: Counter[str],
+    dropped: Counter[str],
+) -> Trial:
+    """A sensor that saw nothing has not passed: a cut cable is silent too."""
+    name, kind = sensor
+    ok, state, remedy = health.ok, health.state, health.remedy
+    if ok and not observed:
+        ok = False
+        remedy = (
+            "Give it something to see meanwhile (scan a code, step before the camera, bring a"
+            " phone); --seconds 30 takes longer."
+        )
+        state = f"{state}, but it observed nothing"
+    return Trial(name, kind, seconds, ok, state, remedy, dict(observed), dict(dropped))
+
+
+class _Watch:
+    """Counts what comes up from one worker until the time is over or it hangs up."""
+
+    def __init__(self, seconds: float, progress: Progress) -> None:
+        self._seconds = seconds
+        self._progress = progress
+        self._started = False
+        self._until_s = time.monotonic() + STARTING_S_MAX
+        self.observed: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.health = wire.Health(False, "it did not start", "Start it again; check the device.")
+
+    def read(self, connection: socket.socket) -> None:
+        reader = wire.FrameReader(down=False)
+        while (left_s := self._until_s - time.monotonic()) > 0:
+            if self._started:
+                self._progress(1 - left_s / self._seconds)
+            if not select.select([connection], [], [], min(left_s, POLL_S))[0]:
+                continue
+            chunk = connection.recv(65536)
+            if not chunk:
+                self.ended()
+                return
+            for message in reader.feed(chunk):
+                self._take(message)
+
+    def ended(self) -> None:
+        """The worker hung up: its last word says why, or it had none."""
+        if self.health.ok or not self._started:
+            self.health = wire.Health(
+                False, "its process ended", "Look at its messages: journalctl -u 'storebox*'"
+            )
+
+    def _take(self, message: Any) -> None:
+        match message:
+            case wire.Health(state="starting"):
+                pass
+            case wire.Health() as health:
+                self.health = health
+                self._start()
+            case wire.Seen(observations=observations):
+                self._start()
+                for observation in observations:
+                    self.observed[observation.kind] += 1
+                    _wipe(observation)
+            case wire.Dropped(counts=counts):
+                self.dropped.update(counts)
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._until_s = time.monotonic() + self._seconds
+
+
+def _wipe(observation: Observation) -> None:
+    if isinstance(observation.reading, FaceReading):
+        vector = observation.reading.vector
+        vector[:] = bytes(len(vector))
+
+
+def _configure(config: Config, name: str) -> wire.Configure:
+    scenario = config.clock.source is ClockSource.SCENARIO
+    return wire.Configure(
+        sensor=name,
+        device=config.sensors[name].device,
+        options=config.options[name],
+        salt=secrets.token_bytes(SALT_BYTES),
+        boot=boot_id(),
+        timeline_start_ms=config.clock.start_ms if scenario else None,
+    )
+
+
+@contextlib.contextmanager
+def _activated(name: str, path: str) -> Iterator[socket.socket]:
+    """The worker that systemd starts, with its own privileges, when somebody connects."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(path)
+        except OSError as error:
+            raise DeviceNotFound(
+                f"Nobody listens on the socket of sensor {name} ({path}): {error.strerror}.",
+                f"Run: systemctl status storebox-sensor@{name}.socket (or try it with sudo)",
+            ) from error
+        yield connection
+
+
+@contextlib.contextmanager
+def _child(kind: str) -> Iterator[socket.socket]:
+    """The worker as our child, its end of a pair on fd 3."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [
+                    "/bin/sh",
+                    "-c",
+                    'exec "$0" -m sensors.worker "$1" 3<&0 </dev/null',
+                    sys.executable,
+                    kind,
+                ],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # libraries talk; a trace could hold what was read
+            )
+        try:
+            yield ours
+        finally:
+            ours.close()
+            try:
+                child.wait(CHILD_END_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()

@@ -1,0 +1,249 @@
+"""Make `.venv` ready to run storebox (`--for demo`) or to test it as well (`--for test`).
+
+Called by the Makefile with whatever python3 the machine has, so: the standard library only, and
+syntax that an old Python can read far enough to be told it is too old. Running it again is
+cheap: a stamp in `.venv` says which lock was installed. It never compiles anything, never uses
+sudo, and never touches a package that is there already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+PYTHON_MIN = (3, 11)
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "storebox-setup.json"
+LOG = ROOT / "build" / "setup.log"
+LOCKS = {"demo": "requirements.lock", "test": "requirements-test.lock"}
+LOG_LINES_SHOWN = 12
+QUIET_S = 10.0
+"""So long a step may run before it is said that it still does."""
+STEP_S_MAX = 1800.0
+"""No download takes longer on a line that is worth waiting for."""
+STARTED_S = time.monotonic()
+WHY_PIP_FAILED = (
+    "Either the package index cannot be reached (is there a network, a proxy, a certificate?) "
+    "or it has no ready-made package for this machine's processor and Python {}.{}; storebox "
+    "compiles nothing.".format(*sys.version_info[:2])
+)
+WHY_APT_FAILED = "Is the network up, and does this machine's Debian have those packages?"
+
+
+class SystemPackage(NamedTuple):
+    """A Debian package, and a program (or else a file pattern) that shows it is there."""
+
+    name: str
+    sign: str
+
+
+FOR_TESTS = (
+    SystemPackage("mosquitto", "mosquitto"),
+    SystemPackage("chromium", "chromium"),
+    SystemPackage("libpcap0.8", "/usr/lib/*/libpcap.so*"),
+    SystemPackage("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    SystemPackage("iproute2", "ip"),
+)
+VENV_PACKAGE = "python{}.{}-venv".format(*sys.version_info[:2])
+SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+"""Brokers and network tools live where an ordinary user's PATH does not look."""
+
+
+def main() -> None:
+    """Set up for the level asked for; end with status 1 and one clear sentence if it cannot be."""
+    arguments = argparse.ArgumentParser(description="Set up storebox's .venv.")
+    arguments.add_argument("--for", dest="level", choices=sorted(LOCKS), default="test")
+    level: str = arguments.parse_args().level
+    if sys.version_info < PYTHON_MIN:
+        stop(
+            "storebox needs Python {}.{} or newer; {} is {}. Install a newer one and say "
+            "`make PYTHON=/path/to/python3 ...`.".format(
+                *PYTHON_MIN, sys.executable, sys.version.split()[0]
+            )
+        )
+    lacking = missing_packages(level)
+    if lacking and os.geteuid() == 0:
+        install_packages(lacking)
+        lacking = missing_packages(level)
+    if VENV_PACKAGE not in lacking:
+        bring_up_to_date(level)
+    if lacking:
+        stop(
+            f"System packages are missing: run `sudo apt-get install -y {' '.join(lacking)}`, "
+            "then the same command again."
+        )
+
+
+def bring_up_to_date(level: str) -> None:
+    """Nothing, when the stamp says so."""
+    if up_to_date(level):
+        say(".venv is up to date")
+    else:
+        set_up(level)
+
+
+def set_up(level: str) -> None:
+    """The venv, what the lock says, and storebox itself; each step names itself."""
+    STAMP.unlink(missing_ok=True)
+    if not venv_works():
+        make_venv()
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-input"]
+    pip += ["--disable-pip-version-check", "--progress-bar=off"]
+    lock = LOCKS[level]
+    packages = [*pip, "--only-binary=:all:", "--require-hashes", "-r", lock]
+    run(f"installing {lock}", packages, explain=WHY_PIP_FAILED)
+    itself = [*pip, "--no-build-isolation", "--no-index", "-e", "."]
+    run("installing storebox itself", itself, explain=WHY_PIP_FAILED)
+    STAMP.write_text(json.dumps(wanted_stamp(level)), encoding="utf-8")
+    say(f"ready: .venv can {'run' if level == 'demo' else 'run and test'} storebox")
+
+
+# --- what is there already
+
+
+def up_to_date(level: str) -> bool:
+    """Whether `.venv` was set up here from today's lock, for `level` or for more."""
+    try:
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    enough = {level, "test"}
+    return stamp in [wanted_stamp(each) for each in enough] and venv_works()
+
+
+def wanted_stamp(level: str) -> dict[str, str]:
+    """What a venv set up for `level` is marked with; any change of it means setting up again."""
+    import tomllib  # here, because an older Python must get as far as being told so
+
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packaging = [declared["project"], declared["build-system"], declared["tool"]["hatch"]]
+    digest = hashlib.sha256((ROOT / LOCKS[level]).read_bytes())
+    digest.update(json.dumps(packaging, sort_keys=True).encode())
+    return {"level": level, "root": str(ROOT), "sha256": digest.hexdigest()}
+
+
+def venv_works() -> bool:
+    """Whether `.venv` has a Python that starts, is new enough, and still finds its pip."""
+    python = VENV / "bin" / "python"
+    code = f"import sys, pip; sys.exit(sys.version_info < {PYTHON_MIN})"
+    if not python.exists():
+        return False
+    return subprocess.run([python, "-c", code], capture_output=True).returncode == 0
+
+
+def missing_packages(level: str) -> list[str]:
+    """The names of the system packages that this machine lacks for `level`."""
+    venv = [] if can_make_venv() or venv_works() else [VENV_PACKAGE]
+    wanted = FOR_TESTS if level == "test" else ()
+    return venv + [package.name for package in wanted if not present(package)]
+
+
+def can_make_venv() -> bool:
+    """Whether this Python has the half of `venv` that Debian keeps in a package of its own."""
+    return importlib.util.find_spec("ensurepip") is not None
+
+
+def present(package: SystemPackage) -> bool:
+    """Whether the package's sign is there, however it came."""
+    if package.sign.startswith("/"):
+        return bool(glob.glob(package.sign))
+    return shutil.which(package.sign, path=SYSTEM_PATH) is not None
+
+
+# --- what is made
+
+
+def make_venv() -> None:
+    """A fresh `.venv` of the Python that runs this."""
+    shutil.rmtree(VENV, ignore_errors=True)
+    run("making .venv", [sys.executable, "-m", "venv", str(VENV)])
+
+
+def install_packages(names: list[str]) -> None:
+    """As root, by apt-get. A broker that comes with it is not left running."""
+    if shutil.which("apt-get") is None:
+        stop(f"This machine has no apt-get: install {', '.join(names)} in its own way.")
+    apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
+    run("reading the list of system packages", [*apt, "update"], explain=WHY_APT_FAILED)
+    install = [*apt, "install", "--no-install-recommends", *names]
+    run(f"installing {', '.join(names)}", install, explain=WHY_APT_FAILED)
+    if "mosquitto" in names and Path("/run/systemd/system").exists():
+        stop_broker = ["systemctl", "disable", "--now", "mosquitto.service"]
+        run("turning off the system's mosquitto (tests start their own)", stop_broker)
+
+
+# --- running, saying, failing
+
+
+def run(step: str, command: list[str], *, explain: str = "") -> None:
+    """Run `command` with its output in the log; show that it lives; stop with its last lines."""
+    say(step)
+    LOG.parent.mkdir(exist_ok=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    with LOG.open("ab") as log:
+        log.write(f"\n$ {' '.join(command)}\n".encode())
+        log.flush()
+        began_at = log.tell()
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        try:
+            status = waited(process, step)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if status != 0:
+        lines = log_since(began_at)
+        print("\n".join(f"    {line}" for line in lines[-LOG_LINES_SHOWN:]), file=sys.stderr)
+        whole = LOG.relative_to(ROOT)
+        stop(f"{sentence_case(step)} failed (all of it: {whole}). {explain}".strip())
+
+
+def waited(process: subprocess.Popen[bytes], step: str) -> int:
+    """The exit status; a line now and then until there is one."""
+    deadline_s = time.monotonic() + STEP_S_MAX
+    while time.monotonic() < deadline_s:
+        try:
+            return process.wait(timeout=QUIET_S)
+        except subprocess.TimeoutExpired:
+            news = [line for line in log_since(0) if not line.strip().startswith("WARNING")]
+            say(f"  still {step}: {news[-1].strip()[:80]}")
+    stop(f"{sentence_case(step)} took longer than {STEP_S_MAX:.0f} s and was ended.")
+
+
+def log_since(offset: int) -> list[str]:
+    """The lines of the log from `offset` on that are not empty."""
+    text = LOG.read_bytes()[offset:].decode("utf-8", "replace")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def sentence_case(step: str) -> str:
+    """`step` as the beginning of a sentence."""
+    return step[:1].upper() + step[1:]
+
+
+def say(line: str) -> None:
+    """One line of progress, with the seconds since the start."""
+    print(f"[{time.monotonic() - STARTED_S:5.1f} s] {line}", flush=True)
+
+
+def stop(sentence: str) -> NoReturn:
+    """End here, with what the person can do."""
+    print(f"setup: {sentence}", file=sys.stderr, flush=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""A box's sync side and the reference platform, real ones, for the tests of the line."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from edge.clock import SystemClock
+from edge.counters import Counters
+from edge.records import Stream
+from edge.storage import journal, outbox
+from edge.storage.database import Database
+from sync.ingest.log import read_log
+from sync.link import Link, LinkSettings
+from sync.messages import Address
+from sync.mqtt import BrokerSettings, Connection
+from sync.reference.judge import Verdict, judge
+from sync.replica import Replica
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ADDRESS = Address("chain", "shop-1", "box-1")
+WAIT_S = 20.0
+
+
+async def until(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
+    """Wait until `condition` holds; fail naming `what` when it takes too long."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, f"still not: {what}"
+        await asyncio.sleep(0.01)
+
+
+class Box:
+    """Database, replica and link of one box, as the daemon puts them together."""
+
+    def __init__(self, directory: Path, port: int, settings: LinkSettings | None = None) -> None:
+        self.directory = directory
+        self.clock = SystemClock()
+        self.counters = Counters()
+        self.database = Database.open(directory / "state", directory / "journal")
+        self.replica = Replica(self.database, self.clock, self.counters)
+        self.settings = settings or quick(port)
+        self.link = Link(
+            self.database,
+            self.clock,
+            settings=self.settings,
+            replica=self.replica,
+            counters=self.counters,
+        )
+
+    async def emit(self, stream: Stream, count: int = 1) -> None:
+        """Produce `count` events, each in a change of its own, and wait for the commit."""
+        moment = self.clock.now()
+
+        def one(number: int) -> None:
+            return lambda tx: tx.emit(stream, "test.made.v1", {"number": number}, moment)
+
+        await asyncio.gather(*(self.database.transact(one(n)) for n in range(count)))
+
+    def waiting(self) -> int:
+        """How many events are in the outbox."""
+        return sum(depth.waiting for depth in outbox.depth(self.database.reading))
+
+    def verdict(self, log: Path) -> Verdict:
+        """The judge's, on this box's journal and the platform's log."""
+        return judge(journal.read(self.directory / "journal"), read_log(log))
+
+
+def quick(port: int, **changes: object) -> LinkSettings:
+    """Settings for tests: the same code, less patience."""
+    broker = BrokerSettings("127.0.0.1", port, f"box-{ADDRESS.box}", keepalive_s=5)
+    settings = LinkSettings(
+        ADDRESS,
+        broker,
+        first_retry_s=0.05,
+        retry_max_s=0.5,
+        visit_flush_s=0.05,
+        bulk_flush_s=0.1,
+        will_delay_s=0,
+        seed=1,
+    )
+    return replace(settings, **changes)
+
+
+@asynccontextmanager
+async def running(box: Box) -> AsyncIterator[Box]:
+    """The box with its link running."""
+    task = asyncio.create_task(box.link.run())
+    try:
+        yield box
+    finally:
+        await box.link.stop()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        box.database.close()
+
+
+@asynccontextmanager
+async def listener(port: int, *filters: str, name: str = "spy") -> AsyncIterator[Connection]:
+    """A client of the test's own, subscribed to `filters`."""
+    connection = await Connection.open(BrokerSettings("127.0.0.1", port, name, keepalive_s=5))
+    try:
+        if filters:
+            await connection.subscribe(*filters)
+        yield connection
+    finally:
+        await connection.close()
+
+
+class PlatformProcess:
+    """The reference platform as a process of its own. `stop` and `start` as often as wanted."""
+
+    def __init__(self, directory: Path, port: int, *options: str) -> None:
+        self.log = directory / "platform.db"
+        self.datasets = directory / "datasets"
+        self.datasets.mkdir(exist_ok=True)
+        self.page = ""
+        self._port = port
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        command = [sys.executable, "-m", "sync.reference.main", "--broker-port", str(self._port)]
+        files = ["--database", str(self.log), "--datasets", str(self.datasets)]
+        self._process = subprocess.Popen(
+            [*command, *files, *self._options], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        line = self._process.stdout.readline()
+        assert line.startswith("READY http://127.0.0.1:"), line
+        self.page = line.split()[1]
+
+    def stop(self) -> int:
+        """End it with SIGTERM; its exit code."""
+        process, self._process = self._process, None
+        process.terminate()
+        code = process.wait(3.0)
+        process.stdout.close()
+        return code
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
+            self._process = None
+
+    def put(self, dataset: str, rows: list[object]) -> None:
+        """Write a dataset's file as a whole."""
+        draft = self.datasets / f"{dataset}.draft"
+        draft.write_text(json.dumps(rows))
+        draft.rename(self.datasets / f"{dataset}.json")
+
+    def __enter__(self) -> "PlatformProcess":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()

@@ -1,0 +1,472 @@
+"""Box, broker and platform together: nothing is lost, doubled or let in that must not be."""
+
+import asyncio
+import base64
+import socket
+import struct
+import subprocess
+import time
+import urllib.request
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from edge.errors import BrokerUnreachable
+from edge.records import Stream
+from edge.storage import goods, members, outbox
+from sync.batch import pack, read_header
+from sync.ingest.log import quarantined, read_log
+from sync.messages import Ack, Dataset, DatasetPart, Presence, decode, encode
+from sync.mqtt import BrokerSettings, Connection, Will
+from sync.reference.broker import EmbeddedBroker
+from sync.reference.line import Line
+from tests.broker import Broker
+from tests.system.sync_box import (
+    ADDRESS,
+    Box,
+    PlatformProcess,
+    listener,
+    quick,
+    running,
+    until,
+)
+
+CONSENT = {"given_ms": 1, "text_version": "1", "channel": "till"}
+PROGRAMME = {"kind": "programme", **CONSENT}
+FACE = {"kind": "face", **CONSENT}
+VECTOR = base64.b64encode(struct.pack("<128f", *[0.1] * 128)).decode()
+
+
+def member(name, *consents):
+    return {"id": name, "name": name.title(), "card": f"card-{name}", "consents": consents}
+
+
+def template(name):
+    return {"member": name, "model": "dlib-1", "vectors": [VECTOR, VECTOR]}
+
+
+async def test_an_event_leaves_the_box_only_after_the_platform_has_committed_it(
+    mosquitto, tmp_path
+):
+    async with running(Box(tmp_path, mosquitto.port)) as box:
+        async with listener(mosquitto.port, ADDRESS.up(Stream.CRIT)) as spy:
+            await box.emit(Stream.CRIT, 3)
+            await spy.receive()  # the broker has taken it and handed it on
+            await until(lambda: box.link.status().connected, "connected")
+            assert box.waiting() == 3
+        with PlatformProcess(tmp_path, mosquitto.port) as platform:
+            assert await box.link.drained(20)
+            assert box.waiting() == 0
+            assert [row.seq for row in read_log(platform.log)] == [1, 2, 3]
+            assert platform.stop() == 0
+
+
+async def test_all_streams_arrive_once_and_in_order(mosquitto, tmp_path):
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            for stream, count in ((Stream.BULK, 1800), (Stream.VISIT, 60), (Stream.CRIT, 20)):
+                await box.emit(stream, count)
+            assert await box.link.drained(20)
+            verdict = box.verdict(platform.log)
+            assert verdict.flawless
+            assert verdict.created == verdict.acknowledged == 1880
+            status = box.link.status()
+            assert dict(status.acked) == {Stream.CRIT: 20, Stream.VISIT: 60, Stream.BULK: 1800}
+            assert status.last_ack is not None
+
+
+async def test_a_broker_that_dies_and_returns_loses_nothing(mosquitto, tmp_path):
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            for end in (mosquitto.kill, mosquitto.stop, mosquitto.kill):
+                await box.emit(Stream.BULK, 700)
+                await box.emit(Stream.CRIT, 5)
+                end()
+                await until(lambda: not box.link.status().connected, "disconnected")
+                await box.emit(Stream.CRIT, 5)
+                mosquitto.start()
+            assert await box.link.drained(30)
+            verdict = box.verdict(platform.log)
+            assert verdict.flawless
+            assert verdict.created == 3 * 710
+
+
+async def test_a_platform_that_dies_and_returns_loses_nothing(mosquitto, tmp_path):
+    platform = PlatformProcess(tmp_path, mosquitto.port)
+    async with running(Box(tmp_path, mosquitto.port)) as box:
+        for _ in range(3):
+            with platform:
+                await box.emit(Stream.BULK, 700)
+                await box.emit(Stream.CRIT, 5)
+            await box.emit(Stream.VISIT, 5)
+        with platform:
+            assert await box.link.drained(30)
+            assert box.verdict(platform.log).flawless
+            assert len(read_log(platform.log)) == 3 * 710
+
+
+async def test_a_cut_line_is_reported_and_mended(mosquitto, tmp_path):
+    line = await Line.open(mosquitto.port)
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with running(Box(tmp_path, line.port)) as box:
+            await box.emit(Stream.CRIT)
+            assert await box.link.drained(20)
+            await line.cut()
+            await until(lambda: not box.link.status().connected, "disconnected")
+            assert "Check the line" in box.link.status().remedy
+            await box.emit(Stream.CRIT, 4)
+            assert not await box.link.drained(0.2)
+            await line.restore()
+            assert await box.link.drained(20)
+            assert box.verdict(platform.log).flawless
+    await line.close()
+
+
+async def test_a_refused_login_says_what_to_do_and_keeps_everything(tmp_path):
+    users = tmp_path / "users"
+    users.touch()
+    subprocess.run(["mosquitto_passwd", "-b", users, "box", "right"], check=True)
+    password = tmp_path / "password"
+    password.write_text("wrong\n")
+    broker = Broker(tmp_path, f"allow_anonymous false\npassword_file {users}")
+    broker.start()
+    try:
+        settings = quick(broker.port)
+        settings = replace(
+            settings, broker=replace(settings.broker, username="box", password_file=password)
+        )
+        async with running(Box(tmp_path, broker.port, settings)) as box:
+            await box.emit(Stream.CRIT, 2)
+            await until(lambda: "refused" in box.link.status().reason, "refused")
+            assert "password_file" in box.link.status().remedy
+            assert box.waiting() == 2
+            password.write_text("right\n")
+            await until(lambda: box.link.status().connected, "connected")
+            assert box.waiting() == 2
+    finally:
+        broker.stop()
+
+
+async def test_what_can_never_be_accepted_is_put_away_and_the_stream_goes_on(mosquitto, tmp_path):
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            await box.emit(Stream.CRIT, 1)
+            assert await box.link.drained(20)
+            async with listener(mosquitto.port) as spy:
+                for garbage in (b"", b"\xff" * 200, b'{"v":1}\nx', b"[" * 100_000):
+                    await spy.publish(ADDRESS.up(Stream.CRIT), garbage)
+                await spy.publish("sb/v1/chain/shop-1/box-1/up/nothing", b"{}")
+                await spy.publish(ADDRESS.up("hello"), b'{"v":9}')
+                await until(lambda: len(quarantined(platform.log)) == 6, "six put away")
+            await box.emit(Stream.CRIT, 1)
+            assert await box.link.drained(20)
+            assert box.verdict(platform.log).flawless
+
+
+async def test_a_batch_of_an_unknown_version_is_acknowledged_into_quarantine(mosquitto, tmp_path):
+    box = Box(tmp_path, mosquitto.port)
+    await box.emit(Stream.CRIT, 2)
+    origin = (ADDRESS.box, box.database.epoch)
+    events = outbox.pending(box.database.reading, origin, Stream.CRIT, after=0, limit=10)
+    payload, _ = pack(ADDRESS, events, box.clock.now())
+    header, body = read_header(payload)
+    newer = msgspec.json.encode(msgspec.structs.replace(header, v=2)) + b"\n" + body
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with listener(mosquitto.port, ADDRESS.ack) as spy:
+            await spy.publish(ADDRESS.up(Stream.CRIT), newer)
+            ack = decode((await spy.receive()).payload, Ack)
+            assert ack.upto == {Stream.CRIT: 2}
+            assert ack.resend == ()
+        assert read_log(platform.log) == []
+        assert "version 2" in quarantined(platform.log)[0][1]
+    box.database.close()
+
+
+async def test_a_batch_behind_a_hole_is_ignored_until_the_hole_is_filled(mosquitto, tmp_path):
+    box = Box(tmp_path, mosquitto.port)
+    await box.emit(Stream.VISIT, 4)
+    origin = (ADDRESS.box, box.database.epoch)
+    events = outbox.pending(box.database.reading, origin, Stream.VISIT, after=0, limit=10)
+    late, _ = pack(ADDRESS, events[2:], box.clock.now())
+    whole, _ = pack(ADDRESS, events, box.clock.now())
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with listener(mosquitto.port, ADDRESS.ack) as spy:
+            await spy.publish(ADDRESS.up(Stream.VISIT), late)
+            ignored = decode((await spy.receive()).payload, Ack)
+            assert ignored.upto == {Stream.VISIT: 0}
+            assert ignored.resend == (Stream.VISIT,)
+            assert read_log(platform.log) == []
+            await spy.publish(ADDRESS.up(Stream.VISIT), whole)
+            assert decode((await spy.receive()).payload, Ack).upto == {Stream.VISIT: 4}
+            await spy.publish(ADDRESS.up(Stream.VISIT), late)  # once more: known already
+            assert decode((await spy.receive()).payload, Ack).upto == {Stream.VISIT: 4}
+        assert [row.seq for row in read_log(platform.log)] == [1, 2, 3, 4]
+    box.database.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "counter"),
+    [
+        ({"epoch": "ffffffff"}, "link.ack_of_another_epoch"),
+        ({"upto": {Stream.CRIT: 99}}, "link.ack_beyond_produced"),
+    ],
+)
+async def test_a_wrong_acknowledgement_deletes_nothing(mosquitto, tmp_path, change, counter):
+    async with running(Box(tmp_path, mosquitto.port)) as box:
+        await box.emit(Stream.CRIT, 3)
+        right = Ack(v=1, epoch=box.database.epoch, upto={Stream.CRIT: 2})
+        await until(lambda: box.link.status().connected, "connected")
+        async with listener(mosquitto.port) as spy:
+            await spy.publish(ADDRESS.ack, encode(msgspec.structs.replace(right, **change)))
+            await until(lambda: box.counters.get(counter), counter)
+            assert box.waiting() == 3
+            await spy.publish(ADDRESS.ack, b"garbage")
+            await until(lambda: box.counters.get("link.bad_message"), "garbage counted")
+            await spy.publish(ADDRESS.ack, encode(right))
+            await until(lambda: box.waiting() == 1, "the right one counts")
+
+
+async def test_datasets_come_down_and_follow_their_files(mosquitto, tmp_path):
+    platform = PlatformProcess(tmp_path, mosquitto.port)
+    everybody = [member("anna", PROGRAMME, FACE), member("boris", PROGRAMME), member("vera")]
+    platform.put("members", everybody)
+    platform.put("templates", [template(name) for name in ("anna", "boris", "vera", "ghost")])
+    product = {"sku": "s1", "gtin": "4600000000001", "model": "m", "titles": {"en": "Boot"}}
+    platform.put("catalogue", [product | {"price_minor": 100}])
+    figures = [{"sku": "s1", "place": f"shop-{n}", "quantity": n, "as_of_ms": 1} for n in range(9)]
+    platform.put("stock", figures)
+    applied = []
+    with platform:
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            box.replica.add_listener(applied.append)
+            reading, vault = box.database.reading, box.database.vault
+            await until(lambda: set(applied) == set(Dataset), "all four applied")
+            assert {m.id for m in members.everybody(reading, vault)} == {"anna", "boris"}
+            assert members.template_members(reading) == {"anna"}
+            assert goods.by_gtin(reading, "4600000000001").title("en") == "Boot"
+            assert len(goods.stock_of(reading, "s1")) == 9
+            # The platform kept back what it must not send: the box had nothing to refuse.
+            assert box.counters.snapshot() == {}
+
+            applied.clear()
+            platform.put("stock", figures[:1])
+            await until(lambda: Dataset.STOCK in applied, "the shorter stock")
+            assert [s.place for s in goods.stock_of(reading, "s1")] == ["shop-0"]
+
+            platform.put("members", [member("anna", PROGRAMME)])  # face withdrawn, boris gone
+            await until(lambda: members.count(reading) == 1, "boris erased")
+            assert members.template_members(reading) == frozenset()
+            assert await box.link.drained(20)
+            confirmed = [row for row in read_log(platform.log) if row.type == "erasure.done.v1"]
+            assert [msgspec.json.decode(row.body) for row in confirmed] == [{"member": "boris"}]
+
+            platform.put("members", everybody)  # she agrees again
+            await until(lambda: members.template_members(reading), "her template returned")
+
+
+async def test_a_template_without_consent_is_refused_whoever_sends_it(mosquitto, tmp_path):
+    async with running(Box(tmp_path, mosquitto.port)) as box:
+        await until(lambda: box.link.status().connected, "connected")
+        async with listener(mosquitto.port) as spy:
+
+            async def send(dataset, rows):
+                raws = [msgspec.Raw(msgspec.json.encode(row)) for row in rows]
+                part = DatasetPart(1, dataset, f"g-{dataset}", 1, 1, 1, raws)
+                await spy.publish(ADDRESS.dataset(dataset), encode(part))
+                await until(lambda: dataset in box.replica.versions(), f"{dataset} applied")
+
+            await send(
+                Dataset.MEMBERS, [member("anna", PROGRAMME, FACE), member("boris", PROGRAMME)]
+            )
+            broken = {"member": "anna", "model": "dlib-1", "vectors": ["AAAA"]}
+            ghosts = [template("boris"), template("ghost"), template("anna"), broken, {"x": 1}]
+            await send(Dataset.TEMPLATES, ghosts)
+        assert members.template_members(box.database.reading) == {"anna"}
+        assert box.counters.get("replica.refused_without_consent") == 2
+        assert box.counters.get("replica.malformed") == 2
+
+
+async def test_half_a_snapshot_changes_nothing_and_the_next_supersedes_it(mosquitto, tmp_path):
+    async with running(Box(tmp_path, mosquitto.port)) as box:
+        reading = box.database.reading
+        await until(lambda: box.link.status().connected, "connected")
+
+        def part(generation, number, of, sku):
+            row = {"sku": sku, "place": "here", "quantity": 1, "as_of_ms": 1}
+            raws = [msgspec.Raw(msgspec.json.encode(row))]
+            return encode(DatasetPart(1, Dataset.STOCK, generation, 1, number, of, raws))
+
+        topic = ADDRESS.dataset(Dataset.STOCK)
+        async with listener(mosquitto.port) as spy:
+            await spy.publish(topic, part("one", 1, 2, "a"))
+            await until(lambda: box.replica.incomplete, "half of it came")
+            assert goods.stock_of(reading, "a") == []
+            for number, sku in ((2, "c"), (1, "b")):  # in any order
+                await spy.publish(topic, part("two", number, 2, sku))
+            await until(lambda: box.replica.versions(), "applied")
+            assert box.replica.versions()[Dataset.STOCK].generation == "two"
+            assert [len(goods.stock_of(reading, sku)) for sku in "abc"] == [0, 1, 1]
+            staged = reading.execute("SELECT count(*) FROM staged").fetchone()
+            assert staged == (0,)
+
+
+async def test_the_platform_sees_who_is_there(mosquitto, tmp_path):
+    async with listener(mosquitto.port, ADDRESS.presence) as spy:
+
+        async def next_state():
+            message = await spy.receive()
+            message.ack()
+            return decode(message.payload, Presence)
+
+        async with running(Box(tmp_path, mosquitto.port)):
+            first = await next_state()
+            assert first.state == "online"
+        assert (await next_state()).state == "offline"  # said by the box itself
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            second = await next_state()
+            assert (second.state, second.conn) == ("online", first.conn + 1)
+            box.link._connection.abort()  # the line breaks: the will says it
+            assert await next_state() == Presence(1, "offline", second.boot, second.conn)
+            assert (await next_state()).conn == second.conn + 1
+
+
+@pytest.mark.parametrize(("kind", "lost", "duplicated"), [("Losing", 1, 0), ("Doubling", 0, 40)])
+async def test_the_judge_notices_a_platform_that_errs(mosquitto, tmp_path, kind, lost, duplicated):
+    options = ("--ingest", f"tests.system.erring_ingest:{kind}")
+    with PlatformProcess(tmp_path, mosquitto.port, *options) as platform:
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            await box.emit(Stream.CRIT, 40)
+            assert await box.link.drained(20)
+            verdict = box.verdict(platform.log)
+            assert (verdict.lost, verdict.duplicated) == (lost, duplicated)
+            assert not verdict.flawless
+
+
+async def test_a_publish_that_the_broker_refuses_is_no_success(tmp_path):
+    rules = tmp_path / "rules"
+    rules.write_text(f"topic read {ADDRESS.down}\ntopic readwrite {ADDRESS.presence}\n")
+    broker = Broker(tmp_path, f"allow_anonymous true\nacl_file {rules}")
+    broker.start()
+    try:
+        async with running(Box(tmp_path, broker.port)) as box:
+            await box.emit(Stream.CRIT)
+            await until(lambda: "up/hello" in box.link.status().reason, "refusal shown")
+            assert "access list" in box.link.status().remedy
+            assert box.waiting() == 1
+    finally:
+        broker.stop()
+
+
+async def test_the_connection_keeps_to_the_smaller_window(tmp_path):
+    broker = Broker(tmp_path, "allow_anonymous true\nmax_inflight_messages 3")
+    broker.start()
+    try:
+        async with (
+            listener(broker.port, "news") as reader,
+            listener(broker.port, name="writer") as writer,
+        ):
+            assert writer.window == 3
+            async with asyncio.TaskGroup() as group:
+                for number in range(50):
+                    group.create_task(writer.publish("news", str(number).encode()))
+            for number in range(50):
+                message = await reader.receive()
+                assert message.payload == str(number).encode()
+                message.ack()
+    finally:
+        broker.stop()
+
+
+async def test_an_unacknowledged_message_comes_again(mosquitto):
+    settings = BrokerSettings("127.0.0.1", mosquitto.port, "reader", keepalive_s=5)
+    reader = await Connection.open(settings, Will("gone", b"reader", 0))
+    await reader.subscribe("news")
+    async with listener(mosquitto.port, "gone") as writer:
+        await writer.publish("news", b"one")
+        await reader.receive()
+        reader.abort()
+        assert (await writer.receive()).payload == b"reader"
+        again = await Connection.open(settings)
+        message = await again.receive()
+        assert message.payload == b"one"
+        message.ack()
+        await again.close()
+        with pytest.raises(BrokerUnreachable):
+            await again.publish("news", b"two")
+
+
+async def test_a_port_where_nobody_answers_is_unreachable(tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        async with running(Box(tmp_path, silent.getsockname()[1])) as box:
+            await box.emit(Stream.CRIT)
+            began = time.monotonic()
+        # The way out of a hopeless attempt is quick.
+        assert time.monotonic() - began < 3
+    with pytest.raises(BrokerUnreachable, match="cannot be reached"):
+        await Connection.open(BrokerSettings("127.0.0.1", silent_port(), "nobody"))
+
+
+def silent_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def test_the_platform_shows_its_boxes_and_its_log(mosquitto, tmp_path):
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            await box.emit(Stream.CRIT, 2)
+            assert await box.link.drained(20)
+
+            def fetch(path):
+                with urllib.request.urlopen(platform.page + path, timeout=5) as answer:
+                    return answer.read()
+
+            (seen,) = msgspec.json.decode(fetch("/api/boxes"))
+            assert (seen["box"], seen["online"], seen["behind"]) == (str(ADDRESS), True, 0)
+            rows = [msgspec.json.decode(line) for line in fetch("/api/received").splitlines()]
+            assert [(row["seq"], row["body"]) for row in rows] == [
+                (1, {"number": 0}),
+                (2, {"number": 1}),
+            ]
+            assert fetch(f"/api/received?after={rows[0]['position']}").count(b"\n") == 1
+            page = fetch("/").decode()
+            assert "test.made.v1" in page
+            assert "://" not in page  # no asset from outside
+
+
+async def test_a_platform_restored_from_nothing_does_not_wait_for_what_is_gone(mosquitto, tmp_path):
+    platform = PlatformProcess(tmp_path, mosquitto.port)
+    async with running(Box(tmp_path, mosquitto.port)) as box:
+        with platform:
+            await box.emit(Stream.CRIT, 5)
+            assert await box.link.drained(20)
+        for file in tmp_path.glob("platform.db*"):
+            file.unlink()
+        with platform:
+            await box.emit(Stream.CRIT, 2)
+            assert await box.link.drained(20)
+            assert [row.seq for row in read_log(platform.log)] == [6, 7]
+
+
+async def test_the_embedded_broker_carries_it_too(tmp_path):
+    with (
+        EmbeddedBroker() as broker,
+        PlatformProcess(tmp_path, broker.port) as platform,
+    ):
+        platform.put("members", [member("anna", PROGRAMME, FACE)])
+        platform.put("templates", [template("anna")])
+        async with running(Box(tmp_path, broker.port)) as box:
+            await box.emit(Stream.BULK, 600)
+            await box.emit(Stream.CRIT, 10)
+            broker.stop()
+            await until(lambda: not box.link.status().connected, "disconnected")
+            await box.emit(Stream.CRIT, 10)
+            broker.start()
+            assert await box.link.drained(30)
+            assert box.verdict(platform.log).flawless
+            reading = box.database.reading
+            await until(lambda: members.template_members(reading) == {"anna"}, "template")

@@ -1,0 +1,150 @@
+"""The acknowledging receiver: what it commits, what it passes over, what it can never forget."""
+
+import sqlite3
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import BadMessage
+from edge.records import Event, Moment, Stream
+from edge.storage.journal import digest
+from edge.storage.outbox import GAP_TYPE, Gap
+from sync.batch import pack, read_header, unpack
+from sync.ingest import Ingest
+from sync.ingest.log import counts_by_type, follow_log, latest, quarantined, read_log
+from sync.messages import Address
+
+ADDRESS = Address("chain", "shop", "box")
+EPOCH = "0badcafe"
+NOW = Moment(1_800_000_000_000, 5_000, "b00tb00t", True)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "platform.db"
+
+
+@pytest.fixture
+def ingest(path):
+    opened = Ingest(path)
+    yield opened
+    opened.close()
+
+
+def batch(*seqs, stream=Stream.BULK, type_="made.v1", body=b'{"a" :1}', address=ADDRESS):
+    raw = msgspec.Raw(body)
+    events = [Event(address.box, EPOCH, stream, seq, type_, NOW, raw) for seq in seqs]
+    return unpack(address, *read_header(pack(address, events, NOW)[0]))
+
+
+def gap(seq, first, last):
+    body = msgspec.json.encode(Gap(Stream.BULK, first, last, last - first + 1, "quota"))
+    return batch(seq, stream=Stream.CRIT, type_=GAP_TYPE, body=body)
+
+
+def test_a_batch_is_taken_once_and_byte_for_byte(ingest, path):
+    assert ingest.apply(batch(1, 2, 3)) == 3
+    assert ingest.apply(batch(1, 2, 3)) == 3
+    assert ingest.apply(batch(2, 3, 4, 5)) == 5
+    log = read_log(path)
+    assert [row.seq for row in log] == [1, 2, 3, 4, 5]
+    assert {(row.body, row.digest) for row in log} == {(b'{"a" :1}', digest(b'{"a" :1}'))}
+    assert log[0].id == f"{EPOCH}-bulk-1"
+    assert log[0].event_ms == NOW.wall_ms
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 10)), max_size=40))
+def test_in_any_order_and_repetition_the_log_stays_whole(tmp_path_factory, spans):
+    path = tmp_path_factory.mktemp("log") / "platform.db"
+    ingest = Ingest(path)
+    upto = 0
+    for first, count in spans:
+        answer = ingest.apply(batch(*range(first, first + count)))
+        assert answer >= upto
+        assert (answer == upto) == (first > upto + 1 or first + count - 1 <= upto)
+        upto = answer
+    ingest.close()
+    assert [row.seq for row in read_log(path)] == list(range(1, upto + 1))
+
+
+def test_a_hole_is_passed_only_when_declared(ingest, path):
+    assert ingest.apply(batch(1)) == 1
+    assert ingest.apply(batch(11, 12)) == 1
+    ingest.apply(gap(1, 2, 5))
+    assert ingest.apply(batch(11, 12)) == 5  # 6 to 10 are still owed
+    ingest.apply(gap(2, 4, 10))
+    assert ingest.apply(batch(11, 12)) == 12
+    assert [row.seq for row in read_log(path) if row.stream is Stream.BULK] == [1, 11, 12]
+
+
+@pytest.mark.parametrize("span", [(0, 5), (5, 4), (1, 2**40)])
+def test_an_impossible_gap_is_refused_whole(ingest, path, span):
+    with pytest.raises(BadMessage):
+        ingest.apply(gap(1, *span))
+    assert read_log(path) == []
+    assert ingest.cursors(ADDRESS, EPOCH)[Stream.CRIT] == 0
+
+
+def test_streams_boxes_and_epochs_do_not_mix(ingest):
+    other = Address("chain", "shop", "other")
+    assert ingest.apply(batch(1, 2)) == 2
+    assert ingest.apply(batch(1, stream=Stream.CRIT)) == 1
+    assert ingest.apply(batch(1, address=other)) == 1
+    assert ingest.cursors(ADDRESS, EPOCH) == {Stream.CRIT: 1, Stream.VISIT: 0, Stream.BULK: 2}
+    assert ingest.cursors(ADDRESS, "ffffffff")[Stream.BULK] == 0
+    assert ingest.known() == [ADDRESS, other]
+
+
+def test_what_is_put_away_counts_as_done_once_its_turn_comes(ingest, path):
+    bad = batch(3, 4)
+    ingest.quarantine("some/topic", b"payload", "a reason", of=(ADDRESS, bad.header))
+    assert ingest.cursors(ADDRESS, EPOCH)[Stream.BULK] == 0  # 1 and 2 are still owed
+    assert ingest.apply(batch(1, 2)) == 2
+    assert ingest.apply(batch(5)) == 5
+    ingest.quarantine("other/topic", b"noise", "no header", of=None)
+    assert quarantined(path) == [("some/topic", "a reason"), ("other/topic", "no header")]
+    assert ingest.cursors(ADDRESS, EPOCH)[Stream.BULK] == 5
+
+
+def test_a_restored_platform_goes_on_where_the_box_is(ingest):
+    ingest.apply(batch(1, 2))
+    acked = {Stream.BULK: 7, Stream.CRIT: 0}
+    assert ingest.resume(ADDRESS, EPOCH, acked)[Stream.BULK] == 7
+    assert ingest.apply(batch(8)) == 8
+    assert ingest.resume(ADDRESS, EPOCH, {Stream.BULK: 3})[Stream.BULK] == 8
+
+
+def test_the_log_cannot_be_changed(ingest, path):
+    ingest.apply(batch(1))
+    with sqlite3.connect(path) as connection:
+        for change in ("DELETE FROM received", "UPDATE received SET seq = 2"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(change)
+    connection.close()
+
+
+def test_the_log_can_be_read_in_parts_and_after_the_end(path):
+    ingest = Ingest(path)
+    ingest.apply(batch(1, 2, 3))
+    ingest.apply(batch(1, stream=Stream.CRIT, type_="order.v1"))
+    ingest.close()
+    first = next(follow_log(path, limit=1))
+    assert [row.seq for row in follow_log(path, after=first.position)] == [2, 3, 1]
+    assert [row.type for row in latest(path, 2)] == ["order.v1", "made.v1"]
+    assert counts_by_type(path) == {"made.v1": 3, "order.v1": 1}
+
+
+def test_a_receiver_that_fails_in_the_middle_commits_nothing(path):
+    class Failing(Ingest):
+        def store(self, batch, events):
+            super().store(batch, events)
+            raise OSError("no space")
+
+    failing = Failing(path)
+    with pytest.raises(OSError, match="no space"):
+        failing.apply(batch(1))
+    assert failing.cursors(ADDRESS, EPOCH)[Stream.BULK] == 0
+    failing.close()
+    assert read_log(path) == []

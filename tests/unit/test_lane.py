@@ -1,0 +1,159 @@
+"""The rule of sending: nothing is skipped, whatever is lost on the way."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.records import Stream
+from sync.lane import BATCHES_MAX, FLOOR_TURNS, STALL_S, STALL_S_MAX, Lane, choose
+from sync.messages import BATCH_EVENTS_MAX
+
+
+def lane(*, last=0, acked=0, flush_s=1.0, stream=Stream.VISIT):
+    return Lane(stream, flush_s, last=last, acked=acked)
+
+
+def test_new_events_wait_for_the_flush_and_no_longer():
+    visit = lane()
+    assert visit.wake_at() is None
+    visit.produced(1, 10.0)
+    visit.produced(2, 10.9)
+    assert visit.wake_at() == 11.0
+    assert not visit.ready(10.99)
+    assert visit.ready(11.0)
+
+
+def test_a_full_batch_goes_at_once():
+    visit = lane()
+    visit.produced(BATCH_EVENTS_MAX - 1, 10.0)
+    assert not visit.ready(10.0)
+    visit.produced(BATCH_EVENTS_MAX, 10.0)
+    assert visit.ready(10.0)
+
+
+def test_what_waited_before_the_connection_goes_at_once():
+    assert lane(last=3, acked=1).ready(0.0)
+
+
+def test_the_window_closes_and_only_the_platform_opens_it():
+    visit = lane(last=10_000)
+    for number in range(1, BATCHES_MAX + 1):
+        assert visit.ready(1.0)
+        visit.batch_sent(number * 500, 1.0)
+    assert not visit.ready(1.0)
+    visit.acknowledged(500, 1.1)
+    assert visit.ready(1.1)
+
+
+def test_a_stall_sends_from_the_acknowledged_number_again_one_batch_at_first():
+    visit = lane(last=10_000)
+    visit.batch_sent(500, 0.0)
+    visit.batch_sent(1000, 0.5)
+    visit.acknowledged(500, 1.0)
+    assert not visit.check_progress(1.0 + STALL_S - 0.01)
+    assert visit.check_progress(1.0 + STALL_S)
+    assert visit.sent == 500
+    visit.batch_sent(1000, 3.0)
+    assert not visit.ready(3.0)
+    visit.acknowledged(1000, 3.5)
+    visit.batch_sent(1500, 3.5)
+    assert visit.ready(3.5)
+
+
+def test_a_dead_platform_is_asked_ever_more_slowly():
+    visit, now, pauses = lane(last=1), 0.0, []
+    for _ in range(9):
+        visit.batch_sent(1, now)
+        wake = visit.wake_at()
+        pauses.append(wake - now)
+        now = wake
+        assert visit.check_progress(now)
+    assert pauses[:3] == [STALL_S, STALL_S * 2, STALL_S * 4]
+    assert pauses[-1] == STALL_S_MAX
+
+
+def test_many_requests_to_repeat_are_one():
+    visit = lane(last=3000)
+    visit.batch_sent(500, 10.0)
+    visit.asked_again(10.1)
+    assert visit.sent == 0
+    visit.batch_sent(500, 10.1)
+    visit.asked_again(10.2)
+    assert visit.sent == 500
+    visit.asked_again(11.0)
+    assert visit.sent == 0
+
+
+def test_an_old_acknowledgement_changes_nothing():
+    visit = lane(last=10, acked=5)
+    visit.batch_sent(10, 1.0)
+    visit.acknowledged(4, 2.0)
+    visit.acknowledged(5, 2.0)
+    assert (visit.acked, visit.sent, visit.wake_at()) == (5, 10, 1.0 + STALL_S)
+
+
+def test_the_first_ready_lane_goes_and_each_tenth_time_the_last():
+    lanes = [lane(last=99_999, stream=stream) for stream in Stream]
+    chosen = [choose(lanes, turn, 1.0).stream for turn in range(FLOOR_TURNS)]
+    assert chosen == [Stream.CRIT] * (FLOOR_TURNS - 1) + [Stream.BULK]
+    assert choose([lane(), lane()], 0, 1.0) is None
+
+
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("produce"), st.integers(1, 900)),
+        st.tuples(st.just("send"), st.booleans()),  # whether it reaches the platform
+        st.tuples(st.just("ack"), st.booleans()),  # whether it reaches the box
+        st.tuples(st.just("ask"), st.none()),
+        st.tuples(st.just("wait"), st.floats(0.01, 5)),
+    ),
+    max_size=80,
+)
+
+
+@given(actions)
+def test_whatever_is_lost_everything_arrives(steps):
+    """A platform that takes only what follows its cursor, a line that loses batches and acks."""
+    bulk, now, produced, committed = lane(flush_s=0.1), 0.0, 0, 0
+
+    def send(arrives):
+        nonlocal committed
+        if bulk.ready(now):
+            first, last = bulk.sent + 1, min(bulk.sent + BATCH_EVENTS_MAX, produced)
+            bulk.batch_sent(last, now)
+            if arrives and first <= committed + 1:
+                committed = max(committed, last)
+
+    for what, how in steps:
+        now += 0.01
+        if what == "produce":
+            produced += how
+            bulk.produced(produced, now)
+        elif what == "send":
+            send(how)
+        elif what == "ack" and how:
+            bulk.acknowledged(committed, now)
+        elif what == "ask":
+            bulk.asked_again(now)
+        elif what == "wait":
+            now += how
+            bulk.check_progress(now)
+        assert bulk.acked <= bulk.sent <= produced
+        assert bulk.acked <= committed <= produced
+    # From now on the line is whole: sleeping exactly as told, everything arrives.
+    for _ in range(200):
+        bulk.check_progress(now)
+        send(True)
+        bulk.acknowledged(committed, now)
+        wake = bulk.wake_at()
+        if wake is None:
+            break
+        now = max(now, wake)
+    assert committed == bulk.acked == produced
+
+
+@pytest.mark.parametrize("flush_s", [0.0, 30.0])
+def test_a_lane_without_events_never_wakes(flush_s):
+    idle = lane(last=7, acked=7, flush_s=flush_s)
+    assert idle.wake_at() is None
+    assert not idle.ready(1e9)
