@@ -22,8 +22,8 @@ from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StorageError, StoreboxError
 from edge.intake import Intake, SensorSpec
+from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation import answers, settings
-from edge.operation.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation.sensors import supervise
 from edge.operation.timeline import timeline_questions
 from edge.ordering.desk import OrderingDesk
@@ -60,14 +60,15 @@ class Box:
     specs: tuple[SensorSpec, ...]
 
 
-def run(path: Path, overlay: Path | None = None) -> int:
+def run(path: Path, overlay: Path | None = None, *, children: bool = False) -> int:
     """Run the daemon until SIGTERM or SIGINT; its exit code. Errors of ours become one sentence."""
     logging.basicConfig(
         level=logging.INFO, format="%(levelname).1s %(name)s: %(message)s", force=True
     )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     failed: list[StoreboxError] = []
     try:
-        asyncio.run(live(load(path, overlay)))
+        asyncio.run(live(load(path, overlay), children=children))
     except* StoreboxError as group:
         failed = _leaves(group)
     for error in failed:
@@ -75,20 +76,34 @@ def run(path: Path, overlay: Path | None = None) -> int:
     return EXIT_FAILED if failed else EXIT_OK
 
 
-async def live(config: Config) -> None:
-    """Put the box together, say that it is ready, and run it until a signal says stop."""
+async def live(config: Config, *, children: bool = False) -> None:
+    """Put the box together, say that it is ready, and run it until a signal says stop.
+
+    With `children` the core starts all sensors itself, whatever sockets systemd offers.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    questions: dict[str, Question] = {}
+    control = ControlServer(Path(config.state.control_socket), questions)
+    await control.start()  # first of all: there is only one daemon on a database
+    try:
+        async with _assembled(config) as box, _pages(box) as address:
+            questions |= _questions(box, address)
+            print(f"storebox is ready: {address}", flush=True)
+            notify(READY)
+            await _work(box, stopping, children=children)
+    finally:
+        await control.close()
+
+
+@asynccontextmanager
+async def _assembled(config: Config) -> AsyncIterator[Box]:
     journal = Path(config.state.journal) if config.state.journal else None
     database = Database.open(Path(config.state.directory), journal)
     try:
-        box = assemble(config, database)
-        async with _reachable(box) as address:
-            print(f"storebox is ready: {address}", flush=True)
-            notify(READY)
-            await _work(box, stopping)
+        yield assemble(config, database)
     finally:
         database.close()
 
@@ -119,19 +134,15 @@ def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
 
 
 @asynccontextmanager
-async def _reachable(box: Box) -> AsyncIterator[str]:
-    """Serve the pages and the control socket; gives the address of the pages."""
+async def _pages(box: Box) -> AsyncIterator[str]:
+    """Serve the pages; gives their address."""
     workers = ThreadPoolExecutor(SLOW_WORKERS, thread_name_prefix="slow")
     app = pages.create(box.screens, box.presence, box.screens.settings, workers=workers)
     kiosk = box.config.kiosk
     serving = await serve(app, kiosk.host, kiosk.port)
-    address = f"http://{kiosk.host}:{serving.port}/"
-    control = ControlServer(Path(box.config.state.control_socket), _questions(box, address))
     try:
-        await control.start()
-        yield address
+        yield f"http://{kiosk.host}:{serving.port}/"
     finally:
-        await control.close()
         await serving.close()
         workers.shutdown(cancel_futures=True)
 
@@ -150,13 +161,14 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
     return answers.questions(parts) | timeline_questions(box.clock, box.intake)
 
 
-async def _work(box: Box, stopping: asyncio.Event) -> None:
+async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
     """Everything that goes on until the stop; then the orderly end of it."""
     seed = zlib.crc32(box.config.box.box.encode())
+    paths = {spec.name: settings.socket_path(box.config, spec.name) for spec in box.specs}
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(
-                supervise(spec, box.config.sensors[spec.name].socket, box.intake, seed),
+                supervise(spec, "" if children else paths[spec.name], box.intake, seed),
                 name=f"sensor-{spec.name}",
             )
             for spec in box.specs

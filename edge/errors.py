@@ -24,6 +24,7 @@ StoreboxError               what happened, and a sentence that tells the person 
 │   └── EmptyCart           an order needs at least one line
 ├── ConsentMissing          a member has not agreed to what was about to be done
 ├── PortInUse               another program listens where the kiosk should
+├── AlreadyRunning          another daemon of this box runs
 └── NotReachable            the daemon does not answer on its control socket
 """
 

@@ -94,6 +94,7 @@ def listen(core: CoreLink, path: str, baud_rate: int) -> None:
 def play(core: CoreLink, path: Path) -> None:
     """Report the scans of a file, each at its time; a line that is no scan is counted."""
     scanner = Scanner(core)
+    core.healthy()
     latest_ms = 0
     for number, line in enumerate(script_lines(path)):
         try:

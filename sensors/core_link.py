@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 from edge.clock import END_OF_TIME_MS, SystemClock
+from edge.notify import ALIVE, notify
 from edge.records import Moment, Observation, Reading
 from sensors import wire
 
@@ -151,6 +152,7 @@ class CoreLink:
 
     def _heartbeat(self) -> None:
         self._beat_s = time.monotonic()
+        notify(ALIVE)  # a hang under systemd ends by its watchdog
         self._send(self._health)
         if self._drops:
             self._send(wire.Dropped(dict(self._drops)))

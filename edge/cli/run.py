@@ -12,8 +12,13 @@ With = Annotated[
 ]
 
 
-def run(config: ConfigFile = CONFIG_FILE, overlay: With = None) -> None:
+Dev = Annotated[
+    bool, typer.Option("--dev", help="Start all sensors as children, without systemd's sockets.")
+]
+
+
+def run(config: ConfigFile = CONFIG_FILE, overlay: With = None, dev: Dev = False) -> None:
     """Run the daemon in the foreground, until SIGTERM or Ctrl-C."""
     from edge import daemon
 
-    raise typer.Exit(daemon.run(config, overlay))
+    raise typer.Exit(daemon.run(config, overlay, children=dev))

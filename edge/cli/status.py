@@ -1,12 +1,16 @@
 """`storebox status` and `storebox version`: the box on one screen."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from edge.cli import printing
 from edge.cli.options import CONFIG_FILE, AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from edge.operation.facts import BoxStatus, StreamDepth
+    from edge.records import SensorStatus
 
 
 def status(config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
@@ -25,7 +29,7 @@ def status(config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
     _show(from_daemon(loaded, BoxStatus, "status"))
 
 
-def _show(box: Any) -> None:
+def _show(box: "BoxStatus") -> None:
     line = "connected" if box.link.connected else f"not connected. {box.link.reason}".strip()
     trust = "trusted" if box.clock.trusted else "NOT synchronised"
     printing.pairs(
@@ -50,7 +54,7 @@ def _show(box: Any) -> None:
         print(f"\nLine: {printing.printable(box.link.remedy)}")
 
 
-def show_sensors(sensors: Any) -> None:
+def show_sensors(sensors: "tuple[SensorStatus, ...]") -> None:
     """A table of sensors, and under it what to do about those that are not well."""
     printing.table(
         ("sensor", "kind", "", "state", "observed", "last", "dropped", "restarts"),
@@ -74,7 +78,7 @@ def show_sensors(sensors: Any) -> None:
             print(printing.printable(f"{sensor.name}: {sensor.remedy}"))
 
 
-def show_streams(streams: Any) -> None:
+def show_streams(streams: "tuple[StreamDepth, ...]") -> None:
     """A table of the outbox's streams."""
     printing.table(
         ("stream", "waiting", "produced", "acknowledged", "oldest waiting"),

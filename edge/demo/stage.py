@@ -118,28 +118,39 @@ def _platform_command(options: Options, broker_port: int) -> Sequence[str]:
 
 
 def _daemon_command(config: Path, overlay: Path | None) -> Sequence[str]:
-    own = [sys.executable, "-m", "edge.cli.main", "run", "--config", str(config)]
+    own = [sys.executable, "-m", "edge.cli.main", "run", "--dev", "--config", str(config)]
     return [*own, "--with", str(overlay)] if overlay else own
 
 
 def _configuration(options: Options, story: Story, broker_port: int, scanner: str) -> str:
-    """The configuration that the demo's box starts with; nothing in it is known to the daemon."""
-    here = options.directory
-    return f"""\
+    """What the demo's box starts with: an ordinary configuration."""
+    return _CONFIGURATION.format(
+        here=options.directory,
+        scenario=options.scenario,
+        store=story.store,
+        start_ms=story.start_ms,
+        hold=HOLD,
+        broker_port=broker_port,
+        kiosk_port=options.kiosk_port,
+        scanner=scanner,
+    )
+
+
+_CONFIGURATION = """\
 [box]
 tenant = "demo"
-store = "{story.store}"
+store = "{store}"
 box = "box-1"
 
 [state]
-directory = "{here / "state"}"
-control_socket = "{here / "control.sock"}"
-journal = "{here / "journal"}"
+directory = "{here}/state"
+control_socket = "{here}/control.sock"
+journal = "{here}/journal"
 
 [clock]
 source = "scenario"
-start_ms = {story.start_ms}
-holds = ["{HOLD}"]
+start_ms = {start_ms}
+holds = ["{hold}"]
 
 [recognition]
 mode = "zone"
@@ -153,19 +164,19 @@ visit_flush_s = 0.1
 bulk_flush_s = 0.3
 
 [kiosk]
-port = {options.kiosk_port}
-staff_pin_file = "{here / "staff.pin"}"
+port = {kiosk_port}
+staff_pin_file = "{here}/staff.pin"
 timezone = "Europe/Moscow"
 store_name = "Кит и компания"
 places = {{ MSK-018 = "Сокольники", MSK-021 = "Тверская", warehouse = "Склад" }}
 
 [sensors.radar]
 kind = "wifi"
-device = "simulated:{options.scenario / "radar.pcap"}"
+device = "simulated:{scenario}/radar.pcap"
 
 [sensors.door]
 kind = "face"
-device = "simulated:{options.scenario / "door.json"}"
+device = "simulated:{scenario}/door.json"
 silence_s = 60
 
 [sensors.scanner]

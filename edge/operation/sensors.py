@@ -6,6 +6,7 @@ One task per sensor, started by the daemon. It never looks at a reading.
 
 import asyncio
 import logging
+import os
 import random
 import socket
 import sys
@@ -72,12 +73,19 @@ async def _as_child(spec: SensorSpec, intake: Intake) -> None:
                 sys.executable,
                 spec.kind,
                 stdin=theirs.fileno(),
+                env=_environment(),
             )
         try:
             await intake.serve(spec.name, ours)
         finally:
             ours.close()
             await _end(child)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what systemd said to us: a child must not feed our watchdog."""
+    ours = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 async def _end(child: Process) -> None:

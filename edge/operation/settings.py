@@ -15,6 +15,9 @@ from sync.link import LinkSettings
 from sync.messages import Address
 from sync.mqtt import BrokerSettings
 
+SENSOR_SOCKETS = Path("/run/storebox/sensors")
+"""Where `systemd/storebox-sensor@.socket` listens."""
+
 
 def sensor_specs(config: Config) -> tuple[SensorSpec, ...]:
     """The configured sensors."""
@@ -31,6 +34,13 @@ def sensor_specs(config: Config) -> tuple[SensorSpec, ...]:
     )
 
 
+def socket_path(config: Config, name: str) -> str:
+    """Where systemd listens for a sensor; empty if the core is to start the worker itself."""
+    given = config.sensors[name].socket
+    usual = SENSOR_SOCKETS / f"{name}.sock"
+    return given or (str(usual) if usual.is_socket() else "")
+
+
 def presence(config: Config) -> PresenceSettings:
     """For the presence desk."""
     recognition = config.recognition
@@ -43,7 +53,7 @@ def presence(config: Config) -> PresenceSettings:
 
 def kiosk(config: Config) -> KioskSettings:
     """For the screens. ConfigError if the PIN file is named but cannot be used."""
-    section = config.kiosk
+    section, pin = config.kiosk, config.staff_pin_path
     return KioskSettings(
         store=config.box.store,
         store_name=section.store_name,
@@ -55,7 +65,7 @@ def kiosk(config: Config) -> KioskSettings:
         host_names=section.host_names,
         remote_screens=section.remote_screens,
         recognition=config.recognition.mode is not RecognitionMode.OFF,
-        staff_pin_hash=read_pin(Path(section.staff_pin_file)) if section.staff_pin_file else "",
+        staff_pin_hash=read_pin(pin) if section.staff_pin_file or pin.exists() else "",
         idle_s=section.idle_s,
     )
 

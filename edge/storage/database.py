@@ -68,7 +68,13 @@ class Transaction:
 
     def emit(self, stream: Stream, type_: str, body: Any, moment: Moment) -> None:
         """Put one event into the outbox, in this very transaction. `body` becomes JSON."""
-        self._emitted.append(Emitted(stream, type_, msgspec.json.encode(body), moment))
+        encoded = msgspec.json.encode(body)
+        if len(encoded) > outbox.EVENT_BYTES_MAX:
+            raise StorageError(
+                f"An event {type_} of {len(encoded)} bytes is too large to be sent.",
+                "Split what was entered into smaller pieces.",
+            )
+        self._emitted.append(Emitted(stream, type_, encoded, moment))
 
     def written(self) -> list[Written]:
         """The end of the change: its events are numbered and written now."""
@@ -131,8 +137,8 @@ class Database:
         Raises DatabaseTooNew, DatabaseUnreadable, or StorageFull, each with what to do.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        vault = Vault.open(directory / "master.key")
-        path = directory / "storebox.db"
+        path, key = directory / "storebox.db", directory / "master.key"
+        vault = Vault.open(key) if path.exists() or key.exists() else Vault.create(key)
         writer = connect(path, vault)
         try:
             if migrations.missing(path, writer):

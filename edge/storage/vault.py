@@ -29,9 +29,12 @@ class Vault:
 
     @classmethod
     def open(cls, path: Path) -> "Vault":
-        """The vault of the key file at `path`; the file is made, 0600, when there is none."""
+        """The vault of the key file at `path`. DatabaseUnreadable if it is not there or unfit."""
         if not path.exists():
-            _create(path)
+            raise DatabaseUnreadable(
+                f"The key file {path} is missing.",
+                "Restore it from the backup; without it the database cannot be read.",
+            )
         mode = path.stat().st_mode & 0o777
         if mode & 0o077:
             raise DatabaseUnreadable(
@@ -45,6 +48,12 @@ class Vault:
                 "Restore it from the backup; without it the database cannot be read.",
             )
         return cls(key)
+
+    @classmethod
+    def create(cls, path: Path) -> "Vault":
+        """A new key, in a new file that only its owner can read."""
+        _create(path)
+        return cls.open(path)
 
     def new_member_key(self, member: str) -> tuple[bytes, bytes]:
         """A fresh key for `member`: (key, wrapped key to store)."""

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -136,6 +137,15 @@ class PlatformProcess:
         line = self._process.stdout.readline()
         assert line.startswith("READY http://127.0.0.1:"), line
         self.page = line.split()[1]
+
+    async def connected(self) -> None:
+        """Wait until it listens to the broker; what is published before does not reach it."""
+        await until(lambda: b"true" in self.fetch("/api/platform"), "platform connected")
+
+    def fetch(self, path: str) -> bytes:
+        """What its page answers."""
+        with urllib.request.urlopen(self.page + path, timeout=5) as answer:
+            return answer.read()
 
     def stop(self) -> int:
         """End it with SIGTERM; its exit code."""

@@ -1,4 +1,4 @@
-"""The database file: one writer, one transaction for state and event, errors that say what to do."""
+"""The database file: one writer, one transaction for state and event, errors with a remedy."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The intake at its sockets: order in scenario time, limits, silence, and what a broken peer does."""
+"""The intake at its sockets: order in scenario time, limits, silence, and broken peers."""
 
 import asyncio
 import socket

@@ -1,6 +1,7 @@
 """The wire: what is said comes back the same, and what is hostile is refused."""
 
 import json
+from random import Random
 
 import msgspec
 import pytest
@@ -46,7 +47,7 @@ json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=10,
@@ -221,9 +222,10 @@ def test_a_batch_holds_no_more_than_its_limits():
 
 
 @settings(max_examples=8)  # each packs megabytes
-@given(st.integers(1, 16), st.randoms(use_true_random=False))
-def test_large_events_travel_in_several_messages(count, random):
+@given(st.integers(1, 16), st.integers())
+def test_large_events_travel_in_several_messages(count, seed):
     """Whatever the outbox accepts can be packed, and unpacked by the other side."""
+    random = Random(seed)
     texts = (
         random.randbytes(random.randrange(EVENT_BYTES_MAX // 2 - 1)).hex() for _ in range(count)
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.operation.notify import ALIVE, READY, notify, status, watchdog_s
+from edge.notify import ALIVE, READY, notify, status, watchdog_s
 
 
 def test_without_systemd_nothing_is_sent():

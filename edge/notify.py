@@ -1,7 +1,8 @@
 """Telling systemd how the daemon is: the protocol of sd_notify(3), in pure standard library.
 
-Used by `edge/daemon.py`. Without systemd ($NOTIFY_SOCKET is not set) nothing is sent, so that
-nobody needs to ask whether it is there. It never decides when to be ready or alive.
+Used by the daemon, and by the sensors with their heartbeat. Without systemd ($NOTIFY_SOCKET is
+not set) nothing is sent, so that nobody needs to ask whether it is there. It never decides when
+to be ready or alive.
 """
 
 import os
