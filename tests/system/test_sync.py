@@ -6,18 +6,19 @@ import socket
 import struct
 import subprocess
 import time
-import urllib.request
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
 
-from edge.errors import BrokerUnreachable
+from edge.errors import BrokerUnreachable, StorageError
 from edge.records import Stream
 from edge.storage import goods, members, outbox
+from edge.storage.database import Transaction
 from sync.batch import pack, read_header
 from sync.ingest.log import quarantined, read_log
-from sync.messages import Ack, Dataset, DatasetPart, Presence, decode, encode
+from sync.messages import Ack, Dataset, DatasetPart, Hello, Presence, decode, encode
 from sync.mqtt import BrokerSettings, Connection, Will
 from sync.reference.broker import EmbeddedBroker
 from sync.reference.line import Line
@@ -173,6 +174,7 @@ async def test_a_batch_of_an_unknown_version_is_acknowledged_into_quarantine(mos
     header, body = read_header(payload)
     newer = msgspec.json.encode(msgspec.structs.replace(header, v=2)) + b"\n" + body
     with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        await platform.connected()
         async with listener(mosquitto.port, ADDRESS.ack) as spy:
             await spy.publish(ADDRESS.up(Stream.CRIT), newer)
             ack = decode((await spy.receive()).payload, Ack)
@@ -191,6 +193,7 @@ async def test_a_batch_behind_a_hole_is_ignored_until_the_hole_is_filled(mosquit
     late, _ = pack(ADDRESS, events[2:], box.clock.now())
     whole, _ = pack(ADDRESS, events, box.clock.now())
     with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        await platform.connected()
         async with listener(mosquitto.port, ADDRESS.ack) as spy:
             await spy.publish(ADDRESS.up(Stream.VISIT), late)
             ignored = decode((await spy.receive()).payload, Ack)
@@ -420,11 +423,7 @@ async def test_the_platform_shows_its_boxes_and_its_log(mosquitto, tmp_path):
         async with running(Box(tmp_path, mosquitto.port)) as box:
             await box.emit(Stream.CRIT, 2)
             assert await box.link.drained(20)
-
-            def fetch(path):
-                with urllib.request.urlopen(platform.page + path, timeout=5) as answer:
-                    return answer.read()
-
+            fetch = platform.fetch
             (seen,) = msgspec.json.decode(fetch("/api/boxes"))
             assert (seen["box"], seen["online"], seen["behind"]) == (str(ADDRESS), True, 0)
             rows = [msgspec.json.decode(line) for line in fetch("/api/received").splitlines()]
@@ -450,6 +449,39 @@ async def test_a_platform_restored_from_nothing_does_not_wait_for_what_is_gone(m
             await box.emit(Stream.CRIT, 2)
             assert await box.link.drained(20)
             assert [row.seq for row in read_log(platform.log)] == [6, 7]
+
+
+async def test_an_event_that_could_never_be_sent_is_refused_when_it_is_made(mosquitto, tmp_path):
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with running(Box(tmp_path, mosquitto.port)) as box:
+            database, now = box.database, box.clock.now()
+            longest = "x" * (outbox.EVENT_BYTES_MAX - 2)  # and two quotation marks
+            for text in (longest + "x", longest):
+                emit = partial(
+                    Transaction.emit, stream=Stream.CRIT, type_="t.v1", body=text, moment=now
+                )
+                if text == longest:
+                    await database.transact(emit)
+                else:
+                    with pytest.raises(StorageError, match="too large"):
+                        await database.transact(emit)
+            assert await box.link.drained(20)
+            assert [len(row.body) for row in read_log(platform.log)] == [outbox.EVENT_BYTES_MAX]
+
+
+async def test_a_part_that_never_comes_is_asked_for(mosquitto, tmp_path):
+    box = Box(tmp_path, mosquitto.port, quick(mosquitto.port, missing_part_s=0.2))
+    async with listener(mosquitto.port, ADDRESS.up("hello")) as spy, running(box):
+
+        async def next_hello():
+            message = await spy.receive()
+            message.ack()
+            return decode(message.payload, Hello)
+
+        assert not (await next_hello()).again
+        half = DatasetPart(1, Dataset.STOCK, "g", 1, 1, 2, [])
+        await spy.publish(ADDRESS.dataset(Dataset.STOCK), encode(half))
+        assert (await next_hello()).again
 
 
 async def test_the_embedded_broker_carries_it_too(tmp_path):

@@ -9,9 +9,11 @@ from msgspec import Struct
 from playwright.async_api import Browser, Page, expect
 
 from kiosk.pin import TRIES_MAX
+from tests.conftest import ROOT
 from tests.web.shop import ANNA, CARD, HOSTILE, HOSTILE_TITLE, PIN, SETTINGS, SNEAKER, Shop
 
 TARGET_PX_MIN = 64
+PICTURES = ROOT / "build" / "screenshots"
 PORTRAIT = {"width": 1080, "height": 1920}
 LANDSCAPE = {"width": 1280, "height": 800}
 
@@ -79,6 +81,7 @@ async def test_a_hostile_title_is_shown_as_text(shop: Shop, kiosk: Watched):
     assert await kiosk.page.title() == SETTINGS.store_name
     await shop.scan("<img src=x onerror=alert(1)>")
     await expect(kiosk.page.locator(".code")).to_have_text("<img src=x onerror=alert(1)>")
+    await keep_picture(kiosk.page, "unknown")
 
 
 async def test_idle_asks_and_then_forgets(shop: Shop, kiosk: Watched):
@@ -90,6 +93,7 @@ async def test_idle_asks_and_then_forgets(shop: Shop, kiosk: Watched):
     shop.pass_time(SETTINGS.idle_s)
     await expect(page.get_by_role("alertdialog")).to_be_visible()
     await expect(page.locator("#awake")).to_be_focused()
+    await keep_picture(page, "warning")
     await expect(page.locator(".clock")).to_have_text(re.compile(r"0:(30|2\d)"))
     await page.keyboard.press("Shift")  # any input will do
     await expect(page.get_by_role("alertdialog")).to_have_count(0)
@@ -114,6 +118,7 @@ async def test_what_is_tapped_is_large_enough_and_nothing_is_cut_off(shop: Shop,
     for viewport in (PORTRAIT, LANDSCAPE):
         seen = await watched(browser, viewport)
         await seen.page.goto(shop.url)
+        await keep_picture(seen.page, f"attract-{viewport['width']}")
         await shop.scan(CARD)
         await shop.scan(SNEAKER)
         for step in (None, shop.screens.open_cart, shop.screens.place):
@@ -123,11 +128,18 @@ async def test_what_is_tapped_is_large_enough_and_nothing_is_cut_off(shop: Shop,
             state = shop.screens.state("main")
             shown = f"{state.page}-{state.sku}"
             await expect(seen.page.locator("#live")).to_have_attribute("data-page", shown)
+            await keep_picture(seen.page, f"{state.page}-{viewport['width']}")
             for box in await boxes(seen.page):
                 assert min(box["width"], box["height"]) >= TARGET_PX_MIN, (shown, box)
             wide = await seen.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= viewport["width"]
         await shop.screens.finish("main")
+
+
+async def keep_picture(page: Page, name: str) -> None:
+    """For people to look at, in build/screenshots; no test compares pictures."""
+    await page.evaluate("document.fonts.ready")
+    await page.screenshot(path=PICTURES / f"{name}.png")
 
 
 async def boxes(page: Page) -> list[dict]:
@@ -178,6 +190,7 @@ async def test_staff_sign_in_and_see_who_comes(shop: Shop, browser: Browser):
     await expect(card.locator(".why")).to_contain_text("3 из 3 кадров")
     await shop.see(2, None)
     await expect(page.locator("#anonymous-here strong")).to_have_text("1")
+    await keep_picture(page, "staff")
     await shop.withdraw(ANNA)
     await expect(card).to_have_count(0)
     await page.locator("#leave").click()

@@ -1,0 +1,82 @@
+"""The application: screens for shoppers, the staff page, and what both share.
+
+`create` is called by the daemon once; `kiosk/server.py` serves what it returns. Every page is
+drawn here on the box, and nothing in it comes from elsewhere.
+"""
+
+import logging
+from concurrent.futures import Executor
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+
+from edge.errors import StoreboxError
+from kiosk.guard import Guard
+from kiosk.live import LiveConnections
+from kiosk.pages import Assets, Pages
+from kiosk.pin import Gate
+from kiosk.session import Presence, Screens
+from kiosk.settings import LIVE_CONNECTIONS_MAX, KioskSettings
+from kiosk.shopper import shopper_routes
+from kiosk.staff import StaffRoom, staff_routes
+
+log = logging.getLogger(__name__)
+
+
+def create(
+    screens: Screens,
+    presence: Presence,
+    settings: KioskSettings,
+    *,
+    workers: Executor | None = None,
+) -> FastAPI:
+    """The application. `workers` check PINs; the loop's own executor if None.
+
+    `app.state.live.close()` ends all live streams; `kiosk.server` does so when it stops.
+    """
+    assert screens.presence is presence, "screens and pages speak of the same shop"
+    assert screens.settings is settings, "screens and pages have the same settings"
+    assets = Assets()
+    pages = Pages(settings, assets.build)
+    live = LiveConnections(LIVE_CONNECTIONS_MAX)
+    # the usual documentation pages load their scripts from elsewhere
+    app = FastAPI(title="storebox kiosk", docs_url=None, redoc_url=None)
+    app.state.live = live
+    app.include_router(shopper_routes(screens, pages, live))
+    gate = Gate(settings.staff_pin_hash, screens.clock, workers)
+    app.include_router(staff_routes(StaffRoom(screens, pages, gate), live))
+
+    _add_small_pages(app, settings.screens[0], assets)
+    _add_excuses(app)
+    app.add_middleware(Guard, host_names=settings.host_names)
+    return app
+
+
+def _add_small_pages(app: FastAPI, first: str, assets: Assets) -> None:
+    """The way to the first screen, a sign of life, and the static files."""
+
+    @app.get("/")
+    async def first_screen() -> Response:
+        return RedirectResponse(f"/kiosk/{first}")
+
+    @app.get("/healthz")
+    async def health() -> Response:
+        return PlainTextResponse("ok")
+
+    @app.get("/static/{name:path}")
+    async def static(name: str, request: Request) -> Response:
+        return assets.answer(name, request)
+
+
+def _add_excuses(app: FastAPI) -> None:
+    """What is said when a page cannot be drawn."""
+
+    @app.exception_handler(StoreboxError)
+    async def impossible(request: Request, error: StoreboxError) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        return PlainTextResponse("This is not possible right now. Ask a seller, please.", 503)
+
+    @app.exception_handler(RequestValidationError)
+    async def incomplete(request: Request, error: RequestValidationError) -> Response:
+        return PlainTextResponse("This form is incomplete.", 422)

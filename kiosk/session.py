@@ -1,0 +1,332 @@
+"""The screens: what each shows, who stands there, and the end of their visit.
+
+Called by the core with scans and by the pages with taps; reads the ordering and presence desks.
+It greets nobody by name who has not acted at that very screen (scanned a card, tapped "it's
+me"), keeps nothing of a person once they are gone, and draws nothing itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from edge.clock import Clock
+from edge.errors import Refused, StoreboxError, UnknownProduct
+from edge.ordering.desk import OrderingDesk, Shelf
+from edge.records import Member, Order, Visit
+from kiosk import codes, state
+from kiosk.live import Bell
+from kiosk.settings import KioskSettings
+from kiosk.state import Page, ScreenState
+from kiosk.words import EXCUSE, LANGUAGES, N_
+
+log = logging.getLogger(__name__)
+
+LOOKING_S_MAX = 15.0
+"""Longest wait for the camera of a screen; presence itself gives up after some 10 s."""
+
+NOT_RECOGNISED = N_("We could not recognise you. Scan your loyalty card instead, please.")
+WELCOME = N_("Nice to see you! Member prices are on.")
+ADDED = N_("It is in the cart.")
+REPRICED = (N_("The prices have changed."), N_("Look at the cart once more, please."))
+
+
+class Presence(Protocol):
+    """What the screens ask of the presence desk."""
+
+    def here(self) -> list[Visit]:
+        """The open visits."""
+        ...
+
+    def member(self, member: str, /) -> Member | None:
+        """Any member this box knows, by id."""
+        ...
+
+    async def its_me(self, screen: str) -> Member | None:
+        """The member whom `screen`'s camera recognises within seconds, or None."""
+        ...
+
+    def add_listener(self, listener: Callable[[], None], /) -> None:
+        """Call `listener`, on the loop, when visits or members changed."""
+        ...
+
+
+class _Screen:
+    """One screen: its state, and one action at a time."""
+
+    __slots__ = ("bell", "busy", "state", "used")
+
+    def __init__(self, first: ScreenState) -> None:
+        self.state = first
+        self.busy = asyncio.Lock()
+        self.bell = Bell()
+        self.used = asyncio.Event()
+
+
+class Screens:
+    """All screens of one box. `run` must run for people to be forgotten."""
+
+    def __init__(
+        self, ordering: OrderingDesk, presence: Presence, clock: Clock, settings: KioskSettings
+    ) -> None:
+        self.ordering = ordering
+        self.presence = presence
+        self.clock = clock
+        self.settings = settings
+        self.shop = Bell()
+        """Rings when visits or orders changed: for staff."""
+        now_ms = clock.now().mono_ms
+        self._screens = {
+            name: _Screen(ScreenState(language=settings.language, touched_ms=now_ms))
+            for name in settings.screens
+        }
+        presence.add_listener(self._somebody_changed)
+
+    # --- looking
+
+    def state(self, screen: str) -> ScreenState:
+        """What a screen shows. Refused for a screen that is not there."""
+        return self._screen(screen).state
+
+    def bell(self, screen: str) -> Bell:
+        """Rings when the screen shows something else."""
+        return self._screen(screen).bell
+
+    def member(self, screen: str) -> Member | None:
+        """Who is identified there, if they still are a member."""
+        name = self._screen(screen).state.member
+        return self.presence.member(name) if name else None
+
+    def warning_left_s(self, screen: str) -> float | None:
+        """How long the shopper may still answer the warning; None when there is none."""
+        warned_ms = self._screen(screen).state.warned_ms
+        if warned_ms is None:
+            return None
+        gone_s = (self.clock.now().mono_ms - warned_ms) / 1000
+        return max(0.0, self.settings.warning_s - gone_s)
+
+    # --- what happens at a screen
+
+    async def scanned(self, screen: str, text: str, member: Member | None) -> None:
+        """The scanner of `screen` read `text`; `member` if that is their card."""
+        if member is not None:
+            async with self._turn(screen) as place:
+                await self._greet(screen, place, member)
+            return
+        async with self._turn(screen) as place:
+            shelf = self._find(text)
+            if shelf is None:
+                place.state = state.code_unknown(place.state, text.strip())
+            else:
+                place.state = state.product_shown(place.state, shelf.product.sku)
+
+    async def choose(self, screen: str, sku: str) -> None:
+        """Show another colour or size."""
+        async with self._turn(screen) as place:
+            place.state = state.product_shown(place.state, self.ordering.shelf(sku).product.sku)
+
+    async def add(self, screen: str, sku: str) -> None:
+        """Put one piece into the cart."""
+        async with self._turn(screen) as place:
+            member = self.member(screen)
+            language = place.state.language
+            await self.ordering.add(screen, sku, language=language, member=member)
+            place.state = replace(place.state, notice=(ADDED,))
+
+    async def remove(self, screen: str, sku: str) -> None:
+        """Take one line out of the cart."""
+        async with self._turn(screen):
+            await self.ordering.remove(screen, sku)
+
+    async def open_cart(self, screen: str) -> None:
+        """Show the cart."""
+        async with self._turn(screen) as place:
+            place.state = state.cart_shown(place.state)
+
+    async def place(self, screen: str) -> Order | None:
+        """Place the order and show its number. A second tap on the button changes nothing."""
+        async with self._turn(screen) as place:
+            if place.state.page is Page.ORDERED:
+                return self.ordering.order(place.state.order)
+            member = self.member(screen)
+            if place.state.member and member is None:
+                await self.ordering.reprice(screen, None)  # no longer a member: show it first
+                place.state = state.forgotten(place.state)
+                raise Refused(*REPRICED)
+            order = await self.ordering.place(screen, member=member)
+            place.state = state.ordered(place.state, order.number)
+            self.shop.ring()
+            return order
+        return None
+
+    async def its_me(self, screen: str) -> None:
+        """The shopper asks to be recognised. Scans and taps go on meanwhile."""
+        async with self._turn(screen) as place:
+            if place.state.looking:
+                return
+            place.state = replace(place.state, looking=True)
+            person = place.state.person
+        member = await self._recognised(screen)
+        async with self._turn(screen) as place:
+            if place.state.person != person:
+                return
+            place.state = replace(place.state, looking=False)
+            if member is not None:
+                await self._greet(screen, place, member)
+            elif not place.state.member:
+                place.state = replace(place.state, notice=(NOT_RECOGNISED,))
+
+    async def not_me(self, screen: str) -> None:
+        """The shopper says they are not who the screen says, or no longer want to be."""
+        async with self._turn(screen) as place:
+            place.state = state.forgotten(place.state)
+            await self._reprice(screen, None)
+
+    async def speak(self, screen: str, language: str) -> None:
+        """Use another language until the shopper leaves."""
+        async with self._turn(screen) as place:
+            if language in LANGUAGES:
+                place.state = replace(place.state, language=language)
+
+    async def back(self, screen: str) -> None:
+        """One step back."""
+        async with self._turn(screen) as place:
+            place.state = state.went_back(place.state)
+
+    async def finish(self, screen: str) -> None:
+        """The shopper is done: forget them."""
+        async with self._turn(screen) as place:
+            await self._leave(screen, place)
+
+    def awake(self, screen: str) -> None:
+        """Somebody touched the screen: they are still there."""
+        place = self._screen(screen)
+        warned = place.state.warned_ms is not None
+        place.state = state.awake(place.state, self.clock.now().mono_ms)
+        if warned:
+            place.bell.ring()
+
+    # --- who goes away
+
+    async def run(self) -> None:
+        """Watch the time-outs of all screens until cancelled."""
+        async with asyncio.TaskGroup() as watchers:
+            for screen in self._screens:
+                watchers.create_task(self._watch(screen), name=f"screen-{screen}")
+
+    async def _watch(self, screen: str) -> None:
+        place = self._screens[screen]
+        await self._resume(screen, place)
+        while True:
+            place.used.clear()
+            if not self._in_use(screen):
+                await place.used.wait()
+            elif (due_s := self._due_s(place.state)) > 0:
+                await self.clock.wait(due_s)
+            else:
+                await self._timed_out(screen, place)
+
+    async def _resume(self, screen: str, place: _Screen) -> None:
+        """After a restart: the cart is still there, whoever filled it is not known any more."""
+        if self.ordering.cart(screen) and place.state.page is Page.ATTRACT:
+            async with self._turn(screen):
+                await self.ordering.reprice(screen, None)
+                place.state = state.cart_shown(place.state)
+
+    def _due_s(self, now: ScreenState) -> float:
+        """Seconds until the next step of the time-out: the warning, or the end."""
+        limit_s, since_ms = self.settings.idle_s, now.touched_ms
+        if now.warned_ms is not None:
+            limit_s, since_ms = self.settings.warning_s, now.warned_ms
+        return limit_s - (self.clock.now().mono_ms - since_ms) / 1000
+
+    async def _timed_out(self, screen: str, place: _Screen) -> None:
+        if place.state.looking:
+            self.awake(screen)
+        elif place.state.warned_ms is None:
+            place.state = replace(place.state, warned_ms=self.clock.now().mono_ms)
+            place.bell.ring()
+        else:
+            async with place.busy:
+                if self._due_s(place.state) <= 0:
+                    await self._leave_anyway(screen, place)
+
+    async def _leave_anyway(self, screen: str, place: _Screen) -> None:
+        """Forget the person though the database may refuse; the cart is tried again later."""
+        try:
+            await self._leave(screen, place)
+        except StoreboxError as error:
+            log.error("screen %s: the cart left behind cannot be emptied: %s", screen, error)
+        place.bell.ring()
+
+    async def _leave(self, screen: str, place: _Screen) -> None:
+        now_ms = self.clock.now().mono_ms
+        place.state = state.left(place.state, self.settings.language, now_ms)
+        if self.ordering.cart(screen):
+            await self.ordering.abandon(screen)
+
+    # --- inner workings
+
+    def _screen(self, screen: str) -> _Screen:
+        try:
+            return self._screens[screen]
+        except KeyError:
+            known = ", ".join(self._screens)
+            raise Refused(f"There is no screen '{screen}'.", f"There is: {known}.") from None
+
+    def _in_use(self, screen: str) -> bool:
+        now = self._screens[screen].state
+        return state.in_use(now, self.settings.language, cart=bool(self.ordering.cart(screen)))
+
+    @asynccontextmanager
+    async def _turn(self, screen: str) -> AsyncIterator[_Screen]:
+        """One action at a screen; what is refused is told there, and the page is drawn anew."""
+        place = self._screen(screen)
+        async with place.busy:
+            place.state = state.touched(place.state, self.clock.now().mono_ms)
+            try:
+                yield place
+            except Refused as error:
+                notice = tuple(part for part in (error.what, error.remedy) if part)
+                place.state = replace(place.state, notice=notice)
+            except StoreboxError as error:
+                log.error("screen %s: %s", screen, error)
+                place.state = replace(place.state, notice=EXCUSE)
+            finally:
+                place.used.set()
+                place.bell.ring()
+
+    async def _greet(self, screen: str, place: _Screen, member: Member) -> None:
+        place.state = replace(state.greeted(place.state, member.id), notice=(WELCOME,))
+        await self._reprice(screen, member)
+
+    async def _reprice(self, screen: str, member: Member | None) -> None:
+        if self.ordering.cart(screen):
+            await self.ordering.reprice(screen, member)
+
+    async def _recognised(self, screen: str) -> Member | None:
+        looking: Coroutine[Any, Any, Member | None] = self.presence.its_me(screen)
+        try:
+            return await asyncio.wait_for(looking, LOOKING_S_MAX)
+        except TimeoutError:
+            return None
+        except StoreboxError as error:
+            log.error("screen %s: nobody can be recognised: %s", screen, error)
+            return None
+
+    def _find(self, text: str) -> Shelf | None:
+        for gtin in codes.candidates(text):
+            try:
+                return self.ordering.find(gtin)
+            except UnknownProduct:
+                continue
+        return None
+
+    def _somebody_changed(self) -> None:
+        self.shop.ring()
+        for place in self._screens.values():
+            if place.state.member:
+                place.bell.ring()

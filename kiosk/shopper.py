@@ -1,0 +1,206 @@
+"""The routes of the screens: pages, taps, the live stream, and the state as JSON.
+
+Made by `kiosk/app.py`. Each tap is a plain form that ends in a redirect to the screen's one
+address, so that everything also works without JavaScript. No rule of the shop is decided here.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from msgspec import Struct
+
+from edge.errors import Refused, UnknownProduct
+from edge.records import CartLine, Order
+from kiosk.guard import is_loopback
+from kiosk.live import LiveConnections
+from kiosk.pages import Pages
+from kiosk.session import Screens
+from kiosk.settings import FIELD_MAX
+from kiosk.state import Page
+from kiosk.views import CartView, LineView, ProductView, line_views, product_view
+from kiosk.words import first_name
+
+Field = Annotated[str, Form(min_length=1, max_length=FIELD_MAX)]
+SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class ScreenNow(Struct, frozen=True):
+    """What a screen shows, for programs. Money in minor units; `member` is a first name."""
+
+    screen: str
+    page: Page
+    language: str
+    product: str
+    code: str
+    lines: tuple[CartLine, ...]
+    total_minor: int
+    order: str
+    member: str
+    warned: bool
+
+
+class Shopper:
+    """Draws the screens of one box."""
+
+    def __init__(self, screens: Screens, pages: Pages) -> None:
+        self._screens = screens
+        self._pages = pages
+
+    def fragment(self, screen: str) -> str:
+        """What is inside the page: all that changes."""
+        values = self._values(screen)
+        return self._pages.draw("screen.html", values.pop("words"), **values)
+
+    def page(self, screen: str) -> HTMLResponse:
+        """The whole page."""
+        values = self._values(screen)
+        return self._pages.page("kiosk.html", values.pop("words"), **values)
+
+    def now(self, screen: str) -> ScreenNow:
+        """The state, for programs."""
+        state = self._screens.state(screen)
+        cart = CartView(self._screens.ordering.cart(screen))
+        member = self._screens.member(screen)
+        return ScreenNow(
+            screen=screen,
+            page=state.page,
+            language=state.language,
+            product=state.sku,
+            code=state.code,
+            lines=cart.lines,
+            total_minor=cart.total_minor,
+            order=state.order,
+            member=first_name(member.name) if member else "",
+            warned=state.warned_ms is not None,
+        )
+
+    def _values(self, screen: str) -> dict[str, Any]:
+        screens = self._screens
+        state = screens.state(screen)
+        words = self._pages.words(state.language)
+        product = self._product(state.sku, words.language) if state.page is Page.PRODUCT else None
+        member = screens.member(screen)
+        order = screens.ordering.order(state.order) if state.order else None
+        return {
+            "words": words,
+            "screen": screen,
+            "state": state,
+            "notice": words.sentences(state.notice),
+            "product": product,
+            "cart": CartView(screens.ordering.cart(screen)),
+            "order": order,
+            "lines": self._lines(screen, state.page, order, words.language),
+            "member": member,
+            "first_name": first_name(member.name) if member else "",
+            "warning_left_s": screens.warning_left_s(screen),
+        }
+
+    def _lines(
+        self, screen: str, page: Page, order: Order | None, language: str
+    ) -> tuple[LineView, ...]:
+        """The lines this page lists: of the cart or of the placed order."""
+        ordering = self._screens.ordering
+        if page is Page.CART:
+            return line_views(ordering.cart(screen), ordering, language)
+        return line_views(order.lines, ordering, language) if order else ()
+
+    def _product(self, sku: str, language: str) -> ProductView | None:
+        """The product shown, or None if it has left the catalogue meanwhile."""
+        ordering, settings = self._screens.ordering, self._screens.settings
+        now_ms = self._screens.clock.now().wall_ms
+        try:
+            shelf = ordering.shelf(sku)
+        except UnknownProduct:
+            return None
+        return product_view(shelf, ordering, settings, language=language, now_ms=now_ms)
+
+
+def shopper_routes(screens: Screens, pages: Pages, live: LiveConnections) -> APIRouter:
+    """All routes of the screens."""
+    shopper = Shopper(screens, pages)
+
+    def known(screen: str, request: Request) -> str:
+        client = request.client.host if request.client else ""
+        if not screens.settings.remote_screens and not is_loopback(client):
+            raise HTTPException(403, "Screens answer only on the box itself.")
+        try:
+            screens.state(screen)
+        except Refused as error:
+            raise HTTPException(404, str(error)) from error
+        return screen
+
+    router = APIRouter(dependencies=[Depends(known)])
+
+    @router.get("/kiosk/{screen}", response_class=HTMLResponse)
+    async def show(screen: str) -> HTMLResponse:
+        return shopper.page(screen)
+
+    @router.get("/live/kiosk/{screen}")
+    async def follow(screen: str) -> Response:
+        if live.full:
+            return Response("Too many pages are open.", 503, {"Retry-After": "5"})
+        stream = live.stream(lambda: shopper.fragment(screen), screens.bell(screen))
+        return StreamingResponse(stream, media_type="text/event-stream", headers=SSE_HEADERS)
+
+    @router.get("/api/kiosk/{screen}")
+    async def tell(screen: str) -> Response:
+        body = msgspec.json.encode(shopper.now(screen))
+        return Response(body, media_type="application/json")
+
+    _add_taps(router, screens)
+    return router
+
+
+def _add_taps(router: APIRouter, screens: Screens) -> None:
+    """One form action each."""
+
+    @router.post("/kiosk/{screen}/choose")
+    async def choose(screen: str, sku: Field) -> Response:
+        await screens.choose(screen, sku)
+        return _back_to(screen)
+
+    @router.post("/kiosk/{screen}/add")
+    async def add(screen: str, sku: Field) -> Response:
+        await screens.add(screen, sku)
+        return _back_to(screen)
+
+    @router.post("/kiosk/{screen}/remove")
+    async def remove(screen: str, sku: Field) -> Response:
+        await screens.remove(screen, sku)
+        return _back_to(screen)
+
+    @router.post("/kiosk/{screen}/language")
+    async def speak(screen: str, language: Field) -> Response:
+        await screens.speak(screen, language)
+        return _back_to(screen)
+
+    @router.post("/kiosk/{screen}/awake")
+    async def awake(screen: str) -> Response:
+        screens.awake(screen)
+        return _back_to(screen)
+
+    for name, act in {
+        "cart": screens.open_cart,
+        "order": screens.place,
+        "its-me": screens.its_me,
+        "not-me": screens.not_me,
+        "back": screens.back,
+        "finish": screens.finish,
+    }.items():
+        _add_tap(router, name, act)
+
+
+def _add_tap(router: APIRouter, name: str, act: Any) -> None:
+    """A form without fields."""
+
+    async def tap(screen: str) -> Response:
+        await act(screen)
+        return _back_to(screen)
+
+    router.add_api_route(f"/kiosk/{{screen}}/{name}", tap, methods=["POST"], name=name)
+
+
+def _back_to(screen: str) -> Response:
+    return RedirectResponse(f"/kiosk/{screen}", 303)

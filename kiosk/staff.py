@@ -1,0 +1,200 @@
+"""The staff page: a PIN, a session, and who is in the shop, live.
+
+Made by `kiosk/app.py`. Anonymous visitors are only ever a number here; members are shown with
+how sure the box is and why. Sessions live in memory: a restart ends them.
+"""
+
+import hashlib
+import math
+import secrets
+from collections import OrderedDict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from edge.clock import Clock
+from kiosk.live import LiveConnections
+from kiosk.pages import Pages
+from kiosk.pin import PIN_LENGTH_MAX, Gate, Outcome
+from kiosk.session import Screens
+from kiosk.shopper import SSE_HEADERS, Field
+from kiosk.views import orders_of_day, shop_view
+from kiosk.words import LANGUAGES
+
+COOKIE = "storebox_staff"
+SESSIONS_MAX = 8
+"""Tablets signed in at once; one more signs out the one that signed in first."""
+SESSION_S = 12 * 3600
+"""A session ends with the shift, however busy."""
+SESSION_IDLE_S = 2 * 3600
+"""A tablet that nobody touched for so long is signed out; looking is not touching."""
+
+
+class _Session:
+    """One signed-in tablet."""
+
+    __slots__ = ("began_ms", "language", "used_ms")
+
+    def __init__(self, now_ms: int, language: str) -> None:
+        self.began_ms = self.used_ms = now_ms
+        self.language = language
+
+
+class StaffSessions:
+    """Who is signed in. Only hashes of the cookies are kept."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+
+    def begin(self, language: str) -> str:
+        """A new session; the value of its cookie."""
+        token = secrets.token_urlsafe(32)
+        while len(self._sessions) >= SESSIONS_MAX:
+            self._sessions.popitem(last=False)
+        self._sessions[_hashed(token)] = _Session(self._clock.now().mono_ms, language)
+        return token
+
+    def find(self, token: str, *, touch: bool = True) -> _Session | None:
+        """The session of a cookie, unless it has expired."""
+        session = self._sessions.get(_hashed(token))
+        if session is None:
+            return None
+        now_ms = self._clock.now().mono_ms
+        too_long = now_ms - session.began_ms > SESSION_S * 1000
+        if too_long or now_ms - session.used_ms > SESSION_IDLE_S * 1000:
+            self.end(token)
+            return None
+        if touch:
+            session.used_ms = now_ms
+        return session
+
+    def end(self, token: str) -> None:
+        """Sign out."""
+        self._sessions.pop(_hashed(token), None)
+
+
+class StaffRoom:
+    """Draws the staff page."""
+
+    def __init__(self, screens: Screens, pages: Pages, gate: Gate) -> None:
+        self.screens = screens
+        self.pages = pages
+        self.gate = gate
+        self.sessions = StaffSessions(screens.clock)
+
+    def fragment(self, token: str) -> str | None:
+        """What changes; None once the session has ended."""
+        session = self.sessions.find(token, touch=False)
+        if session is None:
+            return None
+        words = self.pages.words(session.language)
+        return self.pages.draw("shop.html", words, **self._values(session))
+
+    def page(self, session: _Session) -> HTMLResponse:
+        """The whole page."""
+        words = self.pages.words(session.language)
+        return self.pages.page("staff.html", words, **self._values(session))
+
+    def door(self, request: Request, *, said: str = "", wait_s: float = 0) -> HTMLResponse:
+        """The page that asks for the PIN."""
+        asked = request.query_params.get("language", "")
+        language = asked if asked in LANGUAGES else self.screens.settings.language
+        status = 200 if not said else (429 if wait_s else 403)
+        page = self.pages.page(
+            "door.html",
+            self.pages.words(language),
+            status,
+            said=said,
+            wait_s=math.ceil(wait_s),
+            has_pin=self.gate.is_set,
+        )
+        if wait_s:
+            page.headers["Retry-After"] = str(math.ceil(wait_s))
+        return page
+
+    def _values(self, session: _Session) -> dict[str, Any]:
+        presence, now = self.screens.presence, self.screens.clock.now()
+        words = self.pages.words(session.language)
+        orders = self.screens.ordering.latest_orders()
+        return {
+            "shop": shop_view(presence.here(), presence.member, now),
+            "orders": orders_of_day(orders, words.day, now.wall_ms),
+            "member": presence.member,
+            "now_ms": now.wall_ms,
+        }
+
+
+def staff_routes(room: StaffRoom, live: LiveConnections) -> APIRouter:
+    """All routes of the staff page."""
+    router = APIRouter()
+    _add_door(router, room)
+
+    @router.get("/staff", response_class=HTMLResponse)
+    async def show(request: Request) -> Response:
+        session = room.sessions.find(_token(request))
+        return room.page(session) if session else room.door(request)
+
+    @router.post("/staff/leave")
+    async def leave(request: Request) -> Response:
+        room.sessions.end(_token(request))
+        room.screens.shop.ring()
+        answer = _to_staff()
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        return answer
+
+    @router.post("/staff/language")
+    async def speak(request: Request, language: Field) -> Response:
+        session = room.sessions.find(_token(request))
+        if session and language in LANGUAGES:
+            session.language = language
+        return _to_staff()
+
+    @router.get("/live/staff")
+    async def follow(request: Request) -> Response:
+        token = _token(request)
+        if room.sessions.find(token, touch=False) is None:
+            return Response("Sign in first.", 401)
+        if live.full:
+            return Response("Too many pages are open.", 503, {"Retry-After": "5"})
+        stream = live.stream(lambda: room.fragment(token), room.screens.shop, redraw_on_beat=True)
+        return StreamingResponse(stream, media_type="text/event-stream", headers=SSE_HEADERS)
+
+    return router
+
+
+def _add_door(router: APIRouter, room: StaffRoom) -> None:
+    """Signing in."""
+
+    @router.get("/staff/enter")
+    async def again() -> Response:
+        return _to_staff()
+
+    @router.post("/staff/enter")
+    async def enter(
+        request: Request, pin: Annotated[str, Form(max_length=PIN_LENGTH_MAX)]
+    ) -> Response:
+        client = request.client.host if request.client else ""
+        verdict = await room.gate.check(client, pin)
+        if verdict.outcome is not Outcome.RIGHT:
+            return room.door(request, said=verdict.outcome, wait_s=verdict.wait_s)
+        room.sessions.end(_token(request))
+        token = room.sessions.begin(room.screens.settings.language)
+        answer = _to_staff()
+        answer.set_cookie(
+            COOKIE, token, max_age=SESSION_S, path="/", httponly=True, samesite="strict"
+        )
+        return answer
+
+
+def _to_staff() -> RedirectResponse:
+    return RedirectResponse("/staff", 303)
+
+
+def _token(request: Request) -> str:
+    return request.cookies.get(COOKIE, "")
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,119 @@
+"""What one screen shows and to whom: frozen states and the pure steps between them.
+
+Used by `kiosk/session.py`, which adds time, the desks and the lock. No I/O and no clock here.
+A state holds a member's id only; the name is looked up when a page is drawn, so that who
+withdraws disappears from the screen at once.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+CODE_SHOWN_MAX = 40
+"""How much of an unknown code is shown; it may be anything that a stranger printed."""
+
+
+class Page(StrEnum):
+    """What the screen shows."""
+
+    ATTRACT = "attract"
+    PRODUCT = "product"
+    CART = "cart"
+    ORDERED = "ordered"
+    UNKNOWN = "unknown"
+
+
+class ScreenState(Struct, frozen=True):
+    """One screen. `person` counts the people before it, so that no late answer reaches the next.
+
+    `notice` are English sentences, which are also the keys of their translations.
+    `warned_ms` is when the warning was put up (monotonic), or None.
+    """
+
+    language: str
+    touched_ms: int
+    person: int = 0
+    page: Page = Page.ATTRACT
+    sku: str = ""
+    code: str = ""
+    order: str = ""
+    member: str = ""
+    notice: tuple[str, ...] = ()
+    looking: bool = False
+    warned_ms: int | None = None
+
+
+def touched(state: ScreenState, now_ms: int) -> ScreenState:
+    """Somebody did something: the time-out starts again and old notices go."""
+    return replace(state, touched_ms=now_ms, warned_ms=None, notice=())
+
+
+def awake(state: ScreenState, now_ms: int) -> ScreenState:
+    """Somebody touched the screen without wanting anything: only the time-out starts again."""
+    return replace(state, touched_ms=now_ms, warned_ms=None)
+
+
+def product_shown(state: ScreenState, sku: str) -> ScreenState:
+    """A product was scanned or chosen."""
+    return replace(_after_order(state), page=Page.PRODUCT, sku=sku, code="")
+
+
+def code_unknown(state: ScreenState, code: str) -> ScreenState:
+    """A code nobody knows was scanned."""
+    shown = code if len(code) <= CODE_SHOWN_MAX else code[: CODE_SHOWN_MAX - 1] + "…"
+    return replace(_after_order(state), page=Page.UNKNOWN, code=shown)
+
+
+def greeted(state: ScreenState, member: str) -> ScreenState:
+    """A member showed who they are. What they were looking at stays."""
+    state = _after_order(state)
+    page = Page.ATTRACT if state.page is Page.UNKNOWN else state.page
+    return replace(state, page=page, code="", member=member, looking=False)
+
+
+def forgotten(state: ScreenState) -> ScreenState:
+    """The shopper said that this is somebody else."""
+    return replace(state, member="", looking=False)
+
+
+def cart_shown(state: ScreenState) -> ScreenState:
+    """The cart was opened."""
+    return replace(_after_order(state), page=Page.CART, code="")
+
+
+def went_back(state: ScreenState) -> ScreenState:
+    """One step back: to the product looked at last, else to the start."""
+    if state.page is Page.ORDERED:
+        return left(state, state.language, state.touched_ms)
+    back_to_product = state.sku and state.page in (Page.CART, Page.UNKNOWN)
+    if back_to_product:
+        return replace(state, page=Page.PRODUCT, code="")
+    return replace(state, page=Page.ATTRACT, sku="", code="")
+
+
+def ordered(state: ScreenState, number: str) -> ScreenState:
+    """The order was placed; its number is shown."""
+    return replace(state, page=Page.ORDERED, order=number, sku="", code="")
+
+
+def left(state: ScreenState, language: str, now_ms: int) -> ScreenState:
+    """The person has gone: nothing of them stays."""
+    return ScreenState(language=language, touched_ms=now_ms, person=state.person + 1)
+
+
+def in_use(state: ScreenState, language: str, *, cart: bool) -> bool:
+    """Whether anything of a person would be seen by the next one."""
+    return (
+        cart
+        or bool(state.member)
+        or state.page is not Page.ATTRACT
+        or (state.language != language or state.looking or bool(state.notice))
+    )
+
+
+def _after_order(state: ScreenState) -> ScreenState:
+    """Once an order is placed, whoever acts next may be somebody else: they start as nobody."""
+    if state.page is not Page.ORDERED:
+        return state
+    return left(state, state.language, state.touched_ms)
