@@ -42,6 +42,8 @@ SLOW_WORKERS = 2
 """Threads for slow calls (argon2 and the like); see ARCHITECTURE.md, Processes."""
 DIAGNOSTICS_S = 900
 SALT_LIFETIME_S = 4 * 3600
+LAST_EVENTS_S = 2.0
+"""With the line up, the last figures of the day may still leave; else they wait on the box."""
 EXIT_OK, EXIT_FAILED = 0, 1
 
 
@@ -184,6 +186,7 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
             task.cancel()
         await asyncio.wait(tasks)
         await box.presence.close()
+        await box.link.drained(LAST_EVENTS_S if box.link.status().connected else 0)
         await box.link.stop()
         line.cancel()
 

@@ -45,7 +45,8 @@ def recognitions(received: Sequence[Received], story: Story, cards: dict[str, st
             opened[began.visit] = (began.sensor, row.event_ms)
         elif row.type == "visit.identified.v1":
             named = msgspec.json.decode(row.body, type=_Identified)
-            sensor, at_ms = opened[named.visit]
+            # a platform that lost the beginning of a visit still has when it was identified
+            sensor, at_ms = opened.get(named.visit, ("door", row.event_ms))
             if _was_there(named.member, sensor, at_ms, story, cards):
                 right.add(named.member)
             else:

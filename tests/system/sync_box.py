@@ -1,8 +1,10 @@
 """A box's sync side and the reference platform, real ones, for the tests of the line."""
 
 import asyncio
+import base64
 import contextlib
 import json
+import struct
 import subprocess
 import sys
 import time
@@ -27,6 +29,21 @@ from sync.replica import Replica
 ROOT = Path(__file__).resolve().parent.parent.parent
 ADDRESS = Address("chain", "shop-1", "box-1")
 WAIT_S = 20.0
+
+CONSENT = {"given_ms": 1, "text_version": "1", "channel": "till"}
+PROGRAMME = {"kind": "programme", **CONSENT}
+FACE = {"kind": "face", **CONSENT}
+VECTOR = base64.b64encode(struct.pack("<128f", *[0.1] * 128)).decode()
+
+
+def member(name: str, *consents: dict[str, object]) -> dict[str, object]:
+    """A row of members, with their consents."""
+    return {"id": name, "name": name.title(), "card": f"card-{name}", "consents": consents}
+
+
+def template(name: str) -> dict[str, object]:
+    """A row of templates."""
+    return {"member": name, "model": "dlib-1", "vectors": [VECTOR, VECTOR]}
 
 
 async def until(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:

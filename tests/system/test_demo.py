@@ -1,0 +1,76 @@
+"""The demo's own proof, and that it would notice: a platform that loses, one that doubles, and a
+box that takes anybody for a member each end it with exit 1.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors.scenario.story import PlaceOrder, Story, load
+from tests.conftest import ROOT
+from tests.scenarios import built
+
+DEMO_S_MAX = 110.0
+PLATFORM = f"{sys.executable} -m sync.reference.main --ingest tests.system.erring_ingest"
+
+
+@pytest.fixture
+def story() -> Story:
+    return load(built())
+
+
+def demo(cache: Path, *options: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, result and what the spectator saw."""
+    words = [sys.executable, "-m", "edge.cli.main", "demo", "--exit", "--json", *options]
+    (cache / "storebox").mkdir()
+    (cache / "storebox" / "scenario-7").symlink_to(built())
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(cache), "XDG_CACHE_HOME": str(cache)}
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEMO_S_MAX
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def test_a_morning_with_the_line_cut_keeps_every_promise(tmp_path: Path, story: Story) -> None:
+    code, result, said = demo(tmp_path)
+    assert code == 0, said
+    events = result["events"]
+    assert events["created"] == events["acknowledged"] > 0
+    assert (events["lost"], events["duplicated"], result["false_recognitions"]) == (0, 0, 0)
+    by_card = {act.member for act in story.acts if isinstance(act, PlaceOrder) and act.member}
+    by_face = {visit.member for visit in story.visits if visit.by_face}
+    assert result["members_recognised"] == len(by_card | by_face)
+    assert result["orders_placed"] == sum(isinstance(act, PlaceOrder) for act in story.acts)
+    # everybody at the door, and the one whom only her card may name once more at the scanner
+    assert result["visits_opened"] == len(story.visits) + len(by_card - by_face)
+    assert result["observations"]["radar"] == story.radar.frames - story.radar.malformed
+    assert result["observations"]["door"] >= 3 * len(story.visits)
+    assert result["observations"]["scanner"] > 0
+    assert "THE LINE IS CUT" in said
+
+
+def test_a_lost_row_is_noticed(tmp_path: Path) -> None:
+    code, result, _ = demo(tmp_path, "--platform", f"{PLATFORM}:Losing")
+    assert (code, result["events"]["duplicated"]) == (1, 0)
+    assert result["events"]["lost"] > 0
+
+
+def test_a_doubled_batch_is_noticed(tmp_path: Path) -> None:
+    code, result, _ = demo(tmp_path, "--platform", f"{PLATFORM}:Doubling")
+    assert (code, result["events"]["lost"]) == (1, 0)
+    assert result["events"]["duplicated"] > 0
+
+
+def test_an_open_threshold_is_noticed(tmp_path: Path) -> None:
+    overlay = tmp_path / "open.toml"
+    overlay.write_text("[recognition]\nidentified = 1e-9\nsuggested = 1e-9\n")
+    code, result, said = demo(tmp_path, "--with", str(overlay))
+    assert code == 1
+    assert result["false_recognitions"] > 0
+    assert "FALSE RECOGNITION" in said
+    assert result["events"]["lost"] == 0
