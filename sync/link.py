@@ -296,8 +296,9 @@ class Link:
             await self._say_hello(connection)
         elif what.startswith("dn/d/"):
             self._last_part_s = self._now()
-            self._woken.set()
-            if await self._replica.receive(what.removeprefix("dn/d/"), message.payload):
+            applied = await self._replica.receive(what.removeprefix("dn/d/"), message.payload)
+            self._woken.set()  # the sender also minds what is incomplete
+            if applied:
                 await self._say_hello(connection)
         else:
             self._counters.add("link.unknown_topic")

@@ -7,6 +7,8 @@ it plays it at a pace one can watch and stays until it is stopped.
 
 import asyncio
 import os
+import signal
+import socket
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -55,12 +57,12 @@ def demo(
             directory=(keep or Path(temporary)).resolve(),
             overlay=overlay.resolve() if overlay else None,
             platform=platform,
-            kiosk_port=0 if end else 8480,
-            platform_port=0 if end else 8490,
+            kiosk_port=0 if end else _usual_port(8480),
+            platform_port=0 if end else _usual_port(8490),
         )
         try:
             code = asyncio.run(_demo(options, seed, end=end, json=json))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             _say("The demo has ended.")
             code = exits.OK
     raise typer.Exit(code)
@@ -71,6 +73,9 @@ async def _demo(options: "Options", seed: int, *, end: bool, json: bool) -> int:
     from edge.demo.stage import build_scenario, staged
     from sensors.scenario.story import load
 
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     _say("Making the scenario (kept for the next time) ...")
     await build_scenario(options.scenario, seed, lambda line: _say(f"  {line}"))
     story = load(options.scenario)
@@ -142,6 +147,16 @@ def _tell(at_ms: int, what: str) -> None:
 def _say(line: str) -> None:
     """For the spectator: standard error, so that the result stands alone on standard output."""
     print(line, file=sys.stderr, flush=True)
+
+
+def _usual_port(port: int) -> int:
+    """`port` if it is free, else 0: any."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
 
 
 def _cache() -> Path:

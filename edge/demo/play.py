@@ -36,6 +36,7 @@ STEP_TIMEOUT_S = 60.0
 """Longest wait for one thing to show; a slow box embeds a face in a second."""
 LOOK_S = 0.01
 PACED_STEP_S = 0.25
+VISITS_LOOKED_AT = 20
 AFTERWARDS_MS = 30 * 60_000
 """Time after the story in which the last visits end by silence."""
 
@@ -91,6 +92,8 @@ class Play:
         self._skus = {product.gtin: product for product in products}
         people = (scenario / "platform" / "members.json").read_bytes()
         self._members = {m.card: m for m in msgspec.json.decode(people, type=list[Member])}
+        self._names = {member.id: member.name for member in self._members.values()}
+        self._told: dict[str, str] = {}
         self._orders: list[str] = []
         self._began_s = time.monotonic()
 
@@ -128,12 +131,29 @@ class Play:
             for at_ms in range(now_ms + step_ms, to_ms, step_ms):
                 await self._stage.ask("timeline.move", hold=HOLD, to_ms=at_ms)
                 await asyncio.sleep(PACED_STEP_S)
+                await self._tell_visits()
         await self._stage.ask("timeline.move", hold=HOLD, to_ms=to_ms)
         await self._until("the sensors to come so far", lambda: self._reached(to_ms))
+        await self._tell_visits()
 
     async def _reached(self, to_ms: int) -> bool:
         timeline = await self._stage.ask("timeline")
         return bool(timeline["settled"] and timeline["now_ms"] >= to_ms)
+
+    async def _tell_visits(self) -> None:
+        """Who came in since the last look, and whom the box recognised."""
+        visits = await self._stage.ask("visits", ended=True, limit=VISITS_LOOKED_AT)
+        for visit in reversed(visits):
+            known = self._names.get(visit["member"])
+            if visit["id"] not in self._told:
+                self._told[visit["id"]] = ""
+                if visit["sensor"] == "door":
+                    self._tell(visit["opened_ms"], "somebody comes in")
+            if known and self._told[visit["id"]] != known:
+                self._told[visit["id"]] = known
+                why = "; ".join(visit["reasons"])
+                sure = visit["posterior"]
+                self._tell(visit["last_seen_ms"], f"it is {known}, {sure:.2%} sure: {why}")
 
     # --- acts
 

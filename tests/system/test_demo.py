@@ -3,6 +3,7 @@ box that takes anybody for a member each end it with exit 1.
 """
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,17 @@ def story() -> Story:
     return load(built())
 
 
-def demo(cache: Path, *options: str) -> tuple[int, dict[str, Any], str]:
-    """Exit code, result and what the spectator saw."""
-    words = [sys.executable, "-m", "edge.cli.main", "demo", "--exit", "--json", *options]
+def command(cache: Path, *options: str) -> tuple[list[str], dict[str, str]]:
+    """The demo with the scenario that all tests share; command and environment."""
     (cache / "storebox").mkdir()
     (cache / "storebox" / "scenario-7").symlink_to(built())
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(cache), "XDG_CACHE_HOME": str(cache)}
+    words = [sys.executable, "-m", "edge.cli.main", "demo", *options]
+    return words, {"PATH": "/usr/bin:/bin", "HOME": str(cache), "XDG_CACHE_HOME": str(cache)}
+
+
+def demo(cache: Path, *options: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, result and what the spectator saw."""
+    words, environment = command(cache, "--exit", "--json", *options)
     done = subprocess.run(
         words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEMO_S_MAX
     )
@@ -74,3 +80,17 @@ def test_an_open_threshold_is_noticed(tmp_path: Path) -> None:
     assert result["false_recognitions"] > 0
     assert "FALSE RECOGNITION" in said
     assert result["events"]["lost"] == 0
+
+
+def test_it_stays_until_it_is_stopped(tmp_path: Path) -> None:
+    words, environment = command(tmp_path)
+    with subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as shown:
+        assert shown.stderr is not None
+        lines = iter(shown.stderr.readline, b"")
+        said = [next(line for line in lines if b"Kiosk:" in line)]
+        said += [next(line for line in lines if b"somebody comes in" in line)]
+        shown.send_signal(signal.SIGINT)
+        rest = shown.stderr.read()
+    assert shown.returncode == 0, rest
+    assert b"The demo has ended." in rest
+    assert b"Traceback" not in rest

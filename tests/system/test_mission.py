@@ -1,9 +1,9 @@
 """The mission: everything real at once, and the line cut in between.
 
 The daemon, mosquitto and the reference platform are processes of their own. A recorded capture
-of phones, a clip made of photographs of real people and codes on a serial line go in; a browser sees
-the product and, on the staff page, the member; the order is placed while the broker is down; in the
-end the platform has each event once, and in order.
+of phones, a clip made of photographs of real people and a code on a serial line go in; a browser
+sees the product and, on the staff page, the member; the order is placed while the broker is down;
+in the end the platform has each event once, and in order.
 """
 
 import asyncio
