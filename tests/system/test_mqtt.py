@@ -5,10 +5,16 @@ import socket
 import subprocess
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from edge.errors import BrokerUnreachable
+from edge.errors import BrokerRefused, BrokerUnreachable
 from edge.records import Stream
 from sync.mqtt import BrokerSettings, Connection, Will
 from tests.broker import Broker
@@ -115,5 +121,49 @@ async def test_a_refused_login_says_what_to_do_and_keeps_everything(tmp_path):
             password.write_text("right\n")
             await until(lambda: box.link.status().connected, "connected")
             assert box.waiting() == 2
+    finally:
+        broker.stop()
+
+
+def self_signed(folder):
+    """A key and a certificate of 127.0.0.1, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+    plain = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    )
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+async def test_an_encrypted_line_trusts_only_the_named_authority(tmp_path):
+    (tmp_path / "other").mkdir()
+    certificate, key = self_signed(tmp_path)
+    other, _ = self_signed(tmp_path / "other")
+    files = f"certfile {certificate}\nkeyfile {key}"
+    broker = Broker(tmp_path, f"{files}\nallow_anonymous true")
+    broker.start()
+    try:
+        settings = BrokerSettings("127.0.0.1", broker.port, "box", ca_file=certificate)
+        connection = await Connection.open(settings)
+        await connection.publish("news", b"sealed")
+        await connection.close()
+        with pytest.raises(BrokerUnreachable, match="certificate"):
+            await Connection.open(replace(settings, ca_file=other))
+        with pytest.raises(BrokerRefused, match="ca_file"):
+            await Connection.open(replace(settings, ca_file=tmp_path / "nothing.pem"))
     finally:
         broker.stop()
