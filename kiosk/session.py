@@ -17,7 +17,7 @@ from edge.clock import Clock
 from edge.errors import Refused, StoreboxError, UnknownProduct
 from edge.ordering.desk import OrderingDesk, Shelf
 from edge.records import Member, Order, Visit
-from kiosk import codes, state
+from kiosk import state
 from kiosk.live import Bell
 from kiosk.settings import KioskSettings
 from kiosk.state import Page, ScreenState
@@ -318,12 +318,10 @@ class Screens:
             return None
 
     def _find(self, text: str) -> Shelf | None:
-        for gtin in codes.candidates(text):
-            try:
-                return self.ordering.find(gtin)
-            except UnknownProduct:
-                continue
-        return None
+        try:
+            return self.ordering.find(text)
+        except UnknownProduct:
+            return None
 
     def _somebody_changed(self) -> None:
         self.shop.ring()

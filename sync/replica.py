@@ -81,7 +81,7 @@ class Replica:
         # Templates may have come first and waited for their members.
         candidates = dict.fromkeys((part.dataset, Dataset.TEMPLATES))
         applied = [name for name in candidates if self._apply_if_complete(tx, name, now)]
-        self.incomplete = part.dataset not in applied
+        self.incomplete = datasets.anything_staged(tx)
         return applied
 
     def _apply_if_complete(self, tx: Transaction, dataset: Dataset, now: Moment) -> bool:

@@ -51,9 +51,9 @@ class OrderingDesk:
 
     # --- looking
 
-    def find(self, gtin: str) -> Shelf:
-        """The product with this code, its sizes and its stock. UnknownProduct if there is none."""
-        product = goods.by_gtin(self._database.reading, gtin)
+    def find(self, text: str) -> Shelf:
+        """What a scanned text means, its sizes and its stock. UnknownProduct if nothing."""
+        product = goods.by_code(self._database.reading, text)
         if product is None:
             raise UnknownProduct("We do not know this code.", "Ask a seller, please.")
         return self._shelf(product)

@@ -246,7 +246,7 @@ class PresenceDesk:
             body["outcome"] = "member"
             changes = self._book.card(member.id, sensor, seen, self._judge)
             facts += [_visited(change, seen) for change in changes]
-        elif (product := goods.by_gtin(reading, text)) is not None:
+        elif (product := goods.by_code(reading, text)) is not None:
             body |= {"outcome": "product", "sku": product.sku}
         facts.append(Fact(None, Stream.VISIT, "code.scanned.v1", body, seen))
         return facts, Scan(sensor, text, member)

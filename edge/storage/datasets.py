@@ -42,6 +42,11 @@ def staged_parts(connection: Executes, name: str) -> list[int]:
     return [part for (part,) in rows]
 
 
+def anything_staged(connection: Executes) -> bool:
+    """Whether parts of any dataset wait for others."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM staged)").fetchone()[0])
+
+
 def staged_body(connection: Executes, name: str, part: int) -> bytes:
     """One part as it came."""
     (body,) = connection.execute(

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from edge import codes
 from edge.records import Product, Stock
 from edge.storage.outbox import Executes
 
@@ -46,8 +47,13 @@ def drop_stock(connection: Executes, sku: str, place: str) -> None:
     connection.execute("DELETE FROM stock WHERE sku = ? AND place = ?", (sku, place))
 
 
-def by_gtin(connection: Executes, gtin: str) -> Product | None:
-    """The product with this code."""
+def by_code(connection: Executes, text: str) -> Product | None:
+    """The product that a scanned text means, in whichever form its GTIN was printed."""
+    found = (_by_gtin(connection, gtin) for gtin in codes.candidates(text))
+    return next((product for product in found if product is not None), None)
+
+
+def _by_gtin(connection: Executes, gtin: str) -> Product | None:
     row = connection.execute(f"SELECT {_COLUMNS} FROM product WHERE gtin = ?", (gtin,)).fetchone()  # noqa: S608
     return _product(row) if row else None
 

@@ -37,7 +37,7 @@ async def test_datasets_come_down_and_follow_their_files(mosquitto, tmp_path):
             await until(lambda: set(applied) == set(Dataset), "all four applied")
             assert {m.id for m in members.everybody(reading, vault)} == {"anna", "boris"}
             assert members.template_members(reading) == {"anna"}
-            assert goods.by_gtin(reading, "4600000000001").title("en") == "Boot"
+            assert goods.by_code(reading, "4600000000001").title("en") == "Boot"
             assert len(goods.stock_of(reading, "s1")) == 9
             # The platform kept back what it must not send: the box had nothing to refuse.
             assert box.counters.snapshot() == {}

@@ -1,6 +1,6 @@
 """Which trade item a scanned text may mean: pure, from the text of a scanner to GTINs to look up.
 
-Called by `kiosk/session.py`. GTIN forms after the GS1 General Specifications (7.12: a GTIN-8,
+Called by `edge/storage/goods.py`. GTIN forms after the GS1 General Specifications (7.12: a GTIN-8,
 -12 or -13 is the same number with leading zeros). It validates no check digit: scanners do, and
 the catalogue decides what exists.
 """

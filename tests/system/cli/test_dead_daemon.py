@@ -1,0 +1,215 @@
+"""The `storebox` command as a technician and a script use it, with the daemon dead: a process, its
+output, its exit code.
+"""
+
+import re
+
+import pytest
+
+from edge.clock import SystemClock
+from edge.config import load
+from kiosk.pin import Gate, Outcome, read_pin
+from tests.system.cli.box import CODE, FAILED, NOT_REACHABLE, NOUNS, OK, USAGE
+
+# --- help and usage
+
+
+async def test_help_names_every_command_and_comes_at_once(storebox):
+    result = await storebox("--help", PYTHONPROFILEIMPORTTIME="1")
+    assert result.code == OK
+    for noun in NOUNS:
+        assert re.search(rf"^  {noun} ", result.out, re.MULTILINE), noun
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in result.err.splitlines()}
+    assert "typer" in loaded
+    slow = {"sqlcipher3", "cryptography", "fastapi", "numpy", "paho", "argon2", "rich", "uvicorn"}
+    assert not loaded & slow, "help imports what only commands need"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fly"],
+        ["sensors", "fly"],
+        ["sensors", "test"],
+        ["sensors", "test", "nobody"],
+        ["sensors", "test", "scanner", "--seconds", "soon"],
+        ["sensors", "test", "scanner", "--seconds", "100000"],
+        ["outbox", "show", "--limit", "0"],
+        ["members", "show"],
+        ["status", "--yaml"],
+        ["pin", "set", "1234"],
+    ],
+)
+async def test_a_wrong_command_line_is_2(storebox, arguments):
+    result = await storebox(*arguments)
+    assert result.code == USAGE
+    assert result.err
+
+
+# --- configuration
+
+
+async def test_config_check(storebox, path):
+    result = await storebox("config", "check")
+    assert (result.code, result.out) == (OK, f"{path} is in order. Sensors: scanner.\n")
+    result = await storebox("config", "check", str(path), "--json")
+    assert result.json == {"ok": True, "file": str(path), "sensors": ["scanner"]}
+
+
+async def test_config_check_of_a_wrong_file(storebox, path):
+    path.write_text(path.read_text().replace("kind =", "knid ="))
+    result = await storebox("config", "check")
+    assert result.code == FAILED
+    assert result.err == f"{path} line 13: [sensors.scanner] needs 'kind'. Add it.\n"
+    result = await storebox("config", "check", "--json")
+    assert result.code == FAILED
+    assert result.json["ok"] is False
+    assert result.json["cause"] == f"{path} line 13: [sensors.scanner] needs 'kind'."
+
+
+FACTS = [
+    ["status"],
+    ["sensors", "list"],
+    ["sensors", "test", "scanner"],
+    ["outbox", "show"],
+    ["members", "list"],
+    ["members", "show", "m1"],
+    ["visits", "list"],
+    ["pin", "set"],
+]
+
+
+@pytest.mark.parametrize("arguments", FACTS, ids=" ".join)
+async def test_without_a_usable_configuration_every_command_says_one_sentence(
+    storebox, path, arguments
+):
+    path.write_text("[box]\ntenant = 3\n")
+    result = await storebox(*arguments)
+    assert result.code == FAILED
+    assert result.err == (
+        f"storebox: {path} line 2: box.tenant: Expected `str`, got `int`. Correct it.\n"
+    )
+
+
+# --- the daemon is dead
+
+
+async def test_status_of_a_dead_daemon_is_3(storebox):
+    for arguments in (["status"], ["status", "--json"]):
+        result = await storebox(*arguments)
+        assert result.code == NOT_REACHABLE
+        assert "does not run" in result.err
+        assert result.err.count("\n") == 1
+
+
+async def test_sensors_list_of_a_dead_daemon_shows_what_is_configured(storebox):
+    result = await storebox("sensors", "list", "--json")
+    assert result.code == NOT_REACHABLE
+    (sensor,) = result.json["sensors"]
+    assert (sensor["name"], sensor["kind"], sensor["ok"]) == ("scanner", "code", False)
+
+
+@pytest.mark.parametrize("noun", [["members", "list"], ["outbox", "show"], ["visits", "list"]])
+async def test_a_new_box_with_nothing_to_read_is_3(storebox, noun, tmp_path):
+    result = await storebox(*noun)
+    assert result.code == NOT_REACHABLE
+    assert not (tmp_path / "state").exists(), "looking makes no files"
+
+
+async def test_facts_are_read_from_the_database_of_a_dead_daemon(storebox, filled):
+    before = sorted(file.name for file in filled.iterdir() if file.suffix in (".db", ".key"))
+    result = await storebox("members", "list", "--json")
+    assert result.code == OK
+    assert "Reading the database instead." in result.err
+    assert [member["id"] for member in result.json["members"]] == ["m1", "m2"]
+    result = await storebox("visits", "list", "--json")
+    assert [visit["id"] for visit in result.json["visits"]] == ["v1"]
+    result = await storebox("outbox", "show", "--json", "-n", "2")
+    assert [event["type"] for event in result.json["events"]] == ["order.placed.v1"] * 2
+    assert sorted(f.name for f in filled.iterdir() if f.suffix in (".db", ".key")) == before
+
+
+async def test_a_damaged_database_is_one_sentence(storebox, filled):
+    (filled / "master.key").write_bytes(bytes(32))
+    result = await storebox("members", "list")
+    assert result.code == FAILED
+    assert "cannot be read" in result.err
+
+
+# --- trying a sensor alone
+
+
+async def test_a_sensor_is_started_alone(storebox):
+    result = await storebox("sensors", "test", "scanner", "--seconds", "1", "--json")
+    assert result.code == OK, result.err
+    assert result.json["observed"] == {"code": 2}
+    assert result.json["ok"] is True
+    assert "Starting the sensor alone." in result.err
+    assert CODE not in result.out + result.err, "what was scanned is nobody's business here"
+
+
+async def test_a_sensor_whose_device_is_not_there(storebox, path, tmp_path):
+    path.write_text(path.read_text().replace(f"simulated:{tmp_path}/scans.jsonl", "/dev/none"))
+    result = await storebox("sensors", "test", "scanner", "--seconds", "1", "--json")
+    assert result.code == FAILED
+    assert result.json["ok"] is False
+    assert "/dev/none" in result.json["state"]
+    assert result.json["remedy"]
+
+
+async def test_a_sensor_on_a_socket_that_nobody_serves(storebox, path, tmp_path):
+    path.write_text(path.read_text() + f'socket = "{tmp_path}/none.sock"\n')
+    result = await storebox("sensors", "test", "scanner", "--seconds", "1")
+    assert result.code == FAILED
+    assert "Nobody listens on the socket of sensor scanner" in result.err
+
+
+# --- the rest
+
+
+async def test_doctor_with_a_dead_daemon_and_no_line(storebox, filled):
+    result = await storebox("doctor", "--json")
+    assert result.code == FAILED
+    checks = {check["id"]: check for check in result.json["checks"]}
+    assert len(checks) >= 10
+    assert all(check.keys() == {"id", "ok", "cause", "remedy"} for check in checks.values())
+    assert checks["database"]["ok"]
+    assert checks["key_file"]["ok"]
+    assert not checks["daemon"]["ok"]
+    assert not checks["broker"]["ok"]
+    shown = await storebox("doctor")
+    assert shown.code == FAILED
+    assert checks["broker"]["cause"] in shown.out
+    assert "storebox pin set" in shown.out
+
+
+async def test_the_pin_is_read_from_standard_input(storebox, path):
+    result = await storebox("pin", "set", stdin="2580\n")
+    assert result.code == OK, result.err
+    assert "2580" not in result.out + result.err
+    stored = load(path).staff_pin_path
+    assert stored.stat().st_mode & 0o777 == 0o600
+    gate = Gate(read_pin(stored), SystemClock())
+    assert (await gate.check("here", "2580")).outcome is Outcome.RIGHT
+    assert (await gate.check("here", "2581")).outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize("pin", ["", "1", "1111"])
+async def test_a_pin_that_anybody_guesses_is_refused(storebox, path, pin):
+    result = await storebox("pin", "set", stdin=pin + "\n")
+    assert result.code == FAILED
+    assert result.err.count("\n") == 1
+    assert not load(path).staff_pin_path.exists()
+
+
+async def test_version(storebox):
+    result = await storebox("version", "--json")
+    assert result.code == OK
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", result.json["version"])
+    assert result.json["version"] in (await storebox("version")).out
+
+
+async def test_run_without_a_configuration_is_one_sentence(storebox, tmp_path):
+    result = await storebox("run", "--config", str(tmp_path / "none.toml"))
+    assert result.code == FAILED
+    assert f"There is no configuration at {tmp_path / 'none.toml'}." in result.err

@@ -1,0 +1,95 @@
+"""The `storebox` command while the daemon answers on its control socket."""
+
+from tests.system.cli.box import FAILED, OK, daemon
+
+
+async def test_status(storebox, filled, path):
+    async with daemon(path):
+        result = await storebox("status", "--json")
+        shown = await storebox("status")
+    assert (result.code, shown.code) == (OK, OK)
+    assert result.json.keys() == {
+        *("version", "box", "uptime_s", "clock", "recognition", "sensors", "link", "outbox"),
+        *("counters", "visits_open", "members", "datasets", "kiosk", "memory_rss_bytes"),
+    }
+    assert result.json["box"] == "shop/s1/b1"
+    assert (result.json["visits_open"], result.json["members"]) == (1, 2)
+    assert result.json["link"]["reason"] == "The broker refused the login."
+    assert {row["stream"]: row["waiting"] for row in result.json["outbox"]} == {
+        "crit": 3,
+        "visit": 0,
+        "bulk": 0,
+    }
+    assert result.json["memory_rss_bytes"] > 1 << 20
+    assert "shop/s1/b1" in shown.out
+    assert "The broker refused the login." in shown.out
+    assert "Check the password file." in shown.out
+    assert "noise 2" in shown.out
+
+
+async def test_members_of_a_running_box(storebox, filled, path):
+    async with daemon(path):
+        listed = await storebox("members", "list", "--json")
+        page = await storebox("members", "list", "--json", "--after", "m1", "-n", "1")
+        one = await storebox("members", "show", "m1", "--json")
+        table = await storebox("members", "show", "m1")
+        other = await storebox("members", "show", "m2")
+        unknown = await storebox("members", "show", "m3")
+    assert listed.err == ""
+    assert listed.json["members"][0] == {
+        "id": "m1",
+        "tier": "gold",
+        "segment": "",
+        "consents": ["face", "programme"],
+        "has_template": True,
+    }
+    assert [member["id"] for member in page.json["members"]] == ["m2"]
+    assert one.json["has_template"] is True
+    assert one.json["visit"]["id"] == "v1"
+    assert {consent["kind"] for consent in one.json["consents"]} == {"programme", "face"}
+    assert "Анна �[31mП" in table.out, "a name cannot steer the terminal"
+    assert "[red]Boris" in other.out, "a name is no markup"
+    assert unknown.code == FAILED
+    assert "no member 'm3'" in unknown.err
+
+
+async def test_visits_and_outbox_of_a_running_box(storebox, filled, path):
+    async with daemon(path):
+        here = await storebox("visits", "list", "--json")
+        ever = await storebox("visits", "list", "--all", "--json")
+        shown = await storebox("visits", "list")
+        outbox = await storebox("outbox", "show", "--json")
+        table = await storebox("outbox", "show")
+    assert [visit["id"] for visit in here.json["visits"]] == ["v1"]
+    assert here.json["visits"][0]["reasons"] == ["a face"]
+    assert [visit["id"] for visit in ever.json["visits"]] == ["v1", "v0"]
+    assert "99.8%" in shown.out
+    bodies = [event["body"] for event in outbox.json["events"]]
+    assert len(bodies) == 3
+    assert all(len(body) < 500 for body in bodies)
+    assert "order.placed.v1" in table.out
+
+
+async def test_sensors_of_a_running_box(storebox, path):
+    async with daemon(path) as box:
+        listed = await storebox("sensors", "list", "--json")
+        silent = await storebox("sensors", "test", "scanner", "--seconds", "0.5", "--json")
+        box.per_question = 1
+        busy = await storebox("sensors", "test", "scanner", "--seconds", "0.5", "--json")
+    assert listed.code == OK
+    assert listed.json["sensors"][0]["state"] == "listening"
+    assert (silent.code, silent.json["ok"]) == (FAILED, False)
+    assert "observed nothing" in silent.json["state"]
+    assert (busy.code, busy.json["ok"]) == (OK, True)
+    assert busy.json["observed"]["observations"] > 0
+    assert busy.json["dropped"] == {}, "what was dropped before the test is not the test's"
+
+
+async def test_doctor_asks_the_running_daemon(storebox, filled, path):
+    async with daemon(path):
+        checks = {
+            check["id"]: check for check in (await storebox("doctor", "--json")).json["checks"]
+        }
+    assert checks["daemon"]["ok"]
+    assert checks["sensors"]["ok"]
+    assert not checks["outbox_age"]["ok"], "the events are of 2023"
