@@ -59,7 +59,7 @@ class BoxView:
     datasets: dict[Dataset, str] = field(default_factory=dict)
     """The generation of each dataset that was sent on this connection, or that the box has."""
     last_event_ms: int = 0
-    last_received_ms: int = 0
+    last_sent_ms: int = 0
 
     @property
     def behind(self) -> int:
@@ -68,8 +68,8 @@ class BoxView:
 
     @property
     def lag_ms(self) -> int:
-        """How old the latest event was when it was committed, by the box's wall clock."""
-        return max(0, self.last_received_ms - self.last_event_ms)
+        """How old the latest event was when it was sent, by the box's own clock."""
+        return max(0, self.last_sent_ms - self.last_event_ms)
 
 
 class Platform:
@@ -183,7 +183,7 @@ class Platform:
         box = self._box(address)
         last = batch.events[-1]
         box.last_event_ms = round(last.time.timestamp() * 1000)
-        box.last_received_ms = time.time_ns() // 1_000_000
+        box.last_sent_ms = header.sent
         self._committed(address, header, upto)
 
     async def _quarantine(
