@@ -6,6 +6,7 @@ stamps. No module asks `time.time()` itself, and nothing asks which clock it has
 
 import asyncio
 import heapq
+import os
 import time
 from functools import cache
 from itertools import count
@@ -15,6 +16,8 @@ from typing import Protocol
 from edge.records import Moment
 
 SYNCHRONISED_MARK = Path("/run/systemd/timesync/synchronized")
+BOOT_ID_VARIABLE = "STOREBOX_BOOT_ID"
+BOOT_ID_CHARACTERS = 8
 END_OF_TIME_MS = 2**53
 """A watermark of a source that will never report again."""
 
@@ -33,20 +36,34 @@ class Clock(Protocol):
 
 @cache
 def boot_id() -> str:
-    """The first block of the kernel's boot id: enough to tell boots apart, short on the wire."""
+    """The first block of the kernel's boot id: enough to tell boots apart, short on the wire.
+
+    Units with `ProcSubset=pid` cannot read it, so they pass it (`%b` of systemd.unit(5)). Where
+    neither is, the time of the boot stands in, by the wall clock: processes and runs may differ
+    in it, which only makes a boot look like two.
+    """
+    passed = os.environ.get(BOOT_ID_VARIABLE, "")
+    if len(passed) >= BOOT_ID_CHARACTERS:
+        return passed[:BOOT_ID_CHARACTERS]
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        return Path("/proc/sys/kernel/random/boot_id").read_text()[:BOOT_ID_CHARACTERS]
     except OSError:
-        return f"{time.time_ns() - time.monotonic_ns():x}"[:8]
+        return f"{time.time_ns() - time.monotonic_ns():x}"[:BOOT_ID_CHARACTERS]
 
 
 class SystemClock:
-    """The machine's clocks. Trusted once time synchronisation has succeeded since boot."""
+    """The machine's clocks. Trusted once time synchronisation has succeeded since boot.
+
+    A sensor names the `boot` that the core told it, so that both always mean the same.
+    """
+
+    def __init__(self, boot: str = "") -> None:
+        self._boot = boot or boot_id()
 
     def now(self) -> Moment:
         """Wall and boot time of this machine."""
         mono_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-        return Moment(time.time_ns() // 1_000_000, mono_ms, boot_id(), SYNCHRONISED_MARK.exists())
+        return Moment(time.time_ns() // 1_000_000, mono_ms, self._boot, SYNCHRONISED_MARK.exists())
 
     async def wait(self, seconds: float) -> None:
         """Sleep on the loop."""

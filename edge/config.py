@@ -1,12 +1,12 @@
 """The configuration file: TOML in, one frozen `Config` out, or an error that names the line.
 
-Read once at start by the daemon and by the commands that need it; `storebox config check` is
-nothing but this. It opens no device and no connection.
+Read once at start by the daemon and by the commands that need it; `storebox config check` looks
+for the files it names, too. It opens no device and no connection, and writes nothing.
 """
 
-import difflib
-import re
+import os
 import tomllib
+import zoneinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +15,23 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import ConfigError
+from edge.mistakes import Sources, explained, line_of, no_toml, suggestion
+from kiosk.settings import SCREENS_MAX
 from sensors.declaration import declared
 
 DEFAULT_PATH = Path("/etc/storebox/storebox.toml")
 CONFIG_BYTES_MAX = 256 * 1024
 SENSORS_MAX = 32
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$")]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$",
+        description="at most 41 letters, digits, '.', '_' or '-', the first a letter or digit",
+    ),
+]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="three capital letters (RUB)")]
+Language = Annotated[str, Meta(pattern="^(ru|en)$", description="one of: ru, en")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Probability = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -33,8 +43,8 @@ class BoxSection(Struct, frozen=True, forbid_unknown_fields=True):
     store: Name
     box: Name
     number: Annotated[int, Meta(ge=1, le=99)] = 1
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "RUB"
-    language: Annotated[str, Meta(pattern="^(ru|en)$")] = "ru"
+    currency: Currency = "RUB"
+    language: Language = "ru"
 
 
 class StateSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,20 +154,23 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.kiosk.staff_pin_file or Path(self.state.directory, "staff_pin"))
 
 
-def load(path: Path, overlay: Path | None = None) -> Config:
-    """Read `path`, and `overlay` over it. ConfigError names file and line of what is wrong."""
+def load(path: Path, overlay: Path | None = None, *, files: bool = False) -> Config:
+    """Read `path`, and `overlay` over it. ConfigError names file and line of what is wrong.
+
+    With `files` also a file that is named but cannot be read is wrong. The box itself starts
+    without one, so that a lost password does not close the shop.
+    """
     text = _text(path)
     tree = _parsed(path, text)
-    sources: _Sources = ((path, text),)
+    sources: Sources = ((path, text),)
     if overlay is not None:
         over = _text(overlay)
         tree = _merged(tree, _parsed(overlay, over))
         sources = ((overlay, over), *sources)
-    return _validated(sources, tree)
-
-
-_Sources = tuple[tuple[Path, str], ...]
-"""Files with their texts, the one that wins first: where to look for the line of an error."""
+    config = _validated(sources, tree)
+    if files:
+        _check_files(sources, config)
+    return config
 
 
 def _text(path: Path) -> str:
@@ -177,7 +190,9 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.", "Correct that line.") from error
+        raise no_toml(path, text, error) from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply.", "Is it the file?") from error
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +204,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _validated(sources: _Sources, tree: dict[str, Any]) -> Config:
+def _validated(sources: Sources, tree: dict[str, Any]) -> Config:
     options: dict[str, dict[str, Any]] = {}
     sections = tree.get("sensors", {})
     common = set(SensorSection.__struct_fields__)
@@ -202,165 +217,117 @@ def _validated(sources: _Sources, tree: dict[str, Any]) -> Config:
             raise msgspec.ValidationError("Object contains unknown field `options`")
         config = msgspec.convert({**tree, "options": options}, Config)
     except msgspec.ValidationError as error:
-        raise _explained(sources, str(error), Config) from error
+        raise explained(sources, str(error), Config) from error
     for name, sensor in config.sensors.items():
         _check_sensor(sources, name, sensor, options[name])
     _check_whole(sources, config)
     return config
 
 
-def _check_section(sources: _Sources, name: str, section: Any) -> None:
+def _check_section(sources: Sources, name: str, section: Any) -> None:
     """The keys that all sensors share, one sensor at a time: msgspec's paths leave names out."""
     try:
         msgspec.convert(name, Name)
     except msgspec.ValidationError as error:
         raise ConfigError(
-            f"{_place(sources, ['sensors', name])}: '{name}' cannot be a sensor's name.",
+            f"{line_of(sources, ['sensors', name])}: '{name}' cannot be a sensor's name.",
             "Use at most 41 letters, digits, '.', '_' or '-', the first a letter or digit.",
         ) from error
     try:
         msgspec.convert(section, SensorSection)
     except msgspec.ValidationError as error:
-        raise _explained(sources, str(error), SensorSection, ("sensors", name)) from error
+        raise explained(sources, str(error), SensorSection, ("sensors", name)) from error
 
 
 def _check_sensor(
-    sources: _Sources, name: str, sensor: SensorSection, options: dict[str, Any]
+    sources: Sources, name: str, sensor: SensorSection, options: dict[str, Any]
 ) -> None:
     try:
         expected = declared(sensor.kind).options
     except ConfigError as error:
-        place = _place(sources, ["sensors", name, "kind"])
-        raise ConfigError(f"{place}: {error.what}", error.remedy) from error
+        where = line_of(sources, ["sensors", name, "kind"])
+        raise ConfigError(f"{where}: {error.what}", error.remedy) from error
     known = set(expected.__struct_fields__)
     for key in options:
         if key not in known:
-            where = _place(sources, ["sensors", name, key])
+            where = line_of(sources, ["sensors", name, key])
             choices = known | set(SensorSection.__struct_fields__)
             raise ConfigError(
-                f"{where}: unknown key '{key}' in [sensors.{name}].", _suggestion(key, choices)
+                f"{where}: unknown key '{key}' in [sensors.{name}].", suggestion(key, choices)
             )
     try:
         msgspec.convert(options, expected)
     except msgspec.ValidationError as error:
-        raise _explained(sources, str(error), expected, ("sensors", name)) from error
+        raise explained(sources, str(error), expected, ("sensors", name)) from error
 
 
-def _check_whole(sources: _Sources, config: Config) -> None:
-    recognition = config.recognition
-    if recognition.mode is RecognitionMode.ZONE and not recognition.legal_basis:
-        raise ConfigError(
-            f'{_place(sources, ["recognition", "mode"])}: [recognition] mode = "zone"'
-            " without a legal_basis.",
-            "Name the legal basis on which people in the zone are matched, or use on_request.",
-        )
-    if recognition.suggested > recognition.identified:
-        raise ConfigError(
-            f"{_place(sources, ['recognition', 'suggested'])}: [recognition] suggested is above"
-            " identified.",
-            "Make it the lower one.",
-        )
+def _check_whole(sources: Sources, config: Config) -> None:
+    _check_recognition(sources, config.recognition)
+    _check_kiosk(sources, config.kiosk)
     for name, sensor in config.sensors.items():
         if sensor.screen and sensor.screen not in config.kiosk.screens:
-            where = _place(sources, ["sensors", name, "screen"])
+            where = line_of(sources, ["sensors", name, "screen"])
             raise ConfigError(
                 f"{where}: there is no screen '{sensor.screen}'.",
                 f"Name one of [kiosk] screens: {', '.join(config.kiosk.screens)}.",
             )
     if len(config.sensors) > SENSORS_MAX:
         raise ConfigError(
-            f"{_place(sources, ['sensors'])}: more than {SENSORS_MAX} sensors.",
+            f"{line_of(sources, ['sensors'])}: more than {SENSORS_MAX} sensors.",
             "Use a second box.",
         )
 
 
-def _explained(
-    sources: _Sources, reason: str, root: type[Struct], prefix: tuple[str, ...] = ()
-) -> ConfigError:
-    """msgspec's message turned into file, line, key and what to do."""
-    below, what = _split(reason)
-    keys = [*prefix, *below]
-    section = ".".join(keys)
-    unknown = re.search(r"unknown field `(.+?)`", what)
-    if unknown:
-        key = unknown.group(1)
-        where = _place(sources, [*keys, key])
-        named = f" in [{section}]" if section else ""
-        return ConfigError(
-            f"{where}: unknown key '{key}'{named}.", _suggestion(key, _fields(root, below))
+def _check_recognition(sources: Sources, recognition: RecognitionSection) -> None:
+    if recognition.mode is RecognitionMode.ZONE and not recognition.legal_basis:
+        raise ConfigError(
+            f'{line_of(sources, ["recognition", "mode"])}: [recognition] mode = "zone"'
+            " without a legal_basis.",
+            "Name the legal basis on which people in the zone are matched, or use on_request.",
         )
-    missing = re.search(r"missing required field `(.+?)`", what)
-    if missing:
-        named = f"[{section}] needs" if section else "the file needs"
-        return ConfigError(f"{_place(sources, keys)}: {named} '{missing.group(1)}'.", "Add it.")
-    return ConfigError(f"{_place(sources, keys)}: {section}: {what}.", "Correct it.")
+    if recognition.suggested > recognition.identified:
+        raise ConfigError(
+            f"{line_of(sources, ['recognition', 'suggested'])}: [recognition] suggested is above"
+            " identified.",
+            "Make it the lower one.",
+        )
 
 
-def _split(reason: str) -> tuple[list[str], str]:
-    """`Expected int - at $.kiosk.port` -> (["kiosk", "port"], "Expected int").
-
-    Places inside a list (`holds[0]`) are left out: a line is found by its key.
-    """
-    what, _, place = reason.partition(" - at `$")
-    return re.findall(r"\.([^.\[\]`]+)", place), what
-
-
-def _fields(root: type[Struct], keys: list[str]) -> set[str]:
-    kind: Any = root
-    for key in keys:
-        field = next((f for f in msgspec.structs.fields(kind) if f.name == key), None)
-        if field is None or not isinstance(field.type, type):
-            return set()
-        kind = field.type
-    return (
-        set(kind.__struct_fields__) - {"options"} if hasattr(kind, "__struct_fields__") else set()
-    )
+def _check_kiosk(sources: Sources, kiosk: KioskSection) -> None:
+    count = len(kiosk.screens)
+    if not 1 <= count <= SCREENS_MAX:
+        raise ConfigError(
+            f"{line_of(sources, ['kiosk', 'screens'])}: {count or 'no'} screens are named.",
+            f"Name 1 to {SCREENS_MAX} of them.",
+        )
+    if kiosk.timezone and not _is_timezone(kiosk.timezone):
+        raise ConfigError(
+            f"{line_of(sources, ['kiosk', 'timezone'])}: there is no time zone '{kiosk.timezone}'.",
+            "Use a name as 'timedatectl list-timezones' shows them, such as Europe/Moscow.",
+        )
 
 
-def _suggestion(key: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    if close:
-        return f"Did you mean '{close[0]}'?"
-    return f"Known keys: {', '.join(sorted(known))}."
-
-
-def _place(sources: _Sources, keys: list[str]) -> str:
-    """`FILE line N` of the deepest of `keys` that can be found in the texts."""
-    found = [(*_line(text, keys), path) for path, text in sources]
-    _, line, path = max(found, key=lambda place: place[0])
-    return f"{path} line {line}" if line else str(sources[-1][0])
-
-
-def _line(text: str, keys: list[str]) -> tuple[int, int]:
-    """How many of `keys` lead to the best line, and its number; (0, 0) if none does."""
-    table: list[str] = []
-    best = (0, 0)
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = _header(line)
-        key = re.match(r'\s*"?([A-Za-z0-9_.-]+)"?\s*=', line)
-        if header:
-            table = here = header
-        elif key:
-            here = [*table, *key.group(1).split(".")]
-        else:
-            continue
-        if keys[: len(here)] == here and len(here) > best[0]:
-            best = (len(here), number)
-    return best
-
-
-def _header(line: str) -> list[str]:
-    """The keys of a table's header (`[sensors."front.door"]`), as TOML itself reads them."""
-    if not line.lstrip().startswith("["):
-        return []
+def _is_timezone(name: str) -> bool:
     try:
-        tree: Any = tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
-        return []  # the continuation of a list
-    keys: list[str] = []
-    while tree:
-        tree = tree[-1] if isinstance(tree, list) else tree
-        for key, below in tree.items():
-            keys.append(key)
-            tree = below
-    return keys
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _check_files(sources: Sources, config: Config) -> None:
+    named = {
+        ("broker", "password_file"): (config.broker.password_file, "Write the password into it."),
+        ("broker", "ca_file"): (config.broker.ca_file, "Put the broker's certificate there."),
+        ("kiosk", "staff_pin_file"): (config.kiosk.staff_pin_file, "Run: storebox pin set"),
+    }
+    for keys, (name, remedy) in named.items():
+        file, called = Path(name), ".".join(keys)
+        if name and not file.is_file():
+            where = line_of(sources, keys)
+            raise ConfigError(f"{where}: {called}: there is no file {name}.", remedy)
+        if name and not os.access(file, os.R_OK):
+            raise ConfigError(
+                f"{line_of(sources, keys)}: {called}: {name} may not be read.",
+                "Let it belong to the user that runs storebox, or try this with sudo.",
+            )

@@ -52,6 +52,8 @@ class _Answered(Struct):
     remedy: str = ""
 
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What hostile JSON does to the decoder: malformed, no UTF-8, nested without end."""
 _decode_question = msgspec.json.Decoder(_Asked).decode
 _decode_answer = msgspec.json.Decoder(_Answered).decode
 
@@ -156,7 +158,7 @@ class ControlServer:
         """The answer, or the error to send instead of one."""
         try:
             asked = _decode_question(line)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             return Refused(f"This is no question: {error}.", 'Send {"ask": NAME, "with": {}}.')
         question = self._questions.get(asked.ask)
         if question is None:
@@ -231,7 +233,10 @@ def ask(path: Path, name: str, **with_: Any) -> Any:
 
     NotReachable when it does not answer; Refused with its own words when it says no.
     """
-    question = msgspec.json.encode({"ask": name, "with": with_}) + b"\n"
+    try:
+        question = msgspec.json.encode({"ask": name, "with": with_}) + b"\n"
+    except UnicodeEncodeError as error:  # bytes of a command line that are no text
+        raise Refused("What was asked is no text.", "Type it in UTF-8.") from error
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ASK_TIMEOUT_S)
@@ -240,7 +245,7 @@ def ask(path: Path, name: str, **with_: Any) -> Any:
                 connection.sendall(question)
             line = _line(connection)
         answered = _decode_answer(line)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *_UNREADABLE) as error:
         raise _unreachable(path, error) from error
     if answered.error is not None:
         raise Refused(answered.error, answered.remedy)

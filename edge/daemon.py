@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ from edge.operation.sensors import supervise
 from edge.operation.timeline import timeline_questions
 from edge.ordering.desk import OrderingDesk
 from edge.presence.desk import PresenceDesk, Scan
-from edge.records import Stream
-from edge.storage.database import Database
+from edge.records import Moment, Stream
+from edge.storage.database import Database, Transaction
 from kiosk import app as pages
 from kiosk.server import serve
 from kiosk.session import Screens
 from sync.link import Link
+from sync.messages import Dataset
 from sync.replica import Replica
 
 log = logging.getLogger(__name__)
@@ -123,9 +125,14 @@ def assemble(config: Config, database: Database) -> Box:
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config))
     replica = Replica(database, clock, counters)
-    replica.add_listener(lambda dataset: presence.reload())
+    replica.add_listener(partial(_people_changed, presence))
     link = Link(database, clock, settings=settings.link(config), replica=replica, counters=counters)
     return Box(config, clock, counters, database, presence, intake, screens, link, specs)
+
+
+def _people_changed(presence: PresenceDesk, dataset: Dataset) -> None:
+    if dataset in (Dataset.MEMBERS, Dataset.TEMPLATES):
+        presence.reload()
 
 
 def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
@@ -175,7 +182,7 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
             )
             for spec in box.specs
         ]
-        tasks.append(group.create_task(_pump(box), name="pump"))
+        pump = group.create_task(_pump(box), name="pump")
         tasks.append(group.create_task(box.screens.run(), name="screens"))
         tasks.append(group.create_task(_diagnose(box), name="diagnostics"))
         tasks.append(group.create_task(_rotate(box), name="salt"))
@@ -184,7 +191,8 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         notify(STOPPING)
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        box.intake.close()  # the pump ends by itself, between two batches
+        await asyncio.wait([*tasks, pump])
         await box.presence.close()
         await box.link.drained(LAST_EVENTS_S if box.link.status().connected else 0)
         await box.link.stop()
@@ -196,14 +204,7 @@ async def _pump(box: Box) -> None:
     period_s = watchdog_s()
     fed_s = 0.0
     async for batch in box.intake.batches():
-        try:
-            scans = await box.presence.observe(batch)
-        except StorageError as error:
-            # The desk keeps what it could not write and tries again with the next batch.
-            box.counters.add("batches_refused_storage")
-            log.error("%s", error)
-            continue
-        for scan in scans:
+        for scan in await box.presence.observe(batch):
             await _show(box, scan)
         if period_s is not None and time.monotonic() - fed_s > period_s / 3:
             fed_s = time.monotonic()
@@ -229,12 +230,14 @@ async def _diagnose(box: Box) -> None:
             "counters": box.counters.snapshot(),
             "sensors": [_brief(box, spec.name) for spec in box.specs],
         }
-        moment = box.clock.now()
-        await box.database.transact(
-            lambda tx, body=body, moment=moment: tx.emit(  # type: ignore[misc]
-                Stream.BULK, "box.diagnosed.v1", body, moment
-            )
-        )
+        try:
+            await box.database.transact(partial(_tell, body=body, moment=box.clock.now()))
+        except StorageError:  # status and the log say it already; the next one may fit
+            box.counters.add("diagnoses_refused")
+
+
+def _tell(tx: Transaction, body: dict[str, Any], moment: Moment) -> None:
+    tx.emit(Stream.BULK, "box.diagnosed.v1", body, moment)
 
 
 def _brief(box: Box, name: str) -> dict[str, Any]:

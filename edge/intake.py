@@ -29,6 +29,10 @@ STEP_MS = 10_000
 IDLE_S = 1.0
 """An empty batch at least this often lets the desks notice that time passes."""
 RECEIVE_BYTES = 256 * 1024
+DROP_REASONS_MAX, DROP_REASON_CHARACTERS_MAX = 64, 40
+"""They travel upstream; a sensor of ours has a dozen."""
+SEND_S_MAX = 5.0
+"""A sensor that takes nothing for so long is about to be found silent."""
 SALT_BYTES = 16
 
 
@@ -78,6 +82,7 @@ class Intake:
         self._standing: dict[str, float | None] = {}
         self._arrived = asyncio.Event()
         self._taken = asyncio.Condition()
+        self._closing = False
         self.idle = False
         """Whether everything that may be handed on has been taken and worked on."""
 
@@ -145,7 +150,7 @@ class Intake:
             case wire.Health() as health:
                 line.health = health
             case wire.Dropped(counts=counts):
-                line.dropped.update(counts)
+                _count(line.dropped, counts)
             case wire.Hello(kind=kind) if kind != line.spec.kind:
                 raise BadWireFrame(f"Sensor {line.spec.name} is of kind '{kind}'.")
 
@@ -201,8 +206,9 @@ class Intake:
             return
         try:
             loop = asyncio.get_running_loop()
-            await loop.sock_sendall(line.connection, wire.encode(message))
-        except (BrokenPipeError, ConnectionResetError):
+            async with asyncio.timeout(SEND_S_MAX):
+                await loop.sock_sendall(line.connection, wire.encode(message))
+        except (OSError, TimeoutError):
             return  # its `serve` sees the end of the connection and says so
 
     # --- out to the desks
@@ -211,7 +217,7 @@ class Intake:
         """Batches in order, at most `BATCH_MAX` long; empty ones let time be noticed."""
         take: Callable[[], list[Observation] | None]
         take = self._step if self._scenario is not None else self._newest
-        while True:
+        while not self._closing:
             self._arrived.clear()
             batch = take()
             if batch is None:
@@ -221,6 +227,11 @@ class Intake:
             async with self._taken:
                 self._taken.notify_all()
             yield batch
+
+    def close(self) -> None:
+        """End `batches`: what has not been handed on yet has not been accepted."""
+        self._closing = True
+        self._arrived.set()
 
     async def _something_arrived(self) -> bool:
         self.idle = True
@@ -296,6 +307,12 @@ class Intake:
     def screen_of(self, name: str) -> str:
         """The screen that a sensor belongs to; empty if none."""
         return self._lines[name].spec.screen
+
+
+def _count(total: Counter[str], counts: dict[str, int]) -> None:
+    for reason, count in counts.items():
+        known = reason in total or len(total) < DROP_REASONS_MAX
+        total[reason[:DROP_REASON_CHARACTERS_MAX] if known else "other"] += count
 
 
 def _renumbered(

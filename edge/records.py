@@ -6,10 +6,10 @@ them; inside they are plain values. Money is an integer of minor units, quantiti
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 VECTOR_DIMENSIONS = 128
 VECTOR_BYTES = VECTOR_DIMENSIONS * 4
@@ -19,6 +19,17 @@ CODE_TEXT_MAX = 512
 """Longest code text accepted from a scanner; the longest GS1 symbol we read is far shorter."""
 
 
+HASH_BYTES_MAX = 32
+
+Whole = Annotated[int, Meta(ge=0, le=2**53)]
+"""A count, a time in ms or an amount: it fits every database and every JSON reader."""
+Short = Annotated[str, Meta(max_length=64)]
+"""A name, code or identifier."""
+Text = Annotated[str, Meta(max_length=256)]
+"""A line for people."""
+Hash = Annotated[bytes, Meta(max_length=HASH_BYTES_MAX)]
+
+
 class Moment(Struct, frozen=True, array_like=True):
     """One instant, told four ways so that no decision needs to trust the wall clock.
 
@@ -26,41 +37,41 @@ class Moment(Struct, frozen=True, array_like=True):
     the wall clock was synchronised. Durations are differences of `mono_ms` of the same boot.
     """
 
-    wall_ms: int
-    mono_ms: int
-    boot: str
+    wall_ms: Whole
+    mono_ms: Whole
+    boot: Short
     trusted: bool
 
 
 class ProbeReading(Struct, frozen=True, tag="probe", array_like=True):
     """One probe request. `device` and `fingerprint` are keyed hashes: no address is in it."""
 
-    device: bytes
+    device: Hash
     randomised: bool
-    fingerprint: bytes
-    rssi_dbm: int | None
-    channel: int | None
-    seq: int
+    fingerprint: Hash
+    rssi_dbm: Annotated[int, Meta(ge=-128, le=127)] | None
+    channel: Annotated[int, Meta(ge=0, le=1000)] | None
+    seq: Annotated[int, Meta(ge=0, le=4095)]
 
 
 class TrackReading(Struct, frozen=True, tag="track", array_like=True):
     """A person came into view; `track` numbers them within this run of the sensor. No identity."""
 
-    track: int
+    track: Whole
 
 
 class FaceReading(Struct, frozen=True, tag="face", array_like=True):
     """One embedded face of a track. `vector` is wiped by whoever used it last."""
 
-    track: int
-    model: str
-    vector: bytearray
+    track: Whole
+    model: Short
+    vector: Annotated[bytearray, Meta(max_length=VECTOR_BYTES)]
 
 
 class CodeReading(Struct, frozen=True, tag="code", array_like=True):
     """One scanned code, exactly as the scanner sent it without its terminator."""
 
-    text: str
+    text: Annotated[str, Meta(max_length=CODE_TEXT_MAX)]
 
 
 Reading = ProbeReading | TrackReading | FaceReading | CodeReading
@@ -69,10 +80,10 @@ Reading = ProbeReading | TrackReading | FaceReading | CodeReading
 class Observation(Struct, frozen=True, array_like=True):
     """What one sensor saw at one moment. `quality` is 0..1, 1 where the sensor has no doubt."""
 
-    sensor: str
+    sensor: Short
     seen: Moment
     reading: Reading
-    quality: float = 1.0
+    quality: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
     @property
     def kind(self) -> str:
@@ -93,19 +104,19 @@ class Consent(Struct, frozen=True):
     """One agreement: which text, when, by which channel."""
 
     kind: ConsentKind
-    given_ms: int
-    text_version: str
-    channel: str
+    given_ms: Whole
+    text_version: Short
+    channel: Short
 
 
 class Member(Struct, frozen=True):
     """An opted-in loyalty profile as the platform sent it. `card` is what a scan of it reads."""
 
-    id: str
-    name: str
-    card: str
-    tier: str = ""
-    segment: str = ""
+    id: Short
+    name: Text
+    card: Short
+    tier: Short = ""
+    segment: Short = ""
     consents: tuple[Consent, ...] = ()
 
     def agreed(self, kind: ConsentKind) -> bool:
@@ -157,14 +168,14 @@ class Visit(Struct, frozen=True):
 class Product(Struct, frozen=True):
     """One sellable item: a colour and size of a `model`. Titles by language code."""
 
-    sku: str
-    gtin: str
-    model: str
-    titles: dict[str, str]
-    price_minor: int
-    member_price_minor: int | None = None
-    colour: str = ""
-    size: str = ""
+    sku: Short
+    gtin: Short
+    model: Short
+    titles: Annotated[dict[Short, Text], Meta(max_length=16)]
+    price_minor: Whole
+    member_price_minor: Whole | None = None
+    colour: Short = ""
+    size: Short = ""
 
     def title(self, language: str) -> str:
         """The title in `language`, else in any language there is, else the SKU."""
@@ -174,10 +185,10 @@ class Product(Struct, frozen=True):
 class Stock(Struct, frozen=True):
     """How many of `sku` lie at `place` (a store code or `warehouse`), as of a wall time."""
 
-    sku: str
-    place: str
-    quantity: int
-    as_of_ms: int
+    sku: Short
+    place: Short
+    quantity: Annotated[int, Meta(ge=-(2**53), le=2**53)]
+    as_of_ms: Whole
 
 
 class CartLine(Struct, frozen=True):

@@ -20,6 +20,8 @@ RECORD_BYTES_MAX = 262_144
 """libpcap's largest snapshot; a longer record is damage."""
 BLOCK_BYTES_MAX = 16 * 1024 * 1024
 """pcapng's largest block (its draft names the figure), for blocks that are skipped."""
+OFFSET_MS_MAX = 10 * 366 * 86_400_000
+"""No recording lasts ten years; a time stamp that says so is damage."""
 INTERFACES_MAX = 256
 """Interfaces of one pcapng section; each costs memory."""
 
@@ -63,7 +65,7 @@ def records(path: Path) -> Iterator[Record]:
             packed = file.read(2) == _GZIP
             file.seek(0)
             with gzip.open(file) if packed else file as stream:
-                yield from _relative(_stamped(path, cast(BinaryIO, stream)))
+                yield from _relative(path, _stamped(path, cast(BinaryIO, stream)))
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise BadFrame(f"{path} is damaged: {error}.", "Use another copy.") from error
@@ -75,12 +77,18 @@ def records(path: Path) -> Iterator[Record]:
         raise BadFrame(f"{path} is cut short or damaged.", "Use another copy.") from error
 
 
-def _relative(stamped: Iterator[tuple[int, int, bytes]]) -> Iterator[Record]:
+def _relative(path: Path, stamped: Iterator[tuple[int, int, bytes]]) -> Iterator[Record]:
     first_ns: int | None = None
     for stamp_ns, link_type, frame in stamped:
         if first_ns is None:
             first_ns = stamp_ns
-        yield Record((stamp_ns - first_ns) // 1_000_000, link_type, frame)
+        offset_ms = (stamp_ns - first_ns) // 1_000_000
+        if abs(offset_ms) > OFFSET_MS_MAX:
+            raise BadFrame(
+                f"{path} holds a record that is years away from its first.",
+                "What came before it counts.",
+            )
+        yield Record(offset_ms, link_type, frame)
 
 
 def _stamped(path: Path, stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:

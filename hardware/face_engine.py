@@ -8,7 +8,6 @@ It opens no camera, keeps no picture and knows nobody's name.
 
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -148,11 +147,19 @@ def _rgb(picture: Picture) -> Picture:
     return np.ascontiguousarray(picture[:, :, ::-1])
 
 
-def require_avx(cpu: Path = Path("/proc/cpuinfo")) -> None:
-    """Without AVX dlib's wheel would end the process with SIGILL instead of an error."""
-    if platform.machine() not in ("x86_64", "AMD64") or not cpu.exists():
+CPU_AVX = 10
+"""OpenCV's number of the feature (cv::CpuFeatures, CV_CPU_AVX)."""
+
+
+def require_avx() -> None:
+    """Without AVX dlib's wheel would end the process with SIGILL instead of an error.
+
+    OpenCV asks the processor itself: a sensor's unit hides /proc/cpuinfo.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
         return
-    if "avx" not in cpu.read_text(errors="replace").split():
+    can_tell = cv2.getHardwareFeatureName(CPU_AVX) == "AVX"  # numbered so by OpenCV 3 to 5
+    if can_tell and not cv2.checkHardwareSupport(CPU_AVX):
         raise DeviceError(
             "This processor has no AVX, which the face models need.",
             "Use a box with AVX, or remove the face sensor from the configuration.",

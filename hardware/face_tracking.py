@@ -32,12 +32,13 @@ MEAN_WEIGHT = 0.05
 
 @dataclass(slots=True)
 class Track:
-    """One face followed through pictures. `described` counts its embeddings."""
+    """One face followed through pictures. `described` counts its embeddings under one leave."""
 
     number: int
     box: Box
     last_ms: int
     hits: int = 1
+    leave: int = 0
     described: int = 0
     described_ms: int = 0
 
@@ -45,6 +46,11 @@ class Track:
     def just_begun(self) -> bool:
         """Whether the latest hit made it a track."""
         return self.hits == HITS_TO_BEGIN
+
+    def under(self, leave: int) -> None:
+        """Count its embeddings anew if `leave` is another than before: somebody asked again."""
+        if leave != self.leave:
+            self.leave, self.described = leave, 0
 
 
 class FaceTracker:

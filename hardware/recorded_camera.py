@@ -23,6 +23,10 @@ ANNOUNCED_TOO_MANY_MAX = 1
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"})
 PICTURE_BYTES_MAX = 20 * 1024 * 1024
 STILLS_MAX = 10_000
+VIDEO_MS_MAX = 10 * 366 * 86_400_000
+"""No video lasts ten years; a time stamp that says so is damage."""
+FRAMES_PER_S = (0.01, 1000.0)
+"""What a file may say of itself; other figures are damage."""
 """Pictures of one directory."""
 STILL_SHOWS = 4
 STILL_STEP_MS = 250
@@ -66,7 +70,9 @@ class Video(_Recorded):
                 f"Name a video file with pictures of at most {SIDE_PIXELS_MAX} pixels a side.",
             )
         self._announced = int(self._file.get(cv2.CAP_PROP_FRAME_COUNT))
-        self._step_ms = 1000 / (self._file.get(cv2.CAP_PROP_FPS) or FRAMES_PER_S_UNSTATED)
+        stated = self._file.get(cv2.CAP_PROP_FPS)
+        slowest, fastest = FRAMES_PER_S
+        self._step_ms = 1000 / (stated if slowest <= stated <= fastest else FRAMES_PER_S_UNSTATED)
         self._passed = 0
         self._latest_ms = -1
         self._kept: Frame | None = None
@@ -90,11 +96,12 @@ class Video(_Recorded):
     def _decoded(self) -> Frame | None:
         if not self._file.grab():
             return None
-        offset_ms = round(self._file.get(cv2.CAP_PROP_POS_MSEC))
+        stated_ms = self._file.get(cv2.CAP_PROP_POS_MSEC)
         decoded, picture = self._file.retrieve()
         if not decoded:
             return None
-        if offset_ms <= self._latest_ms:  # some containers carry no times
+        offset_ms = round(stated_ms) if 0 <= stated_ms <= VIDEO_MS_MAX else -1
+        if offset_ms <= self._latest_ms:  # some containers carry no times, damaged ones any
             offset_ms = self._latest_ms + round(self._step_ms)
         self._latest_ms = offset_ms
         return Frame(offset_ms, _picture(picture))

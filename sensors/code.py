@@ -5,6 +5,7 @@ Run by `sensors/worker.py`. `device` is a serial device (best its name in /dev/s
 text and never says what it means; a payment card's number stops here and is only counted.
 """
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -35,7 +36,31 @@ _GARBLED = (
 )
 
 CARD_DIGITS_MIN, CARD_DIGITS_MAX = 13, 19
+"""ISO/IEC 7812-1, from the shortest that was ever issued for payment."""
+ISSUER_DIGITS = 4
+ISSUERS = (
+    (2200, 2204),  # Mir
+    (2221, 2720),  # Mastercard
+    (3000, 3059),  # Diners Club
+    (3095, 3095),  # Diners Club
+    (3400, 3499),  # American Express
+    (3528, 3589),  # JCB
+    (3600, 3699),  # Diners Club
+    (3700, 3799),  # American Express
+    (3800, 3999),  # Diners Club
+    (4000, 4999),  # Visa
+    (5000, 5099),  # Maestro
+    (5100, 5599),  # Mastercard
+    (5600, 6999),  # Maestro, Discover, RuPay, UnionPay
+)
+"""First digits of payment cards, from and to: the ranges that the networks publish for ISO/IEC
+7812 issuer numbers. GS1 element strings that begin with (00), (01) or (02) are outside."""
 GTIN_DIGITS = (8, 12, 13, 14)
+_SYMBOLOGY = re.compile(rb"\A\][A-Za-z][0-9A-Za-z]")
+"""AIM symbology identifier (ISO/IEC 15424), which some scanners put in front."""
+_GROUPED = re.compile(rb"\d{4}(?:[ -]\d{3,7}){2,4}")
+"""As cards are printed: 4-4-4-4, 4-6-5 and the like. Other codes have dashes in other places."""
+_AROUND_CODES = b" \t\r\n\x1d"
 
 
 class CodeOptions(Struct, frozen=True):
@@ -169,11 +194,18 @@ def text_of(line: bytes) -> str:
 
 
 def is_payment_card(line: bytes) -> bool:
-    """Whether these digits must be taken for a card number (ISO/IEC 7812: Luhn, 13 to 19)."""
-    text = line.strip()
-    if not text.isdigit() or not CARD_DIGITS_MIN <= len(text) <= CARD_DIGITS_MAX:
+    """Whether these digits must be taken for a card number, however they are grouped.
+
+    A thin guard: a number whose check digit is a trade item's too passes, and a loyalty card
+    that was numbered like a payment card does not.
+    """
+    code = _SYMBOLOGY.sub(b"", line.strip(_AROUND_CODES)).strip(_AROUND_CODES)
+    digits = code.translate(None, b" -") if _GROUPED.fullmatch(code) else code
+    if not digits.isdigit() or not CARD_DIGITS_MIN <= len(digits) <= CARD_DIGITS_MAX:
         return False
-    return passes_luhn(text) and not is_gtin(text)
+    issuer = int(digits[:ISSUER_DIGITS])
+    issued = any(first <= issuer <= last for first, last in ISSUERS)
+    return issued and passes_luhn(digits) and not is_gtin(digits)
 
 
 def passes_luhn(digits: bytes) -> bool:

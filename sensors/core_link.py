@@ -4,6 +4,7 @@ Plain and blocking. Observations are gathered into one frame until `poll` or a f
 them; the end of the socket raises `CoreGone`, which ends the worker. It never stores a reading.
 """
 
+import math
 import select
 import socket
 import time
@@ -11,6 +12,7 @@ from collections import Counter
 from typing import Any
 
 from edge.clock import END_OF_TIME_MS, SystemClock
+from edge.errors import BadWireFrame
 from edge.notify import ALIVE, notify
 from edge.records import Moment, Observation, Reading
 from sensors import wire
@@ -28,8 +30,8 @@ class CoreLink:
         self._reader = wire.FrameReader(down=True)
         self._pending: list[Observation] = []
         self._drops: Counter[str] = Counter()
-        self._leave: dict[str, float | None] = {}
-        self._clock = SystemClock()
+        self._leave_until_s: dict[str, float] = {}
+        self._leaves: Counter[str] = Counter()
         self._beat_s = 0.0
         self._health = wire.Health(True, "starting")
         self._mark_ms = 0
@@ -37,6 +39,7 @@ class CoreLink:
         self.salt = b""
         self._send(wire.Hello(kind, pid))
         self.configuration = self._await_configuration()
+        self._clock = SystemClock(self.configuration.boot)
 
     def _await_configuration(self) -> wire.Configure:
         early: list[Any] = []
@@ -56,7 +59,8 @@ class CoreLink:
         resume_ms = self.configuration.resume_after_ms
         if resume_ms is not None and seen.wall_ms <= resume_ms:
             return
-        self._pending.append(Observation(self.configuration.sensor, seen, reading, quality))
+        bounded = max(0.0, min(quality, 1.0))
+        self._pending.append(Observation(self.configuration.sensor, seen, reading, bounded))
         if len(self._pending) >= wire.OBSERVATIONS_PER_FRAME_MAX:
             self.flush()
 
@@ -73,6 +77,7 @@ class CoreLink:
         self._set_health(wire.Health(False, state, remedy))
 
     def _set_health(self, health: wire.Health) -> None:
+        health = wire.Health(health.ok, _sendable(health.state), _sendable(health.remedy))
         if health != self._health:
             self._health = health
             self._heartbeat()
@@ -97,7 +102,17 @@ class CoreLink:
         """Send what is gathered."""
         if self._pending:
             batch, self._pending = self._pending, []
-            self._send(wire.Seen(batch))
+            self._send_seen(batch)
+
+    def _send_seen(self, batch: list[Observation]) -> None:
+        try:
+            frame = wire.encode(wire.Seen(batch))
+        except BadWireFrame:  # many long codes at once; one alone always fits
+            middle = len(batch) // 2
+            self._send_seen(batch[:middle])
+            self._send_seen(batch[middle:])
+        else:
+            self._send_bytes(frame)
 
     # --- time
 
@@ -109,7 +124,8 @@ class CoreLink:
     def moment(self, offset_ms: int) -> Moment:
         """The moment of a record that lies `offset_ms` after the start of its recording.
 
-        Live devices pass anything: without a timeline it is the machine's present.
+        Live devices pass anything: without a timeline it is the machine's present, in the boot
+        that the core names (a locked-up sensor may not be able to ask the kernel).
         """
         start_ms = self.configuration.timeline_start_ms
         if start_ms is None:
@@ -132,10 +148,11 @@ class CoreLink:
 
     def may(self, action: str) -> bool:
         """Whether the core has given leave for `action` and it has not run out."""
-        if action not in self._leave:
-            return False
-        until_s = self._leave[action]
-        return until_s is None or time.monotonic() < until_s
+        return time.monotonic() < self._leave_until_s.get(action, -math.inf)
+
+    def leave_number(self, action: str) -> int:
+        """How often the core has given leave for `action`: a new number is a new request."""
+        return self._leaves[action]
 
     def poll(self, timeout_s: float = 0.0) -> None:
         """Send what is gathered, keep the heartbeat, take what the core says. Call it often."""
@@ -163,10 +180,19 @@ class CoreLink:
             match message:
                 case wire.Salt(salt=salt):
                     self.salt = salt
-                case wire.Leave(action=action, seconds=None):
-                    self._leave[action] = None
-                case wire.Leave(action=action, seconds=float(seconds)):
-                    self._leave[action] = time.monotonic() + seconds
+                case wire.Leave():
+                    self._apply_leave(message)
+
+    def _apply_leave(self, leave: wire.Leave) -> None:
+        """A leave for some seconds ends no standing one; only 0 seconds revokes."""
+        if leave.seconds == 0:
+            self._leave_until_s.pop(leave.action, None)
+            return
+        self._leaves[leave.action] += 1
+        if leave.seconds is None:
+            self._leave_until_s[leave.action] = math.inf
+        elif self._leave_until_s.get(leave.action) != math.inf:
+            self._leave_until_s[leave.action] = time.monotonic() + leave.seconds
 
     def _received(self) -> list[Any]:
         try:
@@ -178,7 +204,16 @@ class CoreLink:
         return self._reader.feed(chunk)
 
     def _send(self, message: wire.Up) -> None:
+        self._send_bytes(wire.encode(message))
+
+    def _send_bytes(self, frame: bytes) -> None:
         try:
-            self._socket.sendall(wire.encode(message))
+            self._socket.sendall(frame)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise CoreGone from error
+
+
+def _sendable(sentence: str) -> str:
+    """Short enough for the core, and without what no encoder takes (file names hold anything)."""
+    cut = sentence[: wire.HEALTH_CHARACTERS_MAX]
+    return cut.encode(errors="replace").decode()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EMBED = "embed"
 """The leave without which no template is computed."""
 EMBEDDINGS_PER_TRACK_MAX = 5
-"""Fused, three decide well and five no better; each costs 160 ms."""
+"""Under one leave. Fused, three decide well and five no better; each costs 160 ms."""
 EMBED_EVERY_MS = 180
 """Pictures closer in time show the same thing again."""
 LEAVE_GRACE_S = 1.0
@@ -131,6 +131,7 @@ class Watcher:
         from hardware.face_engine import MODEL, quality
 
         self._core.poll()  # leave may just have been given, or revoked
+        track.under(self._core.leave_number(EMBED))
         if not self._core.may(EMBED) or track.described >= EMBEDDINGS_PER_TRACK_MAX:
             return
         if track.described and seen.mono_ms < track.described_ms + EMBED_EVERY_MS:

@@ -5,28 +5,33 @@ Up flows what is seen; down flows configuration and leave to act. Used by `senso
 in the sensor and by `edge/intake.py` in the core. Nothing here blocks, logs or touches a socket.
 """
 
+import re
 import struct
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from edge.errors import BadWireFrame
-from edge.records import Observation
+from edge.records import Observation, Short, Text, Whole
 
 PROTOCOL = 1
 FRAME_BYTES_MAX = 256 * 1024
 """No legal frame is longer; a longer one means the peer is broken."""
 OBSERVATIONS_PER_FRAME_MAX = 500
+HEALTH_CHARACTERS_MAX = 500
+"""Longest state and longest remedy: a sentence each. `CoreLink` cuts what is longer."""
+REFUSAL_CHARACTERS_MAX = 100
+"""So much of a decoder's complaint is repeated; the frame's content is not."""
 HEADER = struct.Struct("<I")
 
 
 class Hello(Struct, frozen=True, tag="hello"):
     """First frame up: who speaks."""
 
-    kind: str
-    pid: int
-    protocol: int = PROTOCOL
+    kind: Short
+    pid: Whole
+    protocol: Whole = PROTOCOL
 
 
 class Seen(Struct, frozen=True, tag="seen"):
@@ -38,21 +43,21 @@ class Seen(Struct, frozen=True, tag="seen"):
 class Watermark(Struct, frozen=True, tag="watermark"):
     """Up: nothing before `wall_ms` will follow. Only simulated and recorded devices send it."""
 
-    wall_ms: int
+    wall_ms: Whole
 
 
 class Health(Struct, frozen=True, tag="health"):
     """Up, at least every `HEARTBEAT_S`: alive, and how. `remedy` says what to do when not ok."""
 
     ok: bool
-    state: str
-    remedy: str = ""
+    state: Annotated[str, Meta(max_length=HEALTH_CHARACTERS_MAX)]
+    remedy: Annotated[str, Meta(max_length=HEALTH_CHARACTERS_MAX)] = ""
 
 
 class Dropped(Struct, frozen=True, tag="dropped"):
     """Up: input refused or lost since the last such frame, by reason."""
 
-    counts: dict[str, int]
+    counts: dict[Text, Whole]
 
 
 class Configure(Struct, frozen=True, tag="configure"):
@@ -60,7 +65,9 @@ class Configure(Struct, frozen=True, tag="configure"):
 
     `timeline_start_ms` is None when the sensor stamps with the machine's clock; else a recording's
     first record happened at that wall time. `resume_after_ms` lets a restarted replay skip what
-    the core has already taken.
+    the core has already taken: everything up to and with that millisecond. Records of the same
+    millisecond that the ended process had not sent yet are skipped too, as nothing numbers them
+    and telling one twice would be worse.
     """
 
     sensor: str
@@ -104,7 +111,10 @@ def encode(message: Up | Down) -> bytes:
 
 
 class FrameReader:
-    """Bytes in, messages out. Its buffer is overwritten after use: vectors pass through it."""
+    """Bytes in, messages out. Its buffer is overwritten after use: vectors pass through it.
+
+    After a BadWireFrame the buffer is empty and the connection of no more use.
+    """
 
     def __init__(self, *, down: bool) -> None:
         self._decode = _down.decode if down else _up.decode
@@ -113,6 +123,13 @@ class FrameReader:
     def feed(self, chunk: bytes | bytearray | memoryview) -> list[Any]:
         """All messages that are complete now. BadWireFrame on a lying length or foreign bytes."""
         self._buffer += chunk
+        try:
+            return self._complete()
+        except BadWireFrame:
+            self._wipe(len(self._buffer))
+            raise
+
+    def _complete(self) -> list[Any]:
         messages: list[Any] = []
         start = 0
         while len(self._buffer) - start >= HEADER.size:
@@ -132,8 +149,17 @@ class FrameReader:
             with memoryview(self._buffer) as view, view[start:end] as body:
                 return self._decode(body)
         except msgspec.MsgspecError as error:
-            raise BadWireFrame(f"A sensor's frame is not of the protocol: {error}.") from error
+            why = _without_content(str(error))
+        except (UnicodeDecodeError, RecursionError) as error:  # of msgspec too, but no MsgspecError
+            why = type(error).__name__
+        # Raised out here: a decoder's own error may hold the bytes it stumbled over.
+        raise BadWireFrame(f"A sensor's frame is not of the protocol: {why}.")
 
     def _wipe(self, used: int) -> None:
         self._buffer[:used] = bytes(used)
         del self._buffer[:used]
+
+
+def _without_content(complaint: str) -> str:
+    """A decoder's complaint; values, which it quotes in '...', are left out."""
+    return re.sub(r"'.*'", "...", complaint, flags=re.DOTALL)[:REFUSAL_CHARACTERS_MAX]

@@ -44,6 +44,11 @@ class Lane:
             self._due = now + self._flush_s
         self._last = max(self._last, last)
 
+    def hurry(self, now: float) -> None:
+        """Whatever waits is due now."""
+        if self._due is not None:
+            self._due = min(self._due, now)
+
     def ready(self, now: float) -> bool:
         """Whether a batch should go now: it is due or full, and the window has room."""
         unsent = self._last - self.sent

@@ -1,6 +1,8 @@
 """The box's line to the platform: sends what waits in the outbox, takes what comes down.
 
-One task of the daemon. An event leaves the outbox only when the platform says that it has
+One task of the daemon. On each connection nothing is sent before the platform has said what it
+has: if that is more than this box ever produced, or something else, the box was restored from a
+backup, and begins a new epoch rather than give old numbers to new events. An event leaves the outbox only when the platform says that it has
 committed it; a PUBACK means nothing but room for the next message. Whatever breaks, the events
 stay, the status says why and what to do, and the link tries again.
 """
@@ -19,7 +21,8 @@ from edge.counters import Counters
 from edge.errors import BadMessage, BrokerRefused, StorageError, SyncError
 from edge.records import Moment, Stream
 from edge.storage import outbox
-from edge.storage.database import Database, Transaction
+from edge.storage.database import Database
+from sync import acknowledging
 from sync.batch import pack
 from sync.lane import Lane, choose
 from sync.messages import (
@@ -46,6 +49,8 @@ STEADY_S = 30.0
 """A connection that lasted so long, or moved events, was good: the next retry is a first one."""
 GOODBYE_S = 1.5
 IDLE_S = 60.0
+HELLO_S, HELLO_S_MAX = 5.0, 60.0
+"""A hello that nobody answers is said again after so long, and each further time twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,11 @@ class Link:
         self._random = random.Random(settings.seed)  # noqa: S311 - spreads retries, no secret
         self._connection: Connection | None = None
         self._number = 0
+        self._compared = False
+        """Whether the platform has said on this connection what it has, and it is ours."""
+        self._hello_s = HELLO_S
+        self._hello_at_s = 0.0
+        self._draining = 0
         self._lanes: list[Lane] = []
         self._woken = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -112,7 +122,12 @@ class Link:
         return replace(self._status, acked=tuple((s, cursors[s][1]) for s in Stream))
 
     async def drained(self, timeout_s: float) -> bool:
-        """Wait until the platform has acknowledged everything; False if it takes longer."""
+        """Wait until the platform has acknowledged everything; False if it takes longer.
+
+        Meanwhile nothing waits for its batch to fill.
+        """
+        self._draining += 1
+        self._woken.set()
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._empty():
@@ -120,6 +135,8 @@ class Link:
                     await self._emptied.wait()
         except TimeoutError:
             return False
+        finally:
+            self._draining -= 1
         return True
 
     async def run(self) -> None:
@@ -170,6 +187,7 @@ class Link:
             online = encode(self._presence("online"))
             await connection.publish(settings.address.presence, online, retain=True)
             self._lanes = self._new_lanes()
+            self._compared, self._hello_s = False, HELLO_S
             await self._say_hello(connection)
             self._status = LinkStatus(True, self._clock.now())
             log.info("connected to the broker at %s", settings.broker.host)
@@ -194,6 +212,7 @@ class Link:
 
     async def _say_hello(self, connection: Connection, *, again: bool = False) -> None:
         now = self._clock.now()
+        self._hello_at_s = self._now()
         cursors = outbox.cursors(self._database.reading)
         hello = Hello(
             v=1,
@@ -241,11 +260,13 @@ class Link:
         cursors = outbox.cursors(self._database.reading)
         for lane in self._lanes:
             lane.produced(cursors[lane.stream][0], now)
+            if self._draining:
+                lane.hurry(now)
             if lane.check_progress(now):
                 self._counters.add("link.sent_again")
 
     def _lanes_with_room(self, free: int) -> list[Lane]:
-        if free <= 0:
+        if free <= 0 or not self._compared:
             return []
         return self._lanes if free > CRIT_SLOTS else self._lanes[:1]
 
@@ -262,6 +283,11 @@ class Link:
 
     async def _sleep(self, now: float, connection: Connection) -> None:
         dates = [at for lane in self._lanes if (at := lane.wake_at()) is not None]
+        if not self._compared:
+            if now >= self._hello_at_s + self._hello_s:
+                self._hello_s = min(2 * self._hello_s, HELLO_S_MAX)
+                await self._say_hello(connection)
+            dates.append(self._hello_at_s + self._hello_s)
         if self._replica.incomplete:
             if now >= self._last_part_s + self._settings.missing_part_s:
                 self._last_part_s = now
@@ -283,6 +309,11 @@ class Link:
             except BadMessage as error:
                 self._counters.add("link.bad_message")
                 log.warning("refused a message on %s: %s", message.topic, error)
+            except (SyncError, StorageError):
+                raise  # it comes again on the next connection
+            except Exception as error:  # a border: one message must not end the daemon
+                self._counters.add("link.failed_message")
+                log.error("a message on %s could not be used: %r", message.topic, error)
             message.ack()
 
     async def _take(self, message: Message, connection: Connection) -> None:
@@ -307,11 +338,18 @@ class Link:
         if ack.epoch != self._database.epoch:
             self._counters.add("link.ack_of_another_epoch")
             return
+        if (wrong := acknowledging.contradiction(self._database.reading, ack)) is not None:
+            self._counters.add(wrong)
+            self._compared = False
+            await self._database.transact(outbox.renew_epoch)
+            raise SyncError(
+                "The platform has events of this box that the box does not know.",
+                "Its database was restored from a backup; it begins anew and sends what waits.",
+            )
+        self._compared = True
         cursors = outbox.cursors(self._database.reading)
-        if any(upto > cursors[stream][0] for stream, upto in ack.upto.items()):
-            self._counters.add("link.ack_beyond_produced")
         if any(upto > cursors[stream][1] for stream, upto in ack.upto.items()):
-            cursors = await self._database.transact(partial(_delete, uptos=ack.upto))
+            cursors = await self._database.transact(partial(acknowledging.delete, uptos=ack.upto))
         now = self._now()
         for lane in self._lanes:
             lane.acknowledged(cursors[lane.stream][1], now)
@@ -352,12 +390,6 @@ class Link:
     def _now(self) -> float:
         """The loop's time: the network stays on real time whatever the clock of the shop."""
         return asyncio.get_running_loop().time()
-
-
-def _delete(tx: Transaction, uptos: dict[Stream, int]) -> dict[Stream, tuple[int, int]]:
-    for stream, upto in uptos.items():
-        outbox.acknowledge(tx, stream, upto)
-    return outbox.cursors(tx)
 
 
 def _first(group: BaseExceptionGroup[SyncError | StorageError]) -> SyncError | StorageError:

@@ -173,12 +173,15 @@ class Ack(Struct, frozen=True):
     """The platform has committed everything up to `upto`, by stream, of this `epoch`.
 
     Streams in `resend` are to be sent again from there: something before what arrived is missing.
+    In the answer to a Hello `marks` tell the last event of each stream from any other with its
+    number (`mark_of` in `edge/storage/outbox.py`): a box restored from a backup finds out by them.
     """
 
     v: Literal[1]
     epoch: Epoch
     upto: dict[Stream, Cursor]
     resend: tuple[Stream, ...] = ()
+    marks: dict[Stream, Short] = {}
 
 
 class Greeting(Struct, frozen=True):

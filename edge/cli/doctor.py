@@ -23,21 +23,27 @@ def doctor(config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
     if json:
         printing.as_json({"checks": findings})
     else:
-        printing.table(
-            ("", "check", "what is"),
-            ((printing.verdict(f.ok), f.id, f.cause) for f in findings),
-        )
-        _advise(wrong)
-        print(f"\n{len(findings)} checks, {len(wrong) or 'none'} failed.")
+        _show(findings)
     if wrong:
         raise typer.Exit(exits.FAILED)
 
 
-def _advise(wrong: "list[Finding]") -> None:
-    """What to do, numbered; what could not be checked follows from something else."""
+def _show(findings: "list[Finding]") -> None:
+    """What is wrong first, then what could not be checked because of it, then what is well."""
     from edge.operation.finding import NOT_CHECKED
 
-    causes = [finding for finding in wrong if not finding.cause.startswith(NOT_CHECKED)]
-    for number, finding in enumerate(causes, start=1):
+    failed = [finding for finding in findings if finding.made and not finding.ok]
+    unmade = [finding for finding in findings if not finding.made]
+    printing.table(
+        ("", "check", "what is"),
+        [
+            *((printing.verdict(False), f.id, f.cause) for f in failed),
+            *(("not checked", f.id, f.cause.removeprefix(NOT_CHECKED)) for f in unmade),
+            *((printing.verdict(True), f.id, f.cause) for f in findings if f.ok),
+        ],
+    )
+    for number, finding in enumerate(failed or unmade, start=1):
         print(printing.printable(f"\n{number}. {finding.id}: {finding.cause}"))
         print(printing.printable(f"   {finding.remedy}"))
+    rest = f", {len(unmade)} could not be made because of that" if unmade else ""
+    print(f"\n{len(findings)} checks, {len(failed) or 'none'} failed{rest}.")

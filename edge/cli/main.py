@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+app.callback()(status.options)
 app.command("run")(run_command.run)
 app.command("demo")(demo.demo)
 app.command("status")(status.status)

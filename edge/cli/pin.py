@@ -17,13 +17,20 @@ app = typer.Typer(help="The staff's PIN.", no_args_is_help=True)
 def set_(config: ConfigFile = CONFIG_FILE) -> None:
     """Set the staff's PIN, asked for without echo, or read from standard input."""
     from edge.config import load
+    from edge.errors import ConfigError
     from kiosk.pin import set_pin
 
     path = load(config).staff_pin_path
     pin = _asked_for()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    set_pin(path, pin)
-    _give_to_owner(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        set_pin(path, pin)
+        _give_to_owner(path)
+    except OSError as error:
+        raise ConfigError(
+            f"The PIN cannot be kept in {path}: {error.strerror}.",
+            "Correct [kiosk] staff_pin_file or [state] directory, or try it with sudo.",
+        ) from error
     print(f"The PIN is set ({path}). Restart storebox so that it counts.")
 
 

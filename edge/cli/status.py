@@ -1,7 +1,7 @@
-"""`storebox status` and `storebox version`: the box on one screen."""
+"""`storebox status`, `storebox version` and `storebox --version`: the box on one screen."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -93,6 +93,21 @@ def show_streams(streams: "tuple[StreamDepth, ...]") -> None:
             for depth in streams
         ),
     )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+def options(
+    wanted: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """The software of a small computer that stands in a shop."""
 
 
 def version(json: AsJson = False) -> None:

@@ -27,6 +27,11 @@ class Finding(Struct, frozen=True):
     cause: str
     remedy: str = ""
 
+    @property
+    def made(self) -> bool:
+        """Whether the check could be made at all; if not, another finding says why."""
+        return self.ok or not self.cause.startswith(NOT_CHECKED)
+
 
 def good(module: str, cause: str) -> Finding:
     """All is well. `module` is the check's `__name__`; its last part is the finding's id."""

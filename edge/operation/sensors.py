@@ -40,6 +40,9 @@ async def supervise(spec: SensorSpec, socket_path: str, intake: Intake, seed: in
         except (DeviceError, InputError) as error:
             intake.restarting(spec.name, error.what, error.remedy)
             log.warning("sensor %s: %s", spec.name, error)
+        except Exception as error:  # the task's border: one sensor never ends the others
+            intake.restarting(spec.name, f"{type(error).__name__}: {error}", "See the log.")
+            log.exception("sensor %s could not be run", spec.name)
         if time.monotonic() - began_s > HEALTHY_S:
             backoff_s = BACKOFF_FIRST_S
         await asyncio.sleep(backoff_s * jitter.uniform(0.5, 1.0))
@@ -67,13 +70,7 @@ async def _as_child(spec: SensorSpec, intake: Intake) -> None:
     with ours:
         with theirs:
             child = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                'exec "$0" -m sensors.worker "$1" 3<&0 </dev/null',
-                sys.executable,
-                spec.kind,
-                stdin=theirs.fileno(),
-                env=_environment(),
+                *worker_command(spec.kind), stdin=theirs.fileno(), env=child_environment()
             )
         try:
             await intake.serve(spec.name, ours)
@@ -82,7 +79,18 @@ async def _as_child(spec: SensorSpec, intake: Intake) -> None:
             await _end(child)
 
 
-def _environment() -> dict[str, str]:
+def worker_command(kind: str) -> tuple[str, ...]:
+    """The command of a worker that finds its connection on stdin and moves it to fd 3."""
+    return (
+        "/bin/sh",
+        "-c",
+        'exec "$0" -m sensors.worker "$1" 3<&0 </dev/null',
+        sys.executable,
+        kind,
+    )
+
+
+def child_environment() -> dict[str, str]:
     """Ours without what systemd said to us: a child must not feed our watchdog."""
     ours = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
     return {name: value for name, value in os.environ.items() if name not in ours}

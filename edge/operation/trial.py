@@ -1,8 +1,8 @@
 """Trying one sensor for a few seconds: is it well, and does it see anything?
 
 Called by `storebox sensors test`. With a running daemon its counts are watched; without one the
-worker is started alone and its frames are read here. Only counts leave this module: never a code,
-a vector or a hash.
+worker is started alone and its frames are read here, with no more leave than the configuration
+gives it. Only counts leave this module: never a code, a vector or a hash.
 """
 
 import contextlib
@@ -10,7 +10,6 @@ import secrets
 import select
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,9 +20,10 @@ import msgspec
 from msgspec import Struct
 
 from edge.clock import boot_id
-from edge.config import ClockSource, Config
+from edge.config import ClockSource, Config, RecognitionMode
 from edge.control import ask
 from edge.errors import BadWireFrame, DeviceNotFound, Refused
+from edge.operation.sensors import child_environment, worker_command
 from edge.records import FaceReading, Observation, SensorStatus
 from sensors import wire
 
@@ -32,6 +32,8 @@ STARTING_S_MAX = 30.0
 CHILD_END_S = 2.0
 POLL_S = 0.25
 SALT_BYTES = 16
+FINISHED = "finished"
+"""The state of a sensor whose recording is at its end (`sensors/core_link.py`)."""
 
 Progress = Callable[[float], None]
 """Told how much of the time has passed, 0..1."""
@@ -79,7 +81,11 @@ def _status(control: Path, name: str) -> SensorStatus:
 
 
 def alone(config: Config, name: str, seconds: float, progress: Progress) -> Trial:
-    """Run the sensor's worker without the daemon and read what it sends."""
+    """Run the sensor's worker without the daemon and read what it sends.
+
+    A trial asks nobody in front of the camera: only in a marked zone are faces described. Else
+    a camera is judged by the people it counts.
+    """
     section = config.sensors[name]
     watch = _Watch(seconds, progress)
     with contextlib.ExitStack() as stack:
@@ -89,7 +95,8 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
             connection = stack.enter_context(_child(section.kind))
         try:
             connection.sendall(wire.encode(_configure(config, name)))
-            connection.sendall(wire.encode(wire.Leave("embed", None)))
+            if config.recognition.mode is RecognitionMode.ZONE:
+                connection.sendall(wire.encode(wire.Leave("embed", None)))
             watch.read(connection)
         except BadWireFrame as error:
             watch.health = wire.Health(False, error.what, "Is it a sensor of this version?")
@@ -110,11 +117,15 @@ def _judged(
     ok, state, remedy = health.ok, health.state, health.remedy
     if ok and not observed:
         ok = False
-        remedy = (
-            "Give it something to see meanwhile (scan a code, step before the camera, bring a"
-            " phone); --seconds 30 takes longer."
-        )
-        state = f"{state}, but it observed nothing"
+        if state == FINISHED:
+            state = "its recording is at its end, and nothing more is to be observed"
+            remedy = "Start the daemon again to play it from the beginning, or name another device."
+        else:
+            state = f"{state}, but it observed nothing"
+            remedy = (
+                "Give it something to see meanwhile (scan a code, step before the camera, bring a"
+                " phone); --seconds 30 takes longer."
+            )
     return Trial(name, kind, seconds, ok, state, remedy, dict(observed), dict(dropped))
 
 
@@ -211,14 +222,9 @@ def _child(kind: str) -> Iterator[socket.socket]:
     with ours:
         with theirs:
             child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [
-                    "/bin/sh",
-                    "-c",
-                    'exec "$0" -m sensors.worker "$1" 3<&0 </dev/null',
-                    sys.executable,
-                    kind,
-                ],
+                worker_command(kind),
                 stdin=theirs.fileno(),
+                env=child_environment(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # libraries talk; a trace could hold what was read
             )

@@ -7,20 +7,24 @@ wiped here, whatever becomes of it.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from functools import partial
 
 from msgspec import Struct
 
 from edge import consent
 from edge.clock import Clock
 from edge.counters import Counters
+from edge.errors import StorageError, StorageFull
 from edge.presence.footfall import Footfall, FootfallCounter
 from edge.presence.fusion import Thresholds
 from edge.presence.gallery import Gallery, vector_of
-from edge.presence.visits import Change, Judge, VisitBook
+from edge.presence.visits import Change, Judge, VisitBook, anonymous
 from edge.records import (
     CodeReading,
+    ConsentKind,
     FaceReading,
     Member,
     Moment,
@@ -29,10 +33,11 @@ from edge.records import (
     Stream,
     TrackReading,
     Visit,
-    VisitState,
 )
 from edge.storage import goods, members, visits
 from edge.storage.database import Database, Transaction
+
+log = logging.getLogger(__name__)
 
 REQUEST_S = 10.0
 """How long the camera of a screen may look for who asked to be recognised there."""
@@ -100,7 +105,7 @@ class PresenceDesk:
         self._members = members.count(reading)
         self._ask_faces: AskFaces | None = None
         self._asked: dict[str, int] = {}
-        self.visits_opened = 0
+        self._storage_trouble = ""
 
     # --- reading
 
@@ -124,9 +129,9 @@ class PresenceDesk:
         """The shopper asks to be recognised at `screen`: whom its camera is sure of, or None."""
         if self._settings.faces is Faces.OFF or self._ask_faces is None:
             return None
-        asked = self._clock.now().mono_ms
+        asked = self._clock.now()
         sensors = await self._ask_faces(screen, REQUEST_S)
-        self._asked |= dict.fromkeys(sensors, asked + round(REQUEST_S * 1000))
+        self._asked |= dict.fromkeys(sensors, asked.mono_ms + round(REQUEST_S * 1000))
         if not sensors:
             return None
         changed = asyncio.Event()
@@ -141,43 +146,53 @@ class PresenceDesk:
             return None
         finally:
             self._listeners.remove(changed.set)
+            for sensor in sensors:
+                self._asked.pop(sensor, None)
+            await self._ask_faces(screen, 0)  # nobody else is looked at on this request
 
-    def _recognised_at(self, sensors: Sequence[str], since_mono_ms: int) -> Member | None:
-        """Who was identified by one of `sensors` since then, if it is one person."""
-        names = {
-            visit.member
-            for visit in self.here()
-            if visit.state is VisitState.IDENTIFIED
-            and visit.sensor in sensors
-            and visit.last_seen.mono_ms >= since_mono_ms
-        }
+    def _recognised_at(self, sensors: Sequence[str], since: Moment) -> Member | None:
+        """Whose face one of `sensors` was sure of since then, if it is one person's."""
+        names = self._book.recognised_by_face(frozenset(sensors), since)
         name = names.pop() if len(names) == 1 else None
         return self.member(name) if name else None
 
     def reload(self) -> None:
-        """Members, consents or templates have changed: forget what was loaded of them."""
+        """Members, consents or templates have changed: forget what rested on what is gone."""
         self._galleries.clear()
-        reading = self._database.reading
-        self._members = members.count(reading)
-        for visit in self.here():
-            if visit.member is not None and self.member(visit.member) is None:
-                self._book.forget(visit.member)
+        self._members = members.count(self._database.reading)
+        now = self._clock.now()
+        for name in self._book.members():
+            member = self.member(name)
+            if member is None:
+                changes = self._book.forget(name)
+            elif not member.agreed(ConsentKind.FACE):
+                changes = self._book.forget(name, kind="face")
+            else:
+                continue
+            self._keep([_visited(change, now) for change in changes])
         self._tell()
 
     # --- changing
 
     async def observe(self, batch: Sequence[Observation]) -> list[Scan]:
-        """Take a batch in order, write what follows from it, give back the scans in it."""
-        with self._database.snapshot():
-            facts, scans = self._weigh(batch)
-        facts += self._due(self._clock.now())
-        await self._write(facts)
-        return scans
+        """Take a batch in order, write what follows from it, give back the scans in it.
 
-    def _weigh(self, batch: Sequence[Observation]) -> tuple[list[Fact], list[Scan]]:
-        """What follows from each observation, in order."""
+        When the database refuses, the facts wait for the next time and are not lost; StorageError
+        only if it cannot even be read.
+        """
         facts: list[Fact] = []
         scans: list[Scan] = []
+        try:
+            with self._database.snapshot():
+                self._weigh(batch, facts, scans)
+            facts += self._due(self._clock.now())
+        finally:
+            _wipe(batch)
+            await self._write(facts)  # what the visits already know must be written in any case
+        return scans
+
+    def _weigh(self, batch: Sequence[Observation], facts: list[Fact], scans: list[Scan]) -> None:
+        """Add what follows from each observation, in order."""
         for observation in batch:
             match observation.reading:
                 case ProbeReading() as probe:
@@ -191,7 +206,6 @@ class PresenceDesk:
                     more, scan = self._code(observation, code)
                     facts += more
                     scans.append(scan)
-        return facts, scans
 
     async def pass_time(self) -> None:
         """Close what has been silent long enough and send the windows that are full."""
@@ -211,21 +225,18 @@ class PresenceDesk:
         return [_visited(change, observation.seen) for change in changes]
 
     def _face(self, observation: Observation, face: FaceReading) -> list[Fact]:
+        if not self._may_match(observation):
+            self._counters.add("faces_refused_mode")
+            return []
+        gallery = self._gallery(face.model)
         try:
-            if not self._may_match(observation):
-                self._counters.add("faces_refused_mode")
-                return []
-            gallery = self._gallery(face.model)
-            try:
-                match = gallery.nearest(vector_of(face.vector))
-            except ValueError:
-                self._counters.add("faces_malformed")
-                return []
-            track = (observation.sensor, face.track)
-            changes = self._book.face(track, match, observation.seen, self._judge)
-            return [_visited(change, observation.seen) for change in changes]
-        finally:
-            face.vector[:] = bytes(len(face.vector))
+            match = gallery.nearest(vector_of(face.vector))
+        except ValueError:
+            self._counters.add("faces_malformed")
+            return []
+        track = (observation.sensor, face.track)
+        changes = self._book.face(track, match, observation.seen, self._judge)
+        return [_visited(change, observation.seen) for change in changes]
 
     def _may_match(self, observation: Observation) -> bool:
         """Whether this camera's faces may be matched at this moment (consent comes on top)."""
@@ -270,19 +281,58 @@ class PresenceDesk:
     # --- writing
 
     async def _write(self, facts: list[Fact]) -> None:
+        self._keep(facts)
+        # Shielded: whoever is cancelled here must not leave facts that are committed already
+        # among those that still wait.
+        await asyncio.shield(asyncio.ensure_future(self._write_kept()))
+
+    def _keep(self, facts: list[Fact]) -> None:
+        room = UNWRITTEN_MAX - len(self._unwritten)
+        if len(facts) > room:
+            self._counters.add("facts_dropped_storage", len(facts) - room)
+        self._unwritten += facts[:room]
+
+    async def _write_kept(self) -> None:
         async with self._writing:
-            room = UNWRITTEN_MAX - len(self._unwritten)
-            if len(facts) > room:
-                self._counters.add("facts_dropped_storage", len(facts) - room)
-            self._unwritten += facts[:room]
-            if not self._unwritten:
-                return
             facts = list(self._unwritten)
-            await self._database.transact(lambda tx: _put(tx, facts))
-            del self._unwritten[: len(facts)]
-            self.visits_opened += sum(fact.type == "visit.opened.v1" for fact in facts)
+            if not facts:
+                return
+            try:
+                await self._database.transact(lambda tx: _put(tx, facts))
+            except StorageFull as error:
+                self._refused(error)
+                return
+            except StorageError as error:
+                self._refused(error)
+                await self._write_singly(facts)
+                return
+            self._written(facts)
+
+    async def _write_singly(self, facts: list[Fact]) -> None:
+        """One of them is what the database will never take; the others must not wait for it."""
+        try:
+            refused = await self._database.transact(lambda tx: _put_singly(tx, facts))
+        except StorageError:
+            return  # it takes nothing at all now: they wait
+        if refused == len(facts):
+            return  # not one of them is at fault: they wait
+        self._counters.add("facts_refused", refused)
+        self._written(facts)
+
+    def _written(self, facts: list[Fact]) -> None:
+        del self._unwritten[: len(facts)]
+        if self._storage_trouble:
+            log.info("the database takes what happens in the shop again")
+            self._storage_trouble = ""
         if any(fact.visit is not None for fact in facts):
             self._tell()
+
+    def _refused(self, error: StorageError) -> None:
+        """Say it once; what waits is counted for status."""
+        self._counters.add("writes_refused")
+        if self._storage_trouble != str(error):
+            self._storage_trouble = str(error)
+            log.error("%s", error)
 
     def _tell(self) -> None:
         for listener in self._listeners:
@@ -291,11 +341,36 @@ class PresenceDesk:
 
 def _put(tx: Transaction, facts: Sequence[Fact]) -> None:
     newest = {fact.visit.id: fact.visit for fact in facts if fact.visit is not None}
+    erased = {
+        visit.member
+        for visit in newest.values()
+        if visit.member is not None and not members.exists(tx, visit.member)
+    }
     for visit in newest.values():
-        visits.put(tx, visit)
+        visits.put(tx, anonymous(visit) if visit.member in erased else visit)
     for fact in facts:
-        if fact.stream is not None:
+        about = fact.visit.member if fact.visit is not None else None
+        if fact.stream is not None and about not in erased:
             tx.emit(fact.stream, fact.type, fact.body, fact.moment)
+
+
+def _put_singly(tx: Transaction, facts: Sequence[Fact]) -> int:
+    """Put each fact in a part of its own; how many were refused."""
+    refused = 0
+    for fact in facts:
+        try:
+            tx.in_part(partial(_put, tx, [fact]))
+        except StorageError:
+            refused += 1
+    return refused
+
+
+def _wipe(batch: Sequence[Observation]) -> None:
+    """No probe vector outlives the comparison it was made for."""
+    for observation in batch:
+        if isinstance(observation.reading, FaceReading):
+            vector = observation.reading.vector
+            vector[:] = bytes(len(vector))
 
 
 def _visited(change: Change, moment: Moment) -> Fact:

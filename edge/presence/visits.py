@@ -11,7 +11,7 @@ import msgspec
 
 from edge.presence import evidence, fusion
 from edge.presence.gallery import Match
-from edge.records import Evidence, Moment, Visit, VisitState
+from edge.records import Evidence, Moment, Strength, Visit, VisitState
 
 VISITS_OPEN_MAX = 2_000
 """More people than this are not in one shop; the longest silent visit is closed for a new one."""
@@ -92,16 +92,47 @@ class VisitBook:
         entry.signs[f"card/{sensor}"] = evidence.from_card(member, sensor, seen)
         return changes + self._decide(entry, judge)
 
-    def forget(self, member: str) -> None:
-        """The member withdrew: their visit goes on as anybody's."""
+    def members(self) -> frozenset[str]:
+        """Everybody whom any sign of an open visit names."""
+        signs = {sign.member for entry in self._open.values() for sign in entry.signs.values()}
+        named = {entry.visit.member for entry in self._open.values()}
+        return frozenset(signs | {name for name in named if name is not None})
+
+    def recognised_by_face(self, sensors: frozenset[str], since: Moment) -> set[str]:
+        """Members identified now, with a face in agreement seen by one of `sensors` since then."""
+        return {
+            sign.member
+            for entry in self._open.values()
+            for source, sign in entry.signs.items()
+            if _is(entry, sign.member)
+            and sign.kind == "face"
+            and sign.strength is Strength.AGREEMENT
+            and source.rpartition("/")[0] in sensors
+            and (sign.seen.boot, since.mono_ms <= sign.seen.mono_ms) == (since.boot, True)
+        }
+
+    def forget(self, member: str, kind: str | None = None) -> list[Change]:
+        """The member withdrew altogether, or the consent to signs of one kind.
+
+        Their visit goes on as anybody's, unless signs of another kind still say who it is.
+        """
+        changes = []
         for entry in self._open.values():
-            entry.signs = {k: sign for k, sign in entry.signs.items() if sign.member != member}
-            if entry.visit.member == member:
-                entry.visit = msgspec.structs.replace(
-                    entry.visit, state=VisitState.ARRIVED, member=None, posterior=0.0, reasons=()
-                )
-        for track, matches in self._matches.items():
-            self._matches[track] = [match for match in matches if match.member != member]
+            gone = [
+                source
+                for source, sign in entry.signs.items()
+                if sign.member == member and kind in (None, sign.kind)
+            ]
+            for source in gone:
+                del entry.signs[source]
+            left = any(sign.member == member for sign in entry.signs.values())
+            if entry.visit.member == member and not left:
+                entry.visit = anonymous(entry.visit)
+                changes.append(Change(entry.visit, None, {}))
+        if kind in (None, "face"):
+            for track, matches in self._matches.items():
+                self._matches[track] = [match for match in matches if match.member != member]
+        return changes
 
     # --- time
 
@@ -170,7 +201,7 @@ class VisitBook:
             for track in other.tracks:
                 self._by_track[track] = entry.visit.id
             entry.tracks |= other.tracks
-            opened = min(entry.visit.opened, other.visit.opened, key=lambda m: m.wall_ms)
+            opened = _earlier(entry.visit.opened, other.visit.opened)
             entry.visit = msgspec.structs.replace(entry.visit, opened=opened)
             del self._open[other.visit.id]
             left = msgspec.structs.replace(other.visit, state=VisitState.LEFT)
@@ -212,6 +243,19 @@ _RANK = {VisitState.ARRIVED: 0, VisitState.SUGGESTED: 1, VisitState.IDENTIFIED: 
 
 def _is(entry: OpenVisit, member: str) -> bool:
     return entry.visit.member == member and entry.visit.state is VisitState.IDENTIFIED
+
+
+def anonymous(visit: Visit) -> Visit:
+    """The same visit, of anybody."""
+    state = VisitState.LEFT if visit.state is VisitState.LEFT else VisitState.ARRIVED
+    return msgspec.structs.replace(visit, state=state, member=None, posterior=0.0, reasons=())
+
+
+def _earlier(one: Moment, other: Moment) -> Moment:
+    """By the monotonic clock where it can tell."""
+    if one.boot == other.boot:
+        return min(one, other, key=lambda moment: moment.mono_ms)
+    return min(one, other, key=lambda moment: moment.wall_ms)
 
 
 def _age_s(since: Moment, now: Moment) -> float:

@@ -7,6 +7,7 @@ read-only connection. Nothing else in the core opens SQLite.
 """
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from edge.storage.journal import Journal
 from edge.storage.outbox import Emitted, Written
 from edge.storage.vault import Vault
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHANGES_WAITING_MAX = 1000
@@ -57,7 +59,7 @@ class Transaction:
                 self.execute("ROLLBACK TO part")
                 self.execute("RELEASE part")
             del self._emitted[emitted:]
-            if isinstance(error, sqlcipher.Error):
+            if isinstance(error, sqlcipher.Error | OverflowError):
                 raise _translated(error) from error
             raise
         self.execute("RELEASE part")
@@ -119,10 +121,11 @@ class Database:
 
     def __init__(self, writer: Any, reader: Any, vault: Vault, journal: Journal | None) -> None:
         self._writer_connection = writer
-        self.reading: outbox.Executes = reader
+        self.reading = Reading(reader)
         self.vault = vault
         self._journal = journal
         self.epoch: str = writer.execute("SELECT value FROM meta WHERE name='epoch'").fetchone()[0]
+        self._follow_epoch()
         self._waiting: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(CHANGES_WAITING_MAX)
         self._listeners: list[Callable[[frozenset[Stream]], None]] = []
@@ -136,7 +139,13 @@ class Database:
 
         Raises DatabaseTooNew, DatabaseUnreadable, or StorageFull, each with what to do.
         """
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"The state directory {directory} cannot be made: {error.strerror}.",
+                "Correct [state] directory, or the permissions above it.",
+            ) from error
         path, key = directory / "storebox.db", directory / "master.key"
         vault = Vault.open(key) if path.exists() or key.exists() else Vault.create(key)
         writer = connect(path, vault)
@@ -177,7 +186,7 @@ class Database:
         """Finish what is queued, then close the file."""
         self._waiting.put(None)
         self._thread.join()
-        self.reading.close()  # type: ignore[attr-defined]
+        self.reading.close()
         self._writer_connection.close()
         if self._journal:
             self._journal.close()
@@ -208,26 +217,60 @@ class Database:
         return batch, False
 
     def _commit(self, batch: list[_Change]) -> None:
-        connection = self._writer_connection
-        emitted: list[Written] = []
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for change in batch:
-                emitted += self._apply(connection, change)
-            connection.execute("COMMIT")
-            self.commits += 1
-            if self._journal and emitted:
-                self._journal.promise((self._event_id(row), row.body) for row in emitted)
-        except (sqlcipher.Error, OSError) as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            written = self._committed(batch)
+        except Exception as error:  # the thread's border: whoever waits must be told
+            if self._writer_connection.in_transaction:
+                self._writer_connection.execute("ROLLBACK")
             for change in batch:
                 change.error = _translated(error)
+        else:
+            self._follow_epoch()
+            self._promise(written)
+            if written and self._listeners:
+                streams = frozenset(row.stream for row in written)
+                batch[0].loop.call_soon_threadsafe(self._tell, streams)
         for change in batch:
             change.settle()
-        if emitted and self._listeners and batch[0].error is None:
-            streams = frozenset(row.stream for row in emitted)
-            batch[0].loop.call_soon_threadsafe(self._tell, streams)
+
+    def _committed(self, batch: list[_Change]) -> list[Written]:
+        connection = self._writer_connection
+        connection.execute("BEGIN IMMEDIATE")
+        written = [row for change in batch for row in self._apply(connection, change)]
+        connection.execute("COMMIT")
+        self.commits += 1
+        return written
+
+    def _follow_epoch(self) -> None:
+        """The epoch as committed. After a renewal what waits is promised again, even if the process
+        was killed in between: the former epoch stands in meta until that is done.
+        """
+        connection = self._writer_connection
+        try:
+            meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+            self.epoch = meta["epoch"]
+            if (former := meta.get("renewed_from")) is None:
+                return
+            if self._journal is not None:
+                rows = connection.execute("SELECT stream || '-' || seq, body FROM outbox")
+                self._journal.promise_again(
+                    (f"{self.epoch}-{number}", bytes(body), f"{former}-{number}")
+                    for number, body in rows
+                )
+            connection.execute("DELETE FROM meta WHERE name = 'renewed_from'")
+        except (sqlcipher.Error, OSError) as error:
+            log.error("What waits could not be promised again: %s; it will be later.", error)
+
+    def _promise(self, written: list[Written]) -> None:
+        """Note down what is safe now. A journal that fails takes nothing back: the proof ends."""
+        if self._journal is None or not written:
+            return
+        try:
+            self._journal.promise((self._event_id(row), row.body) for row in written)
+        except OSError as error:
+            log.error("The journal of promises cannot be written any more: %s.", error)
+            self._journal.abandon()
+            self._journal = None
 
     def _apply(self, connection: Any, change: _Change) -> list[Written]:
         """One change in its own savepoint. Its exception is its caller's, not the batch's."""
@@ -241,8 +284,8 @@ class Database:
                 raise  # SQLite gave up the whole transaction: the batch fails together
             connection.execute("ROLLBACK TO change")
             connection.execute("RELEASE change")
-            known = isinstance(error, sqlcipher.Error)
-            change.error = _translated(error) if known else error
+            ours = isinstance(error, sqlcipher.Error | OverflowError)
+            change.error = _translated(error) if ours else error
             return []
         connection.execute("RELEASE change")
         return written
@@ -296,6 +339,8 @@ def open_reading(directory: Path) -> Any:
 
 
 def _translated(error: BaseException) -> StorageError:
+    if isinstance(error, StorageError):
+        return error
     text = str(error)
     if "full" in text or "No space" in text:
         return StorageFull(
@@ -303,3 +348,25 @@ def _translated(error: BaseException) -> StorageError:
             "Free disk space; until then orders are refused. `storebox doctor` says more.",
         )
     return StorageError(f"The database refused a change: {text}.", "Run `storebox doctor`.")
+
+
+class Reading:
+    """The loop's read-only connection; its errors are those of the tree."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """Run one statement; the cursor. StorageError if the file cannot be read."""
+        try:
+            return self._connection.execute(sql, parameters)
+        except sqlcipher.Error as error:
+            raise _translated(error) from error
+
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """Run one statement for each row of parameters; the cursor."""
+        return self._connection.executemany(sql, parameters)
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()

@@ -104,6 +104,12 @@ def page(connection: Executes, vault: Vault, after: str, limit: int) -> Iterator
     return _select(connection, vault, "WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
 
 
+def exists(connection: Executes, member: str) -> bool:
+    """Whether this box knows the member."""
+    row = connection.execute("SELECT 1 FROM member WHERE id = ?", (member,)).fetchone()
+    return row is not None
+
+
 def count(connection: Executes) -> int:
     """How many members the box knows."""
     return int(connection.execute("SELECT count(*) FROM member").fetchone()[0])

@@ -6,6 +6,8 @@ the link (`sync/link.py`). Rows leave by `acknowledge`, or by the declared evict
 gap record goes into crit in the same transaction, so that received + declared = produced.
 """
 
+import hashlib
+import secrets
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -23,6 +25,12 @@ EVENT_BYTES_MAX = 64 * 1024
 """One event, alone and incompressible, must fit into one message (96 KiB); an order takes 1 KiB."""
 
 GAP_TYPE = "outbox.gap.v1"
+
+EPOCH_BYTES = 4
+SEQUENCES = ("order", "connection")
+"""Numbers that others keep; a box restored from a backup must not give them out again."""
+SEQUENCE_JUMP = 1000
+"""More of each than a box gives out between a backup and the day it is restored."""
 
 
 class Gap(Struct, frozen=True):
@@ -166,6 +174,45 @@ def acknowledge(connection: Executes, stream: Stream, upto: int) -> int:
         return 0
     deleted = connection.execute("DELETE FROM outbox WHERE stream = ? AND seq <= ?", (stream, upto))
     return int(deleted.rowcount)
+
+
+def renew_epoch(connection: Executes) -> None:
+    """Begin a new epoch: what waits keeps its number and belongs to it, as does all that follows.
+
+    For a file restored from a backup, whose numbers were given to other events before. Nothing
+    counts as acknowledged in the new epoch, and the numbers of `SEQUENCES` jump. The former epoch
+    stands in meta until the writer has promised again what waits (`Database`).
+    """
+    connection.execute(
+        "INSERT OR REPLACE INTO meta SELECT 'renewed_from', value FROM meta WHERE name = 'epoch'"
+    )
+    connection.execute(
+        "UPDATE meta SET value = ? WHERE name = 'epoch'", (secrets.token_hex(EPOCH_BYTES),)
+    )
+    # Only the oldest are ever deleted, so what is left has no hole behind its first.
+    connection.execute(
+        "UPDATE stream SET upto = coalesce("
+        "(SELECT min(seq) - 1 FROM outbox WHERE stream = stream.name), last_seq)"
+    )
+    for name in SEQUENCES:
+        connection.execute(
+            "INSERT INTO sequence VALUES (?1, ?2)"
+            " ON CONFLICT (name) DO UPDATE SET last = last + ?2",
+            (name, SEQUENCE_JUMP),
+        )
+
+
+def mark(connection: Executes, stream: Stream, seq: int) -> str | None:
+    """What tells the event `seq` from any other with its number; None if it does not wait."""
+    row = connection.execute(
+        "SELECT body, boot, mono_ms FROM outbox WHERE stream = ? AND seq = ?", (stream, seq)
+    ).fetchone()
+    return mark_of(*row) if row else None
+
+
+def mark_of(body: bytes, boot: str, mono_ms: int) -> str:
+    """64 bits, in hex, of an event's content and moment."""
+    return hashlib.sha256(f"{boot} {mono_ms} ".encode() + body).hexdigest()[:16]
 
 
 def cursors(connection: Executes) -> dict[Stream, tuple[int, int]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from edge.errors import BadMessage
 from edge.records import Stream
 from edge.storage.journal import digest
-from edge.storage.outbox import GAP_TYPE, Gap
+from edge.storage.outbox import GAP_TYPE, Gap, mark_of
 from sync.batch import Batch, moment_of
 from sync.messages import SEQ_MAX, Address, BatchHeader, CloudEvent, decode_json
 
@@ -155,6 +155,19 @@ class Ingest:
     def cursors(self, address: Address, epoch: str) -> dict[Stream, int]:
         """Up to where each stream of this epoch has been committed."""
         return {stream: self._cursor((str(address), epoch, stream.value)) for stream in Stream}
+
+    def marks(self, address: Address, epoch: str) -> dict[Stream, str]:
+        """What tells the last committed event of each stream from any other with its number."""
+        found: dict[Stream, str] = {}
+        for stream, upto in self.cursors(address, epoch).items():
+            row = self._connection.execute(
+                "SELECT body, boot, mono_ms FROM received"
+                " WHERE (address, epoch, stream, seq) = (?, ?, ?, ?) ORDER BY position LIMIT 1",
+                (str(address), epoch, stream.value, upto),
+            ).fetchone()
+            if row is not None:
+                found[stream] = mark_of(*row)
+        return found
 
     def known(self) -> list[Address]:
         """Every box that has sent something."""

@@ -19,7 +19,7 @@ class Verdict(Struct, frozen=True):
     `created` were promised, `acknowledged` of them stand in the platform's log, `declared` were
     given up by quota and said so, `lost` are neither. `duplicated` counts rows beyond the first,
     `altered` rows with another body than promised, `disordered` rows that stand behind a later
-    number of their stream.
+    number of their stream, `unpromised` rows that nobody was ever told of.
     """
 
     created: int
@@ -29,32 +29,69 @@ class Verdict(Struct, frozen=True):
     duplicated: int
     altered: int
     disordered: int
+    unpromised: int = 0
 
     @property
     def flawless(self) -> bool:
-        """Whether each promise was kept: everything once, as it was, in order."""
-        return not (self.lost or self.duplicated or self.altered or self.disordered)
+        """Whether each promise was kept: everything once, as it was, in order, and nothing else."""
+        faults = (self.lost, self.duplicated, self.altered, self.disordered, self.unpromised)
+        return not any(faults)
 
 
-def judge(promised: Iterable[tuple[str, str]], received: Sequence[Received]) -> Verdict:
-    """The verdict on `promised` (event id, digest); events of other boxes are left aside."""
-    promises = dict(promised)
-    epochs = {_parts(event)[0] for event in promises}
+class _Promises:
+    """The digests promised for each id; what was promised again need not arrive as its first."""
+
+    def __init__(self, promised: Iterable[tuple[str, ...]]) -> None:
+        self.standing: dict[str, list[str]] = {}
+        self._replaced: dict[str, set[str]] = {}
+        for event, digest, *former in promised:
+            digests = self.standing.setdefault(event, [])
+            if digest not in digests:
+                digests.append(digest)
+            for each in former:
+                self._replace(each, digest)
+
+    def _replace(self, former: str, digest: str) -> None:
+        self._replaced.setdefault(former, set()).add(digest)
+        digests = self.standing.get(former, [])
+        if digest in digests:
+            digests.remove(digest)
+
+    def epochs(self) -> set[str]:
+        """Every epoch that something was promised in."""
+        return {_parts(event)[0] for event in self.standing}
+
+    def allowed(self, event: str) -> set[str]:
+        """What may stand in the log under this id; nothing if it was never promised."""
+        return {*self.standing.get(event, ()), *self._replaced.get(event, ())}
+
+
+def judge(promised: Iterable[tuple[str, ...]], received: Sequence[Received]) -> Verdict:
+    """The verdict on `promised` (event id, digest, and a former id that need not arrive any more).
+
+    Events of other boxes are left aside. Two promises of one id are one promise broken.
+    """
+    promises = _Promises(promised)
+    epochs = promises.epochs()
     ours = [row for row in received if row.epoch in epochs]
     first: dict[str, Received] = {}
     for row in ours:
         first.setdefault(row.id, row)
-    missing = {event for event in promises if event not in first}
+    created = sum(map(len, promises.standing.values()))
+    kept = sum(1 for event, digests in promises.standing.items() if digests and event in first)
     gaps = _gaps(ours)
-    declared = {event for event in missing if _covered(event, gaps)}
+    missing = [event for event in promises.standing if event not in first]
+    declared = sum(len(promises.standing[e]) for e in missing if _covered(e, gaps))
+    allowed = [(row, promises.allowed(row.id)) for row in ours]
     return Verdict(
-        created=len(promises),
-        acknowledged=len(promises) - len(missing),
-        declared=len(declared),
-        lost=len(missing) - len(declared),
+        created=created,
+        acknowledged=kept,
+        declared=declared,
+        lost=created - kept - declared,
         duplicated=len(ours) - len(first),
-        altered=sum(1 for row in ours if promises.get(row.id, row.digest) != row.digest),
+        altered=sum(1 for row, digests in allowed if digests and row.digest not in digests),
         disordered=_disordered(first.values()),
+        unpromised=sum(1 for _, digests in allowed if not digests),
     )
 
 

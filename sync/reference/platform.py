@@ -166,7 +166,8 @@ class Platform:
         else:
             box.datasets |= has
         box.epoch, box.greeted, box.online = hello.epoch, hello.conn, True
-        self._answer(address, Ack(v=1, epoch=hello.epoch, upto=dict(box.committed)))
+        marks = await self._on_disk(lambda: self._ingest.marks(address, hello.epoch))
+        self._answer(address, Ack(v=1, epoch=hello.epoch, upto=dict(box.committed), marks=marks))
         self._lacking.add(address)
         self._shelf_changed.set()
 
@@ -226,7 +227,9 @@ class Platform:
         if waiting is not None and waiting.epoch == ack.epoch:
             # Only what the later one does not answer still has to be sent again.
             resend = {s for s in waiting.resend if s not in ack.upto} | set(ack.resend)
-            ack = Ack(v=1, epoch=ack.epoch, upto=waiting.upto | ack.upto, resend=tuple(resend))
+            marks = {s: m for s, m in waiting.marks.items() if s not in ack.upto} | ack.marks
+            upto = waiting.upto | ack.upto
+            ack = Ack(v=1, epoch=ack.epoch, upto=upto, resend=tuple(resend), marks=marks)
         self._acks[address] = ack
         self._answers_waiting.set()
 

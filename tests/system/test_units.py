@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.clock import BOOT_ID_VARIABLE
 from scripts.dropins import drop_in
 from sensors import wire
 from sensors.declaration import Needs, kinds
@@ -93,6 +94,14 @@ def test_a_misspelt_key_would_be_seen(machine, tmp_path):
     unit = spoilt / "storebox.service"
     unit.write_text(unit.read_text().replace("NoNewPrivileges", "NoNewPrivilege"))
     assert "NoNewPrivilege" in verified(tmp_path, "storebox.service")
+
+
+@pytest.mark.parametrize("unit", ["storebox.service", "storebox-sensor@.service"])
+def test_a_unit_that_hides_the_boot_from_its_process_passes_it(unit):
+    """The kernel tells it in /proc/sys, which is hidden; `%b` is the boot id, systemd.unit(5)."""
+    text = (UNITS / unit).read_text(encoding="utf-8")
+    assert "\nProcSubset=pid\n" in text
+    assert f"\nEnvironment={BOOT_ID_VARIABLE}=%b\n" in text
 
 
 @needs_systemd

@@ -166,3 +166,16 @@ def test_damage_anywhere_gives_records_or_a_named_error(tmp_path: Path, whole: b
             content[dice.randrange(len(content))] = dice.choice((0, 255, dice.getrandbits(8)))
         with suppress(BadFrame, WrongDevice):
             list(records(written(path, bytes(content[: dice.randrange(len(content))]))))
+
+
+def test_a_time_stamp_years_away_is_damage(tmp_path: Path) -> None:
+    """The core takes no such moment; what came before it counts."""
+    path = written(tmp_path / "a.pcapng", blocks("<", resolution=b"\x00"))
+    far = 20 * 366 * 86_400
+    head = struct.pack("<5I", 0, 0, far, len(FRAMES[0]), len(FRAMES[0]))
+    with path.open("ab") as file:
+        file.write(block("<", 6, head + FRAMES[0] + bytes(-len(FRAMES[0]) % 4)))
+    reading = records(path)
+    assert [next(reading).frame for _ in TIMES_MS] == FRAMES
+    with pytest.raises(BadFrame, match="years away"):
+        next(reading)

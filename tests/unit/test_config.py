@@ -1,11 +1,13 @@
 """The configuration: what it gives, and the exact sentence for everything that can be wrong."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from edge.config import CONFIG_BYTES_MAX, SENSORS_MAX, Config, KioskSection, RecognitionMode, load
 from edge.errors import ConfigError
+from kiosk.settings import SCREENS_MAX
 
 BOX = """\
 [box]
@@ -76,27 +78,63 @@ CASES = {
     ),
     "wrong type": (
         BOX + "[kiosk]\nport = 'eight'\n",
-        "line 6: kiosk.port: Expected `int`, got `str`.",
+        "line 6: kiosk.port must be a whole number from 0 to 65535.",
         "Correct it.",
     ),
     "wrong type of a section": (
         "box = 3\n",
-        "line 1: box: Expected `object`, got `int`.",
+        "line 1: box must be a table.",
         "Correct it.",
     ),
     "out of range": (
         BOX + "[kiosk]\nport = 65536\n",
-        "line 6: kiosk.port: Expected `int` <= 65535.",
+        "line 6: kiosk.port must be a whole number from 0 to 65535.",
         "Correct it.",
     ),
     "not one of the choices": (
         BOX + "[recognition]\nmode = 'always'\n",
-        "line 6: recognition.mode: Invalid enum value 'always'.",
+        "line 6: recognition.mode must be one of: on_request, zone, off.",
         "Correct it.",
     ),
     "inside a list": (
         BOX + "[clock]\nsource = 'scenario'\nholds = ['a', 'b c']\n",
-        "line 7: clock.holds: Expected `str` matching regex '^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$'.",
+        "line 7: clock.holds must be a list, each entry at most 41 letters, digits,"
+        " '.', '_' or '-', the first a letter or digit.",
+        "Correct it.",
+    ),
+    "a list of the wrong length": (
+        BOX + "[kiosk]\nscreens = []\n",
+        "line 6: no screens are named.",
+        "Name 1 to 16 of them.",
+    ),
+    "too many screens": (
+        BOX + f"[kiosk]\nscreens = {[f's{n}' for n in range(SCREENS_MAX + 1)]}\n",
+        "line 6: 17 screens are named.",
+        "Name 1 to 16 of them.",
+    ),
+    "text by a pattern": (
+        BOX + "language = 'de'\n",
+        "line 5: box.language must be one of: ru, en.",
+        "Correct it.",
+    ),
+    "a choice, for which a number was given": (
+        BOX + "[clock]\nsource = 3\n",
+        "line 6: clock.source must be one of: system, scenario.",
+        "Correct it.",
+    ),
+    "a value in a table": (
+        BOX + "[kiosk.places]\nwarehouse = 3\n",
+        "line 5: kiosk.places must be a table, each value text.",
+        "Correct it.",
+    ),
+    "a probability": (
+        BOX + "[recognition]\nidentified = 1.0\n",
+        "line 6: recognition.identified must be a number between 0 and 1.",
+        "Correct it.",
+    ),
+    "a limit that may be left out": (
+        BOX + SCANNER.replace("code", "wifi") + "rssi_gate_dbm = 3\n",
+        "line 8: sensors.scanner.rssi_gate_dbm must be a whole number from -120 to 0.",
         "Correct it.",
     ),
     "missing key": (
@@ -112,17 +150,17 @@ CASES = {
     ),
     "common key of a sensor out of range": (
         BOX + SCANNER + "silence_s = 1\n",
-        "line 8: sensors.scanner.silence_s: Expected `float` >= 3.0.",
+        "line 8: sensors.scanner.silence_s must be a number from 3 to 600.",
         "Correct it.",
     ),
     "a sensor that is no table": (
         BOX + "[sensors]\nscanner = 'code'\n",
-        "line 6: sensors.scanner: Expected `object`, got `str`.",
+        "line 6: sensors.scanner must be a table.",
         "Correct it.",
     ),
     "sensors that are no table": (
         "sensors = 1\n" + BOX,
-        "line 1: sensors: Expected `object`, got `int`.",
+        "line 1: sensors must be a table of tables.",
         "Correct it.",
     ),
     "name of a sensor": (
@@ -142,12 +180,12 @@ CASES = {
     ),
     "option of a sensor, wrong type": (
         BOX + SCANNER + "baud_rate = 'fast'\n",
-        "line 8: sensors.scanner.baud_rate: Expected `int`, got `str`.",
+        "line 8: sensors.scanner.baud_rate must be a whole number from 300 to 921600.",
         "Correct it.",
     ),
     "option of a sensor in an inline table": (
         BOX + "[sensors]\nscanner = {kind = 'code', device = 'x', baud_rate = 1}\n",
-        "line 6: sensors.scanner.baud_rate: Expected `int` >= 300.",
+        "line 6: sensors.scanner.baud_rate must be a whole number from 300 to 921600.",
         "Correct it.",
     ),
     "a screen that is not there": (
@@ -184,11 +222,62 @@ def test_an_unknown_kind_of_sensor_lists_the_kinds(write):
     assert "worker" not in error.remedy, "the worker is no kind of sensor"
 
 
-def test_text_that_is_no_toml_names_the_place(write):
-    path = write(BOX + "[kiosk\n")
+@pytest.mark.parametrize(
+    ("mistake", "what"),
+    [
+        ("[kiosk\n", "line 5: this is not TOML: Expected ']' at the end of a table declaration."),
+        ("a = [1,\n\n", "line 6: this is not TOML: Invalid value."),
+        ("[box]\n", "line 5: this is not TOML: Cannot declare ('box',) twice."),
+    ],
+    ids=["in a line", "at the end", "a table twice"],
+)
+def test_text_that_is_no_toml_names_the_line(write, mistake: str, what: str):
+    path = write(BOX + mistake)
+    assert refused(path).what == f"{path} {what}"
+
+
+def test_text_that_is_nested_without_end(write):
+    assert "nested too deeply" in refused(write("a = " + "[" * 50_000)).what
+
+
+@pytest.mark.parametrize("zone", ["Europe/Moskow", "Europe", "../Moscow", "Europe/Mos\\u0000"])
+def test_a_time_zone_that_is_not_there(write, zone: str):
+    path = write(BOX + f'[kiosk]\ntimezone = "{zone}"\n')
     error = refused(path)
-    assert error.what.startswith(f"{path} is not valid TOML: ")
-    assert "line 5" in error.what
+    assert error.what.startswith(f"{path} line 6: there is no time zone 'Europe") or ".." in zone
+    assert "Europe/Moscow" in error.remedy
+
+
+def test_the_time_zone_of_a_shop(write):
+    assert load(write(BOX + "[kiosk]\ntimezone = 'Europe/Moscow'\n")).kiosk.timezone
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("broker", "password_file"), ("broker", "ca_file"), ("kiosk", "staff_pin_file")],
+)
+def test_a_file_that_is_named_is_looked_for_only_when_asked(write, tmp_path, section, key):
+    named = tmp_path / "named"
+    path = write(BOX + f'[{section}]\n{key} = "{named}"\n')
+    load(path)
+    for wrong in (lambda: None, named.mkdir):
+        wrong()
+        with pytest.raises(ConfigError) as caught:
+            load(path, files=True)
+        assert caught.value.what == f"{path} line 6: {section}.{key}: there is no file {named}."
+        assert caught.value.remedy
+    named.rmdir()
+    named.write_text("x")
+    load(path, files=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_named_file_that_may_not_be_read(write, tmp_path):
+    named = tmp_path / "named"
+    named.touch(mode=0)
+    path = write(BOX + f'[broker]\nca_file = "{named}"\n')
+    with pytest.raises(ConfigError, match=r"line 6: broker\.ca_file: .* may not be read"):
+        load(path, files=True)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path):
@@ -233,7 +322,7 @@ def test_a_mistake_in_the_overlay_names_the_overlay(write):
     base = write(BOX + "[kiosk]\nport = 1000\n")
     overlay = write("\n[kiosk]\nport = 'x'\n", "overlay.toml")
     error = refused(base, overlay)
-    assert error.what == f"{overlay} line 3: kiosk.port: Expected `int`, got `str`."
+    assert error.what == f"{overlay} line 3: kiosk.port must be a whole number from 0 to 65535."
 
 
 def test_a_mistake_below_the_overlay_names_the_base(write):

@@ -99,7 +99,19 @@ async def test_an_unknown_question_lists_the_known_ones(server, path):
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"\n", b"\x00\xff\n", b"[]\n", b'{"ask": 3}\n', b'{"ask":"echo","with":[]}\n', b"{}\n"],
+    [
+        b"\n",
+        b"\x00\xff\n",
+        b"[]\n",
+        b'{"ask": 3}\n',
+        b'{"ask":"echo","with":[]}\n',
+        b"{}\n",
+        b'{"ask":"\xff"}\n',
+        b'{"ask":"\\ud800"}\n',
+        b'{"ask":"echo","with":{"a":"\xff"}}\n',
+        b'{"ask":"echo","with":{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}}\n",
+    ],
+    ids=range(10),
 )
 async def test_garbage_is_refused_and_the_next_question_answered(server, path, garbage):
     refused, answered = await raw(path, garbage, b'{"ask":"echo"}\n')
@@ -242,12 +254,22 @@ def test_nobody_there(tmp_path):
     assert "systemctl start storebox" in caught.value.remedy
 
 
-async def test_somebody_else_there(path):
+async def test_a_question_that_is_no_text(server, path):
+    with pytest.raises(Refused, match="no text"):
+        await asked(path, "echo", a="\udcff")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [b"220 smtp\n", b'{"answer":"\xff"}\n', b'{"answer":' + b"[" * 30_000 + b"\n"],
+    ids=range(3),
+)
+async def test_somebody_else_there(path, word):
     """A peer that speaks something else is not taken for the daemon."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        writer.write(b"220 smtp\n")
+        writer.write(word)
         writer.close()
 
     path.parent.mkdir()

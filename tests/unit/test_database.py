@@ -2,12 +2,19 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edge.errors import DatabaseTooNew, DatabaseUnreadable, Refused
+from edge.errors import (
+    DatabaseTooNew,
+    DatabaseUnreadable,
+    Refused,
+    StorageError,
+    StorageFull,
+)
 from edge.records import Moment, Stream
 from edge.storage import journal, outbox
 from edge.storage.database import Database, Transaction, connect, open_reading
@@ -71,6 +78,67 @@ async def test_a_commit_is_told_to_the_link(database: Database) -> None:
     await database.transact(lambda tx: tx.emit(Stream.VISIT, "told.v1", {}, NOW))
     await asyncio.sleep(0)
     assert told == [frozenset({Stream.VISIT})]
+
+
+async def test_a_refused_neighbour_does_not_hide_a_commit_from_the_link(
+    database: Database,
+) -> None:
+    told: list[frozenset[Stream]] = []
+    database.on_commit(told.append)
+
+    def refuses(tx: Transaction) -> None:
+        raise Refused("No.", "")
+
+    def orders(tx: Transaction) -> None:
+        tx.emit(Stream.CRIT, "told.v1", {}, NOW)
+
+    await asyncio.gather(
+        database.transact(refuses), database.transact(orders), return_exceptions=True
+    )
+    await asyncio.sleep(0)
+    assert told == [frozenset({Stream.CRIT})]
+
+
+async def test_a_journal_that_fails_takes_nothing_back(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "state", tmp_path / "journal")
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, descriptor_of(tmp_path / "journal"))  # the disk below it fills up
+    os.close(full)
+    await database.transact(lambda tx: tx.emit(Stream.CRIT, "told.v1", {}, NOW))
+    assert waiting(database) == [1]
+    database.close()
+
+
+def descriptor_of(path: Path) -> int:
+    opened = Path("/proc/self/fd").iterdir()
+    return next(int(entry.name) for entry in opened if entry.resolve() == path.resolve())
+
+
+async def test_what_sqlite_cannot_hold_is_an_error_of_its_caller_only(database: Database) -> None:
+    with pytest.raises(StorageError):
+        await database.transact(
+            lambda tx: tx.execute("INSERT INTO stock VALUES ('a', 'b', ?, 0)", (2**70,))
+        )
+    await database.transact(lambda tx: tx.emit(Stream.CRIT, "told.v1", {}, NOW))
+    assert waiting(database) == [1]
+
+
+async def test_a_full_disk_is_told_to_everybody_who_waits(database: Database) -> None:
+    pages = database.reading.execute("PRAGMA page_count").fetchone()[0]
+
+    def limit(tx: Transaction) -> None:
+        tx.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+
+    def flood(tx: Transaction) -> None:
+        tx.emit(Stream.BULK, "told.v1", "x" * 60_000, NOW)
+
+    await database.transact(limit)
+    outcomes = await asyncio.gather(
+        *(database.transact(flood) for _ in range(20)), return_exceptions=True
+    )
+    assert any(isinstance(outcome, StorageFull) for outcome in outcomes)
+    with pytest.raises(StorageFull):
+        await database.transact(flood)
 
 
 async def test_promises_are_written_down(database: Database, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hardware.face_tracking import (
     WAKES_AFTER_MS,
     FaceTracker,
     MotionGate,
+    Track,
 )
 
 STEP_MS = 200
@@ -79,6 +80,18 @@ def test_numbers_rise_and_nobody_is_two_people(pictures: list[list[Box]]) -> Non
         new = sorted(track.number for track in tracks if track.just_begun)
         assert new == list(range(begun + 1, begun + 1 + len(new)))
         begun += len(new)
+
+
+def test_another_leave_starts_another_allowance() -> None:
+    track = Track(1, box(0), 0)
+    track.described = 5
+    track.under(0)
+    assert track.described == 5
+    track.under(1)
+    assert track.described == 0
+    track.described = 3
+    track.under(1)
+    assert track.described == 3
 
 
 def test_a_crowd_has_a_limit() -> None:

@@ -122,7 +122,7 @@ async def test_a_live_device_in_a_scenario_happens_now() -> None:
     clock = scenario()
     intake = Intake(clock, [spec("a", device="/dev/ttyACM0")])
     peer = Peer(intake, "a")
-    await peer.send(wire.Seen([seen("a", -500_000)]))
+    await peer.send(wire.Seen([seen("a", 500_000)]))
     clock.move(START_MS + 77)
     (observation,) = await taken(intake.batches(), 1)
     assert observation.seen.wall_ms in {START_MS, START_MS + 77}

@@ -88,5 +88,30 @@ def test_other_boxes_in_the_log_are_left_aside():
     assert judge(promises(1), [row(1), row(7, epoch="11111111"), row(7, epoch="11111111")]).flawless
 
 
+def test_what_nobody_was_promised_is_a_fault():
+    verdict = judge(promises(1), [row(1), row(2), row(1, Stream.BULK)])
+    assert verdict == Verdict(1, 1, 0, 0, 0, 0, 0, 2)
+    assert not verdict.flawless
+
+
+def test_two_promises_of_one_number_cannot_both_be_kept():
+    other = promise(1, body=b"{}")
+    assert judge([promise(1), other], [row(1)]).lost == 1
+    assert judge([promise(1), promise(1)], [row(1)]).flawless  # the same one, noted down twice
+
+
+def test_what_was_promised_again_must_arrive_under_its_new_id_only():
+    again = (f"11111111-crit-2", digest(b"{}"), f"{EPOCH}-crit-2")
+    # Number 2 was given to one event before the backup was restored, and to another one after it.
+    made = [*promises(1, 2), promise(2, body=b"{}"), again]
+    renewed = row(2, body=b"{}", epoch="11111111")
+    assert judge(made, [row(1), row(2), renewed]) == Verdict(3, 3, 0, 0, 0, 0, 0)
+    assert judge(made, [row(1), row(2)]).lost == 1
+    assert judge(made, [row(1), renewed]).lost == 1
+    # What had arrived before the backup was restored arrives a second time: no fault of the line.
+    twice = (f"11111111-crit-1", digest(BODY), f"{EPOCH}-crit-1")
+    assert judge([*made, twice], [row(1), row(2), row(1, epoch="11111111"), renewed]).flawless
+
+
 def test_an_empty_journal_promises_nothing():
     assert judge([], [row(1)]) == Verdict(0, 0, 0, 0, 0, 0, 0)

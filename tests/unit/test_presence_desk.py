@@ -11,7 +11,6 @@ import pytest
 from edge import consent
 from edge.clock import ScenarioClock
 from edge.counters import Counters
-from edge.errors import StorageError
 from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
 from edge.presence.footfall import WINDOW_S
 from edge.records import (
@@ -29,7 +28,7 @@ from edge.records import (
     TrackReading,
     VisitState,
 )
-from edge.storage import goods, outbox
+from edge.storage import goods, outbox, visits
 from edge.storage.database import Database, Transaction
 from edge.storage.members import Template
 
@@ -234,9 +233,83 @@ async def test_what_the_database_refuses_is_written_later(shop: Shop) -> None:
             "CREATE TRIGGER refuse BEFORE INSERT ON visit BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
     )
-    with pytest.raises(StorageError):
-        await shop.see(TrackReading(1))
+    await shop.see(TrackReading(1))
     assert shop.types() == []
+    assert shop.counters.get("writes_refused") == 1
     await shop.database.transact(lambda tx: tx.execute("DROP TRIGGER refuse"))
     await shop.see(TrackReading(2))
     assert shop.types() == ["visit.opened.v1", "visit.opened.v1"]
+
+
+async def test_a_fact_that_can_never_be_written_does_not_stop_the_others(shop: Shop) -> None:
+    await shop.database.transact(
+        lambda tx: tx.execute(
+            "CREATE TRIGGER poison BEFORE INSERT ON visit WHEN NEW.sensor = 'bad'"
+            " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    )
+    await shop.see(TrackReading(1), sensor="bad")
+    await shop.see(TrackReading(1), sensor="good")
+    assert [body["sensor"] for _, body in shop.events()] == ["good"]
+    assert shop.counters.get("facts_refused") == 1
+
+
+async def test_a_stop_in_the_middle_of_a_commit_doubles_nothing(shop: Shop) -> None:
+    observing = asyncio.create_task(shop.see(TrackReading(1)))
+    await asyncio.sleep(0)  # it has handed its change to the writer and waits
+    observing.cancel()
+    await asyncio.wait([observing])
+    assert observing.cancelled()
+    await shop.desk.close()
+    assert shop.types() == ["visit.opened.v1"]
+
+
+async def test_who_withdraws_only_the_face_is_not_recognised_by_it_any_more(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(TrackReading(1), face(), face(), face())
+    plain = Member("m1", "Анна", CARD, consents=(Consent(ConsentKind.PROGRAMME, 0, "v1", "desk"),))
+    await shop.database.transact(lambda tx: consent.accept_member(tx, plain))
+    shop.desk.reload()
+    await shop.see(face())
+    assert [(visit.state, visit.member) for visit in shop.desk.here()] == [
+        (VisitState.ARRIVED, None)
+    ]
+    stored = visits.still_open(shop.database.reading)
+    assert [visit.member for visit in stored] == [None]
+    await shop.see(CodeReading(CARD), sensor="scanner")
+    assert "m1" in [visit.member for visit in shop.desk.here()], "the card still says who it is"
+
+
+async def test_an_erased_member_is_not_written_back(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(TrackReading(1), face(), face())
+    now = shop.clock.now()
+    erasing = shop.database.transact(lambda tx: consent.forget_member(tx, "m1", now))
+    await asyncio.gather(erasing, shop.see(face()))  # weighed before it is known
+    stored = visits.still_open(shop.database.reading)
+    assert [visit.member for visit in stored] == [None]
+    assert "visit.identified.v1" not in shop.types()
+
+
+async def test_its_me_is_answered_by_the_face_at_that_screen_only(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, PresenceSettings(faces=Faces.ON_REQUEST))
+    await shop.enrol()
+    asked: list[tuple[str, float]] = []
+
+    async def look(screen: str, seconds: float) -> list[str]:
+        asked.append((screen, seconds))
+        return ["kiosk-camera"]
+
+    shop.desk.recognise_with(look)
+    answer = asyncio.create_task(shop.desk.its_me("main"))
+    await asyncio.sleep(0)
+    await shop.see(TrackReading(1), sensor="kiosk-camera")
+    await shop.see(CodeReading(CARD), sensor="scanner-of-another-screen")
+    assert not answer.done()
+    await shop.see(face(), face(), face(), sensor="kiosk-camera")
+    member = await answer
+    assert member is not None
+    assert asked[-1] == ("main", 0), "the leave ends with the answer"
+    await shop.see(face(track=2), sensor="kiosk-camera")
+    assert shop.counters.get("faces_refused_mode") == 1
+    shop.database.close()

@@ -76,12 +76,13 @@ class Box:
     line: Line = field(default_factory=Line)
     observations: int = 0
     per_question: int = 0
+    state: str = "listening"
 
     def statuses(self) -> list[SensorStatus]:
         self.observations += self.per_question
         return [
             SensorStatus(
-                "scanner", "code", "/dev/x", "listening", True, "", self.observations, {"noise": 2}
+                "scanner", "code", "/dev/x", self.state, True, "", self.observations, {"noise": 2}
             )
         ]
 

@@ -9,6 +9,7 @@ import pytest
 from edge.clock import SystemClock
 from edge.config import load
 from kiosk.pin import Gate, Outcome, read_pin
+from tests.scenarios import built
 from tests.system.cli.box import CODE, FAILED, NOT_REACHABLE, NOUNS, OK, USAGE
 
 # --- help and usage
@@ -56,6 +57,23 @@ async def test_config_check(storebox, path):
     assert result.json == {"ok": True, "file": str(path), "sensors": ["scanner"]}
 
 
+async def test_config_check_takes_the_file_as_every_command_does(storebox, path, tmp_path):
+    other = path.rename(tmp_path / "other.toml")
+    for words in (["--config", str(other)], ["-c", str(other)], [str(other), "-c", str(path)]):
+        result = await storebox("config", "check", *words)
+        assert (result.code, result.out) == (OK, f"{other} is in order. Sensors: scanner.\n")
+
+
+async def test_config_check_looks_for_named_files(storebox, path, tmp_path):
+    path.write_text(path.read_text().replace("port = 1\n", 'ca_file = "none.pem"\n'))
+    result = await storebox("config", "check")
+    assert result.code == FAILED
+    assert result.err.startswith(f"{path} line 11: broker.ca_file: there is no file none.pem.")
+    checks = {check["id"]: check for check in (await storebox("doctor", "--json")).json["checks"]}
+    assert "none.pem" in checks["configuration"]["cause"]
+    assert "Not checked" not in checks["sensors"]["cause"], "the rest can be checked all the same"
+
+
 async def test_config_check_of_a_wrong_file(storebox, path):
     path.write_text(path.read_text().replace("kind =", "knid ="))
     result = await storebox("config", "check")
@@ -87,7 +105,8 @@ async def test_without_a_usable_configuration_every_command_says_one_sentence(
     result = await storebox(*arguments)
     assert result.code == FAILED
     assert result.err == (
-        f"storebox: {path} line 2: box.tenant: Expected `str`, got `int`. Correct it.\n"
+        f"storebox: {path} line 2: box.tenant must be at most 41 letters, digits, '.', '_' or '-',"
+        " the first a letter or digit. Correct it.\n"
     )
 
 
@@ -148,6 +167,25 @@ async def test_a_sensor_is_started_alone(storebox):
     assert CODE not in result.out + result.err, "what was scanned is nobody's business here"
 
 
+@pytest.mark.parametrize(
+    ("recognition", "observed"),
+    [
+        ('mode = "off"', {"track"}),
+        ('mode = "on_request"', {"track"}),
+        ('mode = "zone"\nlegal_basis = "a sign at the door"', {"track", "face"}),
+    ],
+    ids=["off", "on_request", "zone"],
+)
+async def test_a_camera_describes_no_face_outside_of_a_zone(storebox, path, recognition, observed):
+    """Who passes by while a technician tries the camera has agreed to nothing."""
+    camera = f'[sensors.door]\nkind = "face"\ndevice = "simulated:{built()}/door.json"\n'
+    clock = '[clock]\nsource = "scenario"\n'
+    path.write_text(f"{path.read_text()}{camera}{clock}[recognition]\n{recognition}\n")
+    result = await storebox("sensors", "test", "door", "--seconds", "4", "--json")
+    assert result.code == OK, result.err
+    assert set(result.json["observed"]) == observed
+
+
 async def test_a_sensor_whose_device_is_not_there(storebox, path, tmp_path):
     path.write_text(path.read_text().replace(f"simulated:{tmp_path}/scans.jsonl", "/dev/none"))
     result = await storebox("sensors", "test", "scanner", "--seconds", "1", "--json")
@@ -183,6 +221,22 @@ async def test_doctor_with_a_dead_daemon_and_no_line(storebox, filled):
     assert "storebox pin set" in shown.out
 
 
+async def test_doctor_with_a_broken_configuration_names_the_one_cause(storebox, path):
+    path.write_text("[box]\ntenant = 3\n")
+    result = await storebox("doctor", "--json")
+    assert result.code == FAILED
+    assert not any(check["ok"] for check in result.json["checks"])
+    shown = await storebox("doctor")
+    assert shown.code == FAILED
+    first, *others = (line for line in shown.out.splitlines()[1:] if re.match(r"\S+ ", line))
+    assert first.startswith("FAILED ")
+    assert "line 2: box.tenant must be" in first
+    unmade = [line for line in others if line.startswith("not checked ")]
+    assert len(unmade) == len(result.json["checks"]) - 1
+    assert shown.out.count("FAILED") == 1
+    assert shown.out.endswith(f"1 failed, {len(unmade)} could not be made because of that.\n")
+
+
 async def test_the_pin_is_read_from_standard_input(storebox, path):
     result = await storebox("pin", "set", stdin="2580\n")
     assert result.code == OK, result.err
@@ -202,11 +256,44 @@ async def test_a_pin_that_anybody_guesses_is_refused(storebox, path, pin):
     assert not load(path).staff_pin_path.exists()
 
 
+async def test_a_pin_that_cannot_be_kept_is_one_sentence(storebox, path, tmp_path):
+    (tmp_path / "file").write_text("")
+    path.write_text(path.read_text().replace(f"{tmp_path}/state", f"{tmp_path}/file/state"))
+    result = await storebox("pin", "set", stdin="2580\n")
+    assert result.code == FAILED
+    assert f"{tmp_path}/file/state" in result.err
+    assert "fault of storebox" not in result.err
+
+
 async def test_version(storebox):
     result = await storebox("version", "--json")
     assert result.code == OK
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", result.json["version"])
-    assert result.json["version"] in (await storebox("version")).out
+    shown = await storebox("version")
+    assert result.json["version"] in shown.out
+    option = await storebox("--version")
+    assert (option.code, option.out) == (OK, shown.out)
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ('directory = "{}/state"', 'directory = "{}/file/state"'),
+        ("[state]", '[state]\njournal = "{}/file/journal"'),
+        ("[state]", '[state]\njournal = "{}"'),
+        ("[kiosk]", '[kiosk]\ntimezone = "Nowhere/Land"'),
+    ],
+    ids=["state directory", "journal below a file", "journal a directory", "time zone"],
+)
+async def test_run_with_what_cannot_be_is_one_sentence(storebox, path, tmp_path, given, wrong):
+    (tmp_path / "file").write_text("")
+    text = path.read_text()
+    assert given.format(tmp_path) in text
+    path.write_text(text.replace(given.format(tmp_path), wrong.format(tmp_path)))
+    result = await storebox("run", "--dev")
+    assert result.code == FAILED
+    assert "fault of storebox" not in result.err
+    assert result.err.count("\n") == 1
 
 
 async def test_run_without_a_configuration_is_one_sentence(storebox, tmp_path):

@@ -74,12 +74,17 @@ async def test_sensors_of_a_running_box(storebox, path):
     async with daemon(path) as box:
         listed = await storebox("sensors", "list", "--json")
         silent = await storebox("sensors", "test", "scanner", "--seconds", "0.5", "--json")
+        box.state = "finished"
+        played = await storebox("sensors", "test", "scanner", "--seconds", "0.5")
         box.per_question = 1
         busy = await storebox("sensors", "test", "scanner", "--seconds", "0.5", "--json")
     assert listed.code == OK
     assert listed.json["sensors"][0]["state"] == "listening"
     assert (silent.code, silent.json["ok"]) == (FAILED, False)
     assert "observed nothing" in silent.json["state"]
+    assert played.code == FAILED
+    assert "its recording is at its end" in played.out
+    assert "something to see" not in played.out
     assert (busy.code, busy.json["ok"]) == (OK, True)
     assert busy.json["observed"]["observations"] > 0
     assert busy.json["dropped"] == {}, "what was dropped before the test is not the test's"
