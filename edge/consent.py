@@ -35,6 +35,15 @@ def accept_template(tx: Transaction, template: Template) -> None:
     members.put_template(tx, tx.vault, template)
 
 
+def doubt_member(tx: Transaction, member: str) -> None:
+    """The platform still lists the member, but in a row that cannot be used.
+
+    Their profile stays as it is, and every consent beyond the programme counts as withdrawn until
+    a legible row gives it again: an unreadable withdrawal must not be overheard.
+    """
+    members.drop_consents(tx, member, but=ConsentKind.PROGRAMME)
+
+
 def forget_member(tx: Transaction, member: str, moment: Moment) -> bool:
     """Erase a profile with key, templates and consents, and say so upstream. False if unknown."""
     known = members.erase(tx, member)

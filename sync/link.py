@@ -1,10 +1,10 @@
 """The box's line to the platform: sends what waits in the outbox, takes what comes down.
 
 One task of the daemon. On each connection nothing is sent before the platform has said what it
-has: if that is more than this box ever produced, or something else, the box was restored from a
-backup, and begins a new epoch rather than give old numbers to new events. An event leaves the outbox only when the platform says that it has
-committed it; a PUBACK means nothing but room for the next message. Whatever breaks, the events
-stay, the status says why and what to do, and the link tries again.
+has: if that contradicts this box, its database was restored from a backup, and it begins a new
+epoch rather than give old numbers to new events. An event leaves the outbox only when the platform
+says that it has committed it; a PUBACK means nothing but room for the next message. Whatever
+breaks, the events stay, the status says why and what to do, and the link tries again.
 """
 
 import asyncio
@@ -211,8 +211,7 @@ class Link:
         ]
 
     async def _say_hello(self, connection: Connection, *, again: bool = False) -> None:
-        now = self._clock.now()
-        self._hello_at_s = self._now()
+        now, self._hello_at_s = self._clock.now(), self._now()
         cursors = outbox.cursors(self._database.reading)
         hello = Hello(
             v=1,
@@ -384,8 +383,7 @@ class Link:
         self._woken.set()
 
     def _empty(self) -> bool:
-        cursors = outbox.cursors(self._database.reading)
-        return all(upto == last for last, upto in cursors.values())
+        return all(upto == last for last, upto in outbox.cursors(self._database.reading).values())
 
     def _now(self) -> float:
         """The loop's time: the network stays on real time whatever the clock of the shop."""

@@ -8,6 +8,7 @@ no topic of ours. paho's thread only ever calls `loop.call_soon_threadsafe`.
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -266,14 +267,8 @@ class Connection:
                 clean_start=False,
                 properties=_connect_properties(settings),
             )
-        except FileNotFoundError as error:
-            self._tell(
-                self._end,
-                BrokerRefused(
-                    f"{error.filename or 'The CA file'} is missing.",
-                    "Check password_file and ca_file under [broker].",
-                ),
-            )
+        except BrokerRefused as error:
+            self._tell(self._end, error)
             return
         except (OSError, ValueError) as error:
             self._tell(self._end, self._unreachable(f"cannot be reached: {error}"))
@@ -296,12 +291,10 @@ class Connection:
         client.max_inflight_messages_set(WINDOW_MAX)
         client.max_queued_messages_set(WINDOW_MAX)
         if settings.username:
-            password = None
-            if settings.password_file is not None:
-                password = settings.password_file.read_text(encoding="utf-8").strip()
-            client.username_pw_set(settings.username, password)
+            path = settings.password_file
+            client.username_pw_set(settings.username, None if path is None else _password(path))
         if settings.ca_file is not None:
-            client.tls_set(ca_certs=str(settings.ca_file))
+            _trust(client, settings.ca_file)
         if will is not None:
             delay = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
             delay.WillDelayInterval = will.delay_s
@@ -353,6 +346,32 @@ async def _either(
     one: asyncio.Future[Any], other: asyncio.Future[Any], *, timeout_s: float | None = None
 ) -> None:
     await asyncio.wait({one, other}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise _unusable(path, f"cannot be read: {error.strerror}", "password_file") from error
+    except UnicodeDecodeError as error:
+        raise _unusable(path, "is no text in UTF-8", "password_file") from error
+
+
+def _trust(client: Client, path: Path) -> None:
+    try:
+        path.read_bytes()  # OpenSSL says of a directory, or of what is not ours, nothing useful
+        client.tls_set(ca_certs=str(path))
+    except ssl.SSLError as error:
+        raise _unusable(path, "holds no certificate in PEM", "ca_file") from error
+    except OSError as error:
+        raise _unusable(path, f"cannot be read: {error.strerror}", "ca_file") from error
+
+
+def _unusable(path: Path, how: str, key: str) -> BrokerRefused:
+    return BrokerRefused(
+        f"The file {path} {how}.",
+        f"Correct {key} under [broker], or the file; the box's own user must be able to read it.",
+    )
 
 
 def _connect_properties(settings: BrokerSettings) -> Properties:

@@ -12,24 +12,28 @@ import socket
 import sys
 import tempfile
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from edge.cli import exits
 from edge.cli.options import AsJson
+from edge.errors import StoreboxError
 
 if TYPE_CHECKING:
-    from edge.demo.play import Findings, Play
+    from edge.demo.play import Findings, Play, Tell
     from edge.demo.stage import Options, Stage
 
 WATCHABLE_SPEED = 60.0
 """Story seconds a second: the morning takes two minutes."""
 
 Exit = Annotated[bool, typer.Option("--exit", help="Play it fast, judge, and end.")]
-Keep = Annotated[Path | None, typer.Option("--keep", help="Keep everything in this directory.")]
+Keep = Annotated[
+    Path | None, typer.Option("--keep", help="Keep everything in this empty directory.")
+]
 With = Annotated[
     Path | None, typer.Option("--with", help="Configuration values over those of the demo's box.")
 ]
@@ -70,25 +74,34 @@ def demo(
 
 async def _demo(options: "Options", seed: int, *, end: bool, json: bool) -> int:
     from edge.demo.play import Play
-    from edge.demo.stage import build_scenario, staged
+    from edge.demo.stage import TIMEZONE, build_scenario, last_words, make_empty, staged
     from sensors.scenario.story import load
 
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    make_empty(options.directory)
     _say("Making the scenario (kept for the next time) ...")
     await build_scenario(options.scenario, seed, lambda line: _say(f"  {line}"))
     story = load(options.scenario)
     _say("Starting broker, platform and box ...")
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(staged(options, story))
-        play = Play(stage, story, options.scenario, _tell)
+        play = Play(stage, story, options.scenario, _tell_in(ZoneInfo(TIMEZONE)))
         _greet(stage)
-        await play.begin()
-        await play.perform(None if end else WATCHABLE_SPEED)
-        if not end:
-            return await _stay(play, stage)
-        return _judged(await play.finish(), json=json)
+        _say(f"  Times are those of the shop ({TIMEZONE}).")
+        try:
+            await play.begin()
+            await play.perform(None if end else WATCHABLE_SPEED)
+            if not end:
+                return await _stay(play, stage)
+            code = _judged(await play.finish(), json=json)
+        except StoreboxError:
+            _say(last_words(options.directory))
+            raise
+        if code != exits.OK:
+            _say(last_words(options.directory))
+        return code
 
 
 def _judged(findings: "Findings", *, json: bool) -> int:
@@ -101,6 +114,12 @@ def _judged(findings: "Findings", *, json: bool) -> int:
         _say(f"LOST ORDER: {number}")
     if verdict.altered or verdict.disordered:
         _say(f"ALTERED: {verdict.altered}, OUT OF ORDER: {verdict.disordered}")
+    if verdict.unpromised:
+        _say(f"NEVER PROMISED: {verdict.unpromised}")
+    if not verdict.created:
+        _say("NOTHING WAS PROMISED: the box made no event at all.")
+    for reason in findings.missed:
+        _say(f"not recognised: {reason}")
     if json:
         print(msgspec.json.encode(result).decode(), flush=True)
     else:
@@ -139,9 +158,13 @@ def _greet(stage: "Stage") -> None:
     _say("  Stop it with Ctrl-C.")
 
 
-def _tell(at_ms: int, what: str) -> None:
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    _say(f"{at:%H:%M:%S}  {what}")
+def _tell_in(zone: ZoneInfo) -> "Tell":
+    """Tells the spectator what happened, at the time that the shop's clock shows."""
+
+    def tell(at_ms: int, what: str) -> None:
+        _say(f"{datetime.fromtimestamp(at_ms / 1000, zone):%H:%M:%S}  {what}")
+
+    return tell
 
 
 def _say(line: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from edge.errors import NotReachable
 
 TIMEOUT_S = 20.0
+SEE_THE_LOG = "What the daemon said last may tell why."
 
 
 class Finger:
@@ -26,7 +27,7 @@ class Finger:
         """What the screen shows now."""
         status, body = self._request("GET", f"/api/kiosk/{self._screen}", "")
         if status != 200:
-            raise NotReachable(f"The kiosk answered {status}.", "See the daemon's log.")
+            raise NotReachable(f"The kiosk answered {status}.", SEE_THE_LOG)
         shown: dict[str, Any] = json.loads(body)
         return shown
 
@@ -34,7 +35,7 @@ class Finger:
         """Send one form."""
         status, _ = self._request("POST", f"/kiosk/{self._screen}/{action}", urlencode(fields))
         if status != 303:
-            raise NotReachable(f"The kiosk answered {status} to '{action}'.", "See its log.")
+            raise NotReachable(f"The kiosk answered {status} to '{action}'.", SEE_THE_LOG)
 
     def _request(self, method: str, path: str, body: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
@@ -46,6 +47,6 @@ class Finger:
             answer = connection.getresponse()
             return answer.status, answer.read()
         except OSError as error:
-            raise NotReachable(f"The kiosk does not answer: {error}.", "See its log.") from error
+            raise NotReachable(f"The kiosk does not answer: {error}.", SEE_THE_LOG) from error
         finally:
             connection.close()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.control import ask
-from edge.errors import NotReachable, StoreboxError
+from edge.errors import NotReachable, Refused, StoreboxError
 from kiosk.pin import set_pin
 from sensors.scenario.story import Story
 from sync.reference.broker import EmbeddedBroker
@@ -29,6 +29,10 @@ from sync.reference.line import Line
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 10.0
 LOG_LINES_SHOWN = 12
+TIMEZONE = "Europe/Moscow"
+"""That of the shop."""
+PROGRAMS = ("platform", "daemon")
+"""What runs and has a log."""
 HOLD = "shopper"
 STAFF_PIN = "2468"
 SENSORS = ("radar", "door", "scanner")
@@ -80,11 +84,31 @@ class Stage:
         os.write(self.scanner_fd, text.encode() + b"\r")
 
 
+def make_empty(directory: Path) -> None:
+    """Make the directory of a demo. Refused if anything lies there: it would be overwritten, or
+    judged together with what this demo does.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        empty = next(directory.iterdir(), None) is None
+    except OSError as error:
+        raise Refused(
+            f"The demo cannot use {directory}: {error.strerror}.", "Name another directory."
+        ) from error
+    if not empty:
+        raise Refused(
+            f"The directory {directory} is not empty.",
+            "Name a new one, so that nothing is overwritten.",
+        )
+
+
 @asynccontextmanager
 async def staged(options: Options, story: Story) -> AsyncIterator[Stage]:
-    """Start everything, wait until it is ready, and end it all afterwards."""
+    """Start everything, wait until it is ready, and end it all afterwards.
+
+    The directory is there, and empty (`make_empty`).
+    """
     directory = options.directory
-    directory.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
         line = await Line.open(broker.port)
@@ -128,6 +152,7 @@ def _configuration(options: Options, story: Story, broker_port: int, scanner: st
         here=options.directory,
         scenario=options.scenario,
         store=story.store,
+        timezone=TIMEZONE,
         start_ms=story.start_ms,
         hold=HOLD,
         broker_port=broker_port,
@@ -166,7 +191,7 @@ bulk_flush_s = 0.3
 [kiosk]
 port = {kiosk_port}
 staff_pin_file = "{here}/staff.pin"
-timezone = "Europe/Moscow"
+timezone = "{timezone}"
 store_name = "Кит и компания"
 places = {{ MSK-018 = "Сокольники", MSK-021 = "Тверская", warehouse = "Склад" }}
 
@@ -210,8 +235,18 @@ async def _address(name: str, output: asyncio.StreamReader, log: Path) -> str:
                     return address
     except TimeoutError:
         pass
+    raise NotReachable(f"The demo's {name} did not start.", _last_words(name, log))
+
+
+def last_words(directory: Path) -> str:
+    """What daemon and platform said last, to be shown before the directory is removed."""
+    logs = ((name, directory / f"{name}.log") for name in PROGRAMS)
+    return "\n".join(_last_words(name, log) for name, log in logs if log.exists())
+
+
+def _last_words(name: str, log: Path) -> str:
     last = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
-    raise NotReachable(f"The demo's {name} did not start.", "\n".join(["Its last words:", *last]))
+    return "\n".join([f"The last words of the {name}:", *(last or ["(nothing)"])])
 
 
 async def _end(process: Process) -> None:

@@ -73,6 +73,14 @@ def of_model(connection: Executes, model: str) -> list[Product]:
     return [_product(row) for row in rows]
 
 
+def stock_at(connection: Executes, sku: str, place: str) -> Stock | None:
+    """The figure of one SKU at one place."""
+    row = connection.execute(
+        "SELECT sku, place, quantity, as_of_ms FROM stock WHERE sku = ? AND place = ?", (sku, place)
+    ).fetchone()
+    return Stock(*row) if row else None
+
+
 def stock_of(connection: Executes, sku: str) -> list[Stock]:
     """Every known figure of one SKU, by place."""
     rows = connection.execute(

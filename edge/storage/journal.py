@@ -14,7 +14,6 @@ from pathlib import Path
 
 from edge.errors import StorageError
 
-
 LINE_BYTES_MAX = 4096
 """More than the longest line; a file without an end of line in so much is no journal."""
 
@@ -69,10 +68,12 @@ def read(path: Path) -> list[tuple[str, ...]]:
 
 def _cut_torn_line(path: Path) -> None:
     """Take away half a line that a killed process left: nobody was told of that promise."""
-    if not path.exists():
+    if not path.is_file():
         return
     with path.open("r+b") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - LINE_BYTES_MAX))
-        tail = file.read()
-        file.truncate(end - len(tail) + tail.rfind(b"\n") + 1)
+        tail = file.read(LINE_BYTES_MAX)
+        torn = len(tail) - (tail.rfind(b"\n") + 1)
+        if torn < LINE_BYTES_MAX:  # else this is no file of ours
+            file.truncate(end - torn)

@@ -61,6 +61,21 @@ def _put_consents(connection: Executes, member: Member) -> None:
         )
 
 
+def free_card(connection: Executes, member: str) -> None:
+    """Take the member's card away, for somebody whose row comes later to have it.
+
+    In its place stands what no scanner reads and nobody can guess.
+    """
+    connection.execute(
+        "UPDATE member SET card = 'freed:' || hex(randomblob(16)) WHERE id = ?", (member,)
+    )
+
+
+def drop_consents(connection: Executes, member: str, *, but: ConsentKind) -> None:
+    """Withdraw every consent except one kind; templates go with theirs."""
+    connection.execute("DELETE FROM consent WHERE member = ? AND kind <> ?", (member, but))
+
+
 def erase(connection: Executes, member: str) -> bool:
     """Remove the member and everything that hangs on them, their key first. False if unknown."""
     connection.execute("DELETE FROM member_key WHERE member = ?", (member,))
@@ -79,9 +94,22 @@ def put_template(connection: Executes, vault: Vault, template: Template) -> None
     )
 
 
-def drop_templates(connection: Executes, member: str) -> int:
-    """Remove all templates of a member; how many there were."""
-    return int(connection.execute("DELETE FROM template WHERE member = ?", (member,)).rowcount)
+def drop_template(connection: Executes, member: str, model: str) -> None:
+    """Remove a member's template of one model."""
+    connection.execute("DELETE FROM template WHERE member = ? AND model = ?", (member, model))
+
+
+def template(connection: Executes, vault: Vault, member: str, model: str) -> Template | None:
+    """A member's template of one model, opened."""
+    row = connection.execute(
+        "SELECT vectors_sealed, wrapped FROM template JOIN member_key USING (member)"
+        " WHERE template.member = ? AND model = ?",
+        (member, model),
+    ).fetchone()
+    if row is None:
+        return None
+    key = vault.member_key(member, row[1])
+    return Template(member, model, unseal(key, row[0], member=member, field=model))
 
 
 def get(connection: Executes, vault: Vault, member: str) -> Member | None:

@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from edge.errors import DeviceError, InputError
 
-VERSION = 1
+VERSION = 2
 """Of what is built. A directory of another version, or of another seed, is built anew."""
-START_MS = 1_772_442_000_000
-"""2026-03-02T09:00:00Z."""
+START_MS = 1_772_431_200_000
+"""2026-03-02T06:00:00Z: nine o'clock in the shop."""
 DURATION_MS = 2 * 3600 * 1000
 STORY_FILE = "story.json"
 STORY_BYTES_MAX = 1024 * 1024

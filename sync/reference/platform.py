@@ -8,7 +8,6 @@ stands in the ingest's file; the rest it learns again from their hellos.
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field

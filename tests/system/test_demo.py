@@ -58,12 +58,16 @@ def test_a_morning_with_the_line_cut_keeps_every_promise(tmp_path: Path, story: 
     assert result["observations"]["door"] >= 3 * len(story.visits)
     assert result["observations"]["scanner"] > 0
     assert "THE LINE IS CUT" in said
+    assert "not recognised" not in said
+    assert said.count("Europe/Moscow") == 1
+    assert "\n09:30:00  THE LINE IS CUT" in said, "the time is that of the shop"
 
 
 def test_a_lost_row_is_noticed(tmp_path: Path) -> None:
-    code, result, _ = demo(tmp_path, "--platform", f"{PLATFORM}:Losing")
+    code, result, said = demo(tmp_path, "--platform", f"{PLATFORM}:Losing")
     assert (code, result["events"]["duplicated"]) == (1, 0)
     assert result["events"]["lost"] > 0
+    assert "The last words of the daemon:" in said
 
 
 def test_a_doubled_batch_is_noticed(tmp_path: Path) -> None:
@@ -80,6 +84,38 @@ def test_an_open_threshold_is_noticed(tmp_path: Path) -> None:
     assert result["false_recognitions"] > 0
     assert "FALSE RECOGNITION" in said
     assert result["events"]["lost"] == 0
+
+
+def test_a_demo_that_fails_shows_what_the_box_said_last(tmp_path: Path) -> None:
+    overlay = tmp_path / "screen.toml"
+    overlay.write_text('[kiosk]\nscreens = ["other"]\n[sensors.scanner]\nscreen = "other"\n')
+    code, said = failed(tmp_path, "--with", str(overlay))
+    assert code != 0
+    assert "The kiosk answered 404." in said
+    assert "The last words of the daemon:" in said
+    assert "The last words of the platform:" in said
+    assert "log." not in said.splitlines()[-1], "it is gone with the demo"
+
+
+def test_a_directory_with_something_in_it_is_refused(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "precious").write_text("mine")
+    code, said = failed(tmp_path, "--keep", str(kept))
+    assert code == 1
+    assert said.startswith(f"storebox: The directory {kept} is not empty.")
+    assert [file.name for file in kept.iterdir()] == ["precious"]
+
+
+def failed(cache: Path, *options: str) -> tuple[int, str]:
+    """A demo without a result: its exit code and what the spectator saw."""
+    words, environment = command(cache, "--exit", "--json", *options)
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEMO_S_MAX
+    )
+    assert not done.stdout
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
 
 
 def test_it_stays_until_it_is_stopped(tmp_path: Path) -> None:

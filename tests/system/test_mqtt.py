@@ -148,6 +148,49 @@ def self_signed(folder):
     return folder / "certificate.pem", folder / "key.pem"
 
 
+def as_missing(path):
+    assert not path.exists()
+
+
+def as_directory(path):
+    path.mkdir()
+
+
+def as_garbage(path):
+    path.write_bytes(b"\xff\xfe\x00")
+
+
+def as_pem_without_a_certificate(path):
+    path.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+
+def as_loop(path):
+    path.symlink_to(path)  # what not even root can open
+
+
+@pytest.mark.parametrize(
+    ("key", "made", "says"),
+    [
+        *((key, as_missing, "No such file") for key in ("password_file", "ca_file")),
+        *((key, as_directory, "Is a directory") for key in ("password_file", "ca_file")),
+        *((key, as_loop, "symbolic links") for key in ("password_file", "ca_file")),
+        ("password_file", as_garbage, "UTF-8"),
+        ("ca_file", as_garbage, "PEM"),
+        ("ca_file", as_pem_without_a_certificate, "PEM"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_named_with_its_key(
+    mosquitto, tmp_path, key, made, says
+):
+    path = tmp_path / "file"
+    made(path)
+    settings = BrokerSettings("127.0.0.1", mosquitto.port, "box", username="box")
+    with pytest.raises(BrokerRefused, match=says) as raised:
+        await Connection.open(replace(settings, **{key: path}))
+    assert str(path) in raised.value.what
+    assert f"{key} under [broker]" in raised.value.remedy
+
+
 # paho leaves the socket of a failed handshake to its destructor.
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 async def test_an_encrypted_line_trusts_only_the_named_authority(tmp_path):

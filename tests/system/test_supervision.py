@@ -6,6 +6,7 @@ Real workers on ptys, the real supervisor and the real intake; only the core aro
 import asyncio
 import os
 import pty
+import resource
 import signal
 import tty
 from collections.abc import AsyncIterator, Callable
@@ -148,4 +149,23 @@ async def test_stopping_leaves_no_worker(tmp_path: Path) -> None:
         await until(lambda: intake.status("scanner").ok)
         assert len(worker_pids()) == len(before) + 1
     assert worker_pids() == before
+    scanner.unplug()
+
+
+async def test_a_sensor_that_cannot_even_be_started_is_tried_again(tmp_path: Path) -> None:
+    scanner = Scanner(tmp_path / "scanner")
+    scanner.plug()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    async with supervised(spec("scanner", scanner.name)) as (intake, texts):
+        await until(lambda: intake.status("scanner").ok)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
+        try:
+            os.kill(worker_pids()[0], signal.SIGKILL)
+            await until(lambda: intake.status("scanner").restarts >= 2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await until(lambda: intake.status("scanner").ok)
+        scanner.scan("after all")
+        await until(lambda: texts == ["scanner:after all"])
     scanner.unplug()

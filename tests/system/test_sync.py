@@ -1,6 +1,5 @@
 """Box, broker and platform together: every event arrives once and in order, whatever breaks."""
 
-import shutil
 from functools import partial
 
 import msgspec
@@ -8,11 +7,11 @@ import pytest
 
 from edge.errors import StorageError
 from edge.records import Stream
-from edge.storage import journal, members, outbox
-from edge.storage.database import Transaction, connect
+from edge.storage import members, outbox
+from edge.storage.database import Transaction
 from sync.batch import pack, read_header
 from sync.ingest.log import quarantined, read_log
-from sync.messages import Ack, Dataset, DatasetPart, Greeting, Presence, decode, encode
+from sync.messages import Ack, Dataset, DatasetPart, Presence, decode, encode
 from sync.reference.broker import EmbeddedBroker
 from sync.reference.line import Line
 from tests.system.sync_box import (
@@ -165,105 +164,6 @@ async def test_a_batch_behind_a_hole_is_ignored_until_the_hole_is_filled(mosquit
             assert decode((await spy.receive()).payload, Ack).upto == {Stream.VISIT: 4}
         assert [row.seq for row in read_log(platform.log)] == [1, 2, 3, 4]
     box.database.close()
-
-
-async def test_nothing_is_sent_before_the_platform_has_said_what_it_has(mosquitto, tmp_path):
-    topics = (ADDRESS.up("hello"), ADDRESS.up(Stream.CRIT))
-    async with listener(mosquitto.port, *topics) as spy:
-
-        async def told():
-            message = await spy.receive()
-            message.ack()
-            return message.topic
-
-        async with running(Box(tmp_path, mosquitto.port)) as box:
-            await box.emit(Stream.CRIT)
-            assert await told() == ADDRESS.up("hello")
-            await until(lambda: box.link.status().connected, "connected")
-            await spy.publish(ADDRESS.greeting, encode(Greeting(1)))
-            assert await told() == ADDRESS.up("hello"), "not a batch, which is due long since"
-            await spy.publish(ADDRESS.ack, encode(Ack(1, "ffffffff", {})))  # of another epoch
-            await spy.publish(ADDRESS.greeting, encode(Greeting(1)))
-            assert await told() == ADDRESS.up("hello")
-            await spy.publish(ADDRESS.ack, encode(Ack(1, box.database.epoch, {})))
-            assert await told() == ADDRESS.up(Stream.CRIT)
-
-
-@pytest.mark.parametrize("produced_since", [0, 3, 60])
-async def test_a_box_restored_from_a_backup_loses_nothing_that_it_made_since(
-    mosquitto, tmp_path, produced_since
-):
-    with PlatformProcess(tmp_path, mosquitto.port) as platform:
-        async with running(Box(tmp_path, mosquitto.port)) as box:
-            await box.emit(Stream.CRIT, 5)
-            await box.emit(Stream.BULK, 9)
-            assert await box.link.drained(20)
-        box = Box(tmp_path, mosquitto.port)
-        await box.emit(Stream.CRIT, 2)  # these wait in the backup
-        first_order = await box.database.transact(lambda tx: tx.next_number("order"))
-        box.database.close()
-        shutil.copytree(tmp_path / "state", tmp_path / "backup")
-        async with running(Box(tmp_path, mosquitto.port)) as box:
-            await box.emit(Stream.CRIT, 20)
-            assert await box.link.drained(20)
-            former = box.database.epoch
-        shutil.rmtree(tmp_path / "state")
-        (tmp_path / "backup").rename(tmp_path / "state")
-        box = Box(tmp_path, mosquitto.port)
-        assert box.database.epoch == former
-        await box.emit(Stream.CRIT, produced_since)
-        await box.emit(Stream.VISIT, 3)
-        async with running(box):
-            await until(lambda: box.database.epoch != former, "a new epoch")
-            await box.emit(Stream.CRIT, 1)
-            assert await box.link.drained(20)
-            verdict = box.verdict(platform.log)
-            assert verdict.flawless, verdict
-            renewed = [row for row in read_log(platform.log) if row.epoch == box.database.epoch]
-            assert len(renewed) == 2 + produced_since + 3 + 1
-            order = await box.database.transact(lambda tx: tx.next_number("order"))
-            assert order > first_order + 100, "numbers given since the backup are not given again"
-        async with running(Box(tmp_path, mosquitto.port)) as box:
-            again = box.database.epoch
-            await box.emit(Stream.CRIT, 1)
-            assert await box.link.drained(20)
-            assert box.database.epoch == again != former, "once is enough"
-
-
-async def test_a_renewal_cut_short_by_a_power_cut_is_finished_at_the_next_start(tmp_path):
-    box = Box(tmp_path, 1)
-    former = box.database.epoch
-    await box.emit(Stream.CRIT, 2)
-    box.database.close()
-    connection = connect(tmp_path / "state" / "storebox.db", box.database.vault)
-    outbox.renew_epoch(connection)  # committed, and the process died before it could promise again
-    connection.close()
-    for _ in range(2):
-        box = Box(tmp_path, 1)
-        epoch = box.database.epoch
-        box.database.close()
-        again = [(line[0], *line[2:]) for line in journal.read(tmp_path / "journal")[2:]]
-        assert again == [(f"{epoch}-crit-{n}", f"{former}-crit-{n}") for n in (1, 2)]
-
-
-async def test_an_acknowledgement_beyond_what_was_produced_deletes_nothing(mosquitto, tmp_path):
-    with PlatformProcess(tmp_path, mosquitto.port) as platform:
-        async with running(Box(tmp_path, mosquitto.port)) as box:
-            await box.emit(Stream.CRIT, 3)
-            assert await box.link.drained(20)
-            former = box.database.epoch
-            platform.kill()
-            await box.emit(Stream.CRIT, 3)
-            async with listener(mosquitto.port) as spy:
-                await spy.publish(ADDRESS.ack, encode(Ack(1, former, {Stream.CRIT: 99})))
-            await until(lambda: box.database.epoch != former, "a new epoch")
-            assert box.counters.get("link.ack_beyond_produced") == 1
-            assert box.waiting() == 3
-            platform.start()
-            assert await box.link.drained(20)
-            verdict = box.verdict(platform.log)
-            assert not verdict.lost
-            assert not verdict.altered
 
 
 async def test_what_nobody_foresaw_in_one_message_ends_neither_the_link_nor_the_box(

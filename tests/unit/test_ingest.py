@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge.errors import BadMessage
 from edge.records import Event, Moment, Stream
 from edge.storage.journal import digest
-from edge.storage.outbox import GAP_TYPE, Gap
+from edge.storage.outbox import GAP_TYPE, Gap, mark_of
 from sync.batch import pack, read_header, unpack
 from sync.ingest import Ingest
 from sync.ingest.log import counts_by_type, follow_log, latest, quarantined, read_log
@@ -148,3 +148,14 @@ def test_a_receiver_that_fails_in_the_middle_commits_nothing(path):
     assert failing.cursors(ADDRESS, EPOCH)[Stream.BULK] == 0
     failing.close()
     assert read_log(path) == []
+
+
+def test_marks_tell_the_last_event_from_another_with_its_number(ingest):
+    assert ingest.marks(ADDRESS, EPOCH) == {}
+    ingest.apply(batch(1, 2, body=b'{"a":1}'))
+    told = ingest.marks(ADDRESS, EPOCH)
+    assert told == {Stream.BULK: mark_of(b'{"a":1}', NOW.boot, NOW.mono_ms)}
+    assert told[Stream.BULK] != mark_of(b'{"a":1}', NOW.boot, NOW.mono_ms + 1)
+    ingest.apply(batch(3, body=b'{"a":2}'))
+    assert ingest.marks(ADDRESS, EPOCH) != told
+    assert ingest.marks(ADDRESS, "11111111") == {}

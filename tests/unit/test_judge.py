@@ -101,7 +101,7 @@ def test_two_promises_of_one_number_cannot_both_be_kept():
 
 
 def test_what_was_promised_again_must_arrive_under_its_new_id_only():
-    again = (f"11111111-crit-2", digest(b"{}"), f"{EPOCH}-crit-2")
+    again = ("11111111-crit-2", digest(b"{}"), f"{EPOCH}-crit-2")
     # Number 2 was given to one event before the backup was restored, and to another one after it.
     made = [*promises(1, 2), promise(2, body=b"{}"), again]
     renewed = row(2, body=b"{}", epoch="11111111")
@@ -109,7 +109,7 @@ def test_what_was_promised_again_must_arrive_under_its_new_id_only():
     assert judge(made, [row(1), row(2)]).lost == 1
     assert judge(made, [row(1), renewed]).lost == 1
     # What had arrived before the backup was restored arrives a second time: no fault of the line.
-    twice = (f"11111111-crit-1", digest(BODY), f"{EPOCH}-crit-1")
+    twice = ("11111111-crit-1", digest(BODY), f"{EPOCH}-crit-1")
     assert judge([*made, twice], [row(1), row(2), row(1, epoch="11111111"), renewed]).flawless
 
 

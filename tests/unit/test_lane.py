@@ -157,3 +157,13 @@ def test_a_lane_without_events_never_wakes(flush_s):
     idle = lane(last=7, acked=7, flush_s=flush_s)
     assert idle.wake_at() is None
     assert not idle.ready(1e9)
+
+
+def test_hurry_makes_due_what_waits_for_its_batch_to_fill():
+    waiting = Lane(Stream.BULK, 30.0, last=0, acked=0)
+    waiting.hurry(0.0)
+    assert waiting.wake_at() is None, "nothing waits"
+    waiting.produced(3, 1.0)
+    assert not waiting.ready(2.0)
+    waiting.hurry(2.0)
+    assert waiting.ready(2.0)

@@ -68,7 +68,7 @@ async def test_config_check_looks_for_named_files(storebox, path, tmp_path):
     path.write_text(path.read_text().replace("port = 1\n", 'ca_file = "none.pem"\n'))
     result = await storebox("config", "check")
     assert result.code == FAILED
-    assert result.err.startswith(f"{path} line 11: broker.ca_file: there is no file none.pem.")
+    assert result.err.startswith(f"{path} line 12: broker.ca_file: there is no file none.pem.")
     checks = {check["id"]: check for check in (await storebox("doctor", "--json")).json["checks"]}
     assert "none.pem" in checks["configuration"]["cause"]
     assert "Not checked" not in checks["sensors"]["cause"], "the rest can be checked all the same"
