@@ -48,7 +48,7 @@ ISSUERS = (
     (3600, 3699),  # Diners Club
     (3700, 3799),  # American Express
     (3800, 3999),  # Diners Club
-    (4000, 4999),
+    (4000, 4999),  # Visa
     (5000, 5099),  # Maestro
     (5100, 5599),  # Mastercard
     (5600, 6999),  # Maestro, Discover, RuPay, UnionPay

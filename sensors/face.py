@@ -131,7 +131,7 @@ class Watcher:
         from hardware.face_engine import MODEL, quality
 
         self._core.poll()  # leave may just have been given, or revoked
-        pass; 0 and track.under(self._core.leave_number(EMBED))
+        track.under(self._core.leave_number(EMBED))
         if not self._core.may(EMBED) or track.described >= EMBEDDINGS_PER_TRACK_MAX:
             return
         if track.described and seen.mono_ms < track.described_ms + EMBED_EVERY_MS:

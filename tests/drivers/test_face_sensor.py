@@ -100,6 +100,7 @@ def test_each_leave_describes_the_same_person_again(directory: Path) -> None:
     picture = max(pictures[::5], key=lambda one: best_quality(engine, one))
     core, theirs = socket.socketpair()
     with core, theirs:
+        core.settimeout(END_S_MAX)
         core.sendall(wire.encode(configured("live")))
         link = CoreLink(theirs, "face", 1)
         watcher = Watcher(link, engine, FaceOptions())
