@@ -146,9 +146,14 @@ class PresenceDesk:
             return None
         finally:
             self._listeners.remove(changed.set)
-            for sensor in sensors:
-                self._asked.pop(sensor, None)
-            await self._ask_faces(screen, 0)  # nobody else is looked at on this request
+            await self._no_more_faces(screen, sensors)
+
+    async def _no_more_faces(self, screen: str, sensors: Sequence[str]) -> None:
+        """Nobody else is looked at on this request; a marked zone goes on as before."""
+        for sensor in sensors:
+            self._asked.pop(sensor, None)
+        if self._settings.faces is Faces.ON_REQUEST and self._ask_faces is not None:
+            await self._ask_faces(screen, 0)
 
     def _recognised_at(self, sensors: Sequence[str], since: Moment) -> Member | None:
         """Whose face one of `sensors` was sure of since then, if it is one person's."""

@@ -313,3 +313,19 @@ async def test_its_me_is_answered_by_the_face_at_that_screen_only(tmp_path: Path
     await shop.see(face(track=2), sensor="kiosk-camera")
     assert shop.counters.get("faces_refused_mode") == 1
     shop.database.close()
+
+
+async def test_in_a_zone_its_me_does_not_end_the_looking(shop: Shop) -> None:
+    await shop.enrol()
+    asked: list[float] = []
+
+    async def look(screen: str, seconds: float) -> list[str]:
+        asked.append(seconds)
+        return ["door"]
+
+    shop.desk.recognise_with(look)
+    answer = asyncio.create_task(shop.desk.its_me("main"))
+    await asyncio.sleep(0)
+    await shop.see(face(), face(), face())
+    assert await answer is not None
+    assert 0 not in asked
