@@ -98,7 +98,7 @@ class PresenceDesk:
         reading = database.reading
         latest = visits.latest(reading, limit=1)
         last_number = int(latest[0].id.rsplit("-", 1)[1]) if latest else 0
-        self._book = VisitBook(database.epoch, last_number, visits.still_open(reading))
+        self._book = VisitBook(lambda: database.epoch, last_number, visits.still_open(reading))
         self._unwritten: list[Fact] = []
         self._writing = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []

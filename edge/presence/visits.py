@@ -4,7 +4,7 @@ Pure bookkeeping in memory: the presence desk feeds it observations and writes t
 gives back, each with the event for the platform. It knows no storage, clock or sensor.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -42,7 +42,9 @@ class OpenVisit:
 class VisitBook:
     """All open visits of one box."""
 
-    def __init__(self, epoch: str, last_number: int, still_open: Iterable[Visit] = ()) -> None:
+    def __init__(
+        self, epoch: Callable[[], str], last_number: int, still_open: Iterable[Visit] = ()
+    ) -> None:
         self._epoch = epoch
         self._number = last_number
         self._open = {visit.id: OpenVisit(visit) for visit in still_open}
@@ -153,7 +155,7 @@ class VisitBook:
             oldest = min(self._open.values(), key=lambda e: e.visit.last_seen.mono_ms)
             closed = self._close(oldest)
         self._number += 1
-        visit = Visit(f"{self._epoch}-{self._number:08d}", VisitState.ARRIVED, seen, seen, sensor)
+        visit = Visit(f"{self._epoch()}-{self._number:08d}", VisitState.ARRIVED, seen, seen, sensor)
         entry = self._open[visit.id] = OpenVisit(visit)
         body: dict[str, object] = {"visit": visit.id, "sensor": sensor}
         return [*closed, Change(visit, "visit.opened.v1", body)], entry
