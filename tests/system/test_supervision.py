@@ -9,8 +9,8 @@ import pty
 import resource
 import signal
 import tty
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from edge.clock import SystemClock
@@ -152,19 +152,33 @@ async def test_stopping_leaves_no_worker(tmp_path: Path) -> None:
     scanner.unplug()
 
 
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """Nothing more can be opened in this process, as on a box that leaks somewhere else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+    filling: list[int] = []
+    try:
+        with suppress(OSError):
+            while True:
+                filling.append(os.open("/dev/null", os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in filling:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def test_a_sensor_that_cannot_even_be_started_is_tried_again(tmp_path: Path) -> None:
     scanner = Scanner(tmp_path / "scanner")
     scanner.plug()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = len(list(Path("/proc/self/fd").iterdir()))
     async with supervised(spec("scanner", scanner.name)) as (intake, texts):
         await until(lambda: intake.status("scanner").ok)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
-        try:
-            os.kill(worker_pids()[0], signal.SIGKILL)
+        (victim,) = worker_pids()
+        with no_descriptors_left():
+            os.kill(victim, signal.SIGKILL)
             await until(lambda: intake.status("scanner").restarts >= 2)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         await until(lambda: intake.status("scanner").ok)
         scanner.scan("after all")
         await until(lambda: texts == ["scanner:after all"])
