@@ -17,7 +17,7 @@ from edge.demo import truth
 from edge.demo.finger import SEE_THE_LOG, Finger
 from edge.demo.stage import HOLD, Stage
 from edge.errors import NotReachable
-from edge.records import Member, Product
+from edge.records import Member, Product, VisitState
 from edge.storage import journal
 from sensors.scenario.story import (
     Act,
@@ -154,7 +154,8 @@ class Play:
                 self._told[visit["id"]] = ""
                 if visit["sensor"] == "door":
                     self._tell(visit["opened_ms"], "somebody comes in")
-            if known and self._told[visit["id"]] != known:
+            sure_enough = visit["state"] != VisitState.SUGGESTED
+            if known and sure_enough and self._told[visit["id"]] != known:
                 self._told[visit["id"]] = known
                 why = "; ".join(visit["reasons"])
                 sure = visit["posterior"]
