@@ -23,6 +23,7 @@ from edge.clock import boot_id
 from edge.config import ClockSource, Config, RecognitionMode
 from edge.control import ask
 from edge.errors import BadWireFrame, DeviceNotFound, Refused
+from edge.operation import settings
 from edge.operation.sensors import child_environment, worker_command
 from edge.records import FaceReading, Observation, SensorStatus
 from sensors import wire
@@ -89,8 +90,8 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
     section = config.sensors[name]
     watch = _Watch(seconds, progress)
     with contextlib.ExitStack() as stack:
-        if section.socket:
-            connection = stack.enter_context(_activated(name, section.socket))
+        if path := settings.socket_path(config, name):
+            connection = stack.enter_context(_activated(name, path))
         else:
             connection = stack.enter_context(_child(section.kind))
         try:
