@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import Clock, ScenarioClock, SystemClock
-from edge.config import ClockSource, Config, RecognitionMode, load
+from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StorageError, StoreboxError
@@ -30,6 +30,7 @@ from edge.operation.timeline import timeline_questions
 from edge.ordering.desk import OrderingDesk
 from edge.presence.desk import PresenceDesk, Scan
 from edge.records import Moment, Stream
+from edge.sections import ClockSource, RecognitionMode
 from edge.storage.database import Database, Transaction
 from kiosk import app as pages
 from kiosk.server import serve

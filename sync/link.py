@@ -183,7 +183,7 @@ class Link:
         try:
             if self._stopping.is_set():
                 return
-            await connection.subscribe(settings.address.down)
+            await connection.subscribe(*settings.address.down)
             online = encode(self._presence("online"))
             await connection.publish(settings.address.presence, online, retain=True)
             self._lanes = self._new_lanes()

@@ -9,7 +9,12 @@ connection. Whatever arrives is validated here once; what breaks the contract is
     sb/v1/{tenant}/{store}/{box}/st               Presence (retained)     box, or its last will
     sb/v1/{tenant}/{store}/{box}/dn/ack           Ack                     platform -> box
     sb/v1/{tenant}/{store}/{box}/dn/hello         Greeting                platform -> box
-    sb/v1/{tenant}/{store}/{box}/dn/d/{dataset}   DatasetPart             platform -> box
+    sb/v1/{tenant}/{store}/{box}/dn/d/{dataset}   sync/datasets.py        platform -> box
+    sb/v1/{tenant}/-/-/dn/d/{dataset}             the same for all boxes of a tenant
+    sb/v1/{tenant}/{store}/{box}/dn/cmd           Command (sync/spoken.py)
+    sb/v1/{tenant}/{store}/{box}/rq/dataset       Want (sync/datasets.py) box -> platform
+    sb/v1/{tenant}/{store}/{box}/rq/{service}     Request (sync/spoken.py)
+    sb/v1/{tenant}/{store}/{box}/rs/{boot}        Response                platform -> box
 """
 
 import re
@@ -56,7 +61,25 @@ class Dataset(StrEnum):
     MEMBERS = "members"
     TEMPLATES = "templates"
     CATALOGUE = "catalogue"
+    PRICES = "prices"
     STOCK = "stock"
+    RULES = "rules"
+    COUPONS = "coupons"
+    STAFF = "staff"
+    CONFIGURATION = "configuration"
+    COLLECT = "collect"
+    """Orders to be collected in this shop."""
+    ORDER_STATUS = "order_status"
+    SALES = "sales"
+    """Sales of the last 90 days with allocated prices, for returns."""
+    BALANCES = "balances"
+    HISTORY = "history"
+    CARTS = "carts"
+    """Web carts."""
+    WISHES = "wishes"
+    TOGETHER = "together"
+    """What is bought together."""
+    MEDIA = "media"
 
 
 class ClockState(StrEnum):
@@ -105,19 +128,41 @@ class Address(Struct, frozen=True, order=True):
         return f"{ROOT}/{self}/dn/d/{dataset}"
 
     @property
-    def down(self) -> str:
-        """The filter of everything that is meant for this box."""
-        return f"{ROOT}/{self}/dn/#"
+    def command(self) -> str:
+        """Where signed commands arrive."""
+        return f"{ROOT}/{self}/dn/cmd"
+
+    def shared_dataset(self, dataset: Dataset) -> str:
+        """Where the parts of a dataset arrive that all boxes of the tenant have in common."""
+        return f"{ROOT}/{self.tenant}/-/-/dn/d/{dataset}"
+
+    def request(self, service: str) -> str:
+        """Where the box asks."""
+        return f"{ROOT}/{self}/rq/{service}"
+
+    def responses(self, boot: str) -> str:
+        """Where answers arrive that were asked for since this boot."""
+        return f"{ROOT}/{self}/rs/{boot}"
+
+    @property
+    def down(self) -> tuple[str, ...]:
+        """The filters of everything that is meant for this box."""
+        return f"{ROOT}/{self}/dn/#", f"{ROOT}/{self}/rs/+", f"{ROOT}/{self.tenant}/-/-/dn/d/+"
 
 
-UPWARD_FILTERS = (f"{ROOT}/+/+/+/up/#", f"{ROOT}/+/+/+/st")
+EVERYBODY = "-"
+"""Stands for store and box in topics that all boxes of a tenant read."""
+UPWARD_FILTERS = (f"{ROOT}/+/+/+/up/#", f"{ROOT}/+/+/+/rq/+", f"{ROOT}/+/+/+/st")
 """What a platform subscribes to."""
 
 
 def parse_topic(topic: str) -> tuple[Address, str]:
     """The box and the rest (`up/crit`, `st`, `dn/ack`, ...) of a topic. BadMessage if not ours."""
     parts = topic.split("/", 5)
-    names_fit = len(parts) == 6 and all(_NAME.fullmatch(part) for part in parts[2:5])
+    names_fit = len(parts) == 6 and (
+        all(_NAME.fullmatch(part) for part in parts[2:5])
+        or (_NAME.fullmatch(parts[2]) is not None and parts[3] == parts[4] == EVERYBODY)
+    )
     if not names_fit or not topic.startswith(f"{ROOT}/"):
         raise BadMessage(f"{topic[:100]!r} is no topic of ours.", "Check who publishes there.")
     return Address(*parts[2:5]), parts[5]
@@ -173,6 +218,7 @@ class Ack(Struct, frozen=True):
     """The platform has committed everything up to `upto`, by stream, of this `epoch`.
 
     Streams in `resend` are to be sent again from there: something before what arrived is missing.
+    Streams in `refused` (with a reason) are not taken now: the box keeps them and slows down.
     In the answer to a Hello `marks` tell the last event of each stream from any other with its
     number (`mark_of` in `edge/storage/outbox.py`): a box restored from a backup finds out by them.
     """
@@ -181,6 +227,7 @@ class Ack(Struct, frozen=True):
     epoch: Epoch
     upto: dict[Stream, Cursor]
     resend: tuple[Stream, ...] = ()
+    refused: dict[Stream, Short] = {}
     marks: dict[Stream, Short] = {}
 
 
@@ -208,6 +255,8 @@ class Hello(Struct, frozen=True):
     """The box after each connect, each greeting, and each dataset that it has applied.
 
     `again` asks for datasets once more although they were sent on this connection (`conn`).
+    `commands` is the counter of the last command taken; `key` how the box's keys are protected;
+    `evicted` how many events of each stream were given up by quota, each declared.
     """
 
     v: Literal[1]
@@ -219,6 +268,9 @@ class Hello(Struct, frozen=True):
     streams: dict[Stream, StreamState]
     datasets: dict[Dataset, DatasetVersion]
     again: bool = False
+    commands: Count = 0
+    key: Literal["file", "tpm", "none"] = "file"
+    evicted: dict[Stream, Cursor] = {}
 
 
 class Presence(Struct, frozen=True):

@@ -5,10 +5,11 @@ Called by the daemon while it puts the box together; pure apart from reading the
 
 from pathlib import Path
 
-from edge.config import Config, RecognitionMode
+from edge.config import Config
 from edge.intake import SensorSpec
 from edge.presence.desk import Faces, PresenceSettings
 from edge.presence.fusion import Thresholds
+from edge.sections import RecognitionMode
 from kiosk.pin import read_pin
 from kiosk.settings import KioskSettings
 from sync.link import LinkSettings

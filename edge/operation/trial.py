@@ -20,12 +20,13 @@ import msgspec
 from msgspec import Struct
 
 from edge.clock import boot_id
-from edge.config import ClockSource, Config, RecognitionMode
+from edge.config import Config
 from edge.control import ask
 from edge.errors import BadWireFrame, DeviceNotFound, Refused
 from edge.operation import settings
 from edge.operation.sensors import child_environment, worker_command
 from edge.records import FaceReading, Observation, SensorStatus
+from edge.sections import ClockSource, RecognitionMode
 from sensors import wire
 
 STARTING_S_MAX = 30.0

@@ -30,7 +30,10 @@ from tests.system.sync_box import (
 
 async def test_a_publish_that_the_broker_refuses_is_no_success(tmp_path):
     rules = tmp_path / "rules"
-    rules.write_text(f"topic read {ADDRESS.down}\ntopic readwrite {ADDRESS.presence}\n")
+    rules.write_text(
+        "".join(f"topic read {each}\n" for each in ADDRESS.down)
+        + f"topic readwrite {ADDRESS.presence}\n"
+    )
     broker = Broker(tmp_path, f"allow_anonymous true\nacl_file {rules}")
     broker.start()
     try:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import CONFIG_BYTES_MAX, SENSORS_MAX, Config, KioskSection, RecognitionMode, load
+from edge.config import CONFIG_BYTES_MAX, SENSORS_MAX, Config, load
 from edge.errors import ConfigError
+from edge.sections import KioskSection, RecognitionMode
 from kiosk.settings import SCREENS_MAX
 
 BOX = """\
@@ -74,7 +75,7 @@ CASES = {
     "the split-off options are no key": (
         BOX + "[options]\n",
         "line 5: unknown key 'options'.",
-        "Known keys: box, broker, clock, kiosk, recognition, sensors, state.",
+        "Known keys: box, broker, clock, kiosk, platform, recognition, sensors, state.",
     ),
     "wrong type": (
         BOX + "[kiosk]\nport = 'eight'\n",

@@ -1,7 +1,7 @@
 """The wall clock has been synchronised, so that times of visits and orders can be believed."""
 
-from edge.config import ClockSource
 from edge.operation.finding import Context, Finding, bad, good
+from edge.sections import ClockSource
 
 
 def check(context: Context) -> Finding:

@@ -1,0 +1,132 @@
+"""The sections of the configuration file, as frozen types: one struct for each `[section]`.
+
+Read by `edge/config.py`, which finds them in the file; defaults here are what a shop gets that says
+nothing. Pure declarations.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$",
+        description="at most 41 letters, digits, '.', '_' or '-', the first a letter or digit",
+    ),
+]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="three capital letters (RUB)")]
+Language = Annotated[str, Meta(pattern="^(ru|en)$", description="one of: ru, en")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Probability = Annotated[float, Meta(gt=0, lt=1)]
+
+
+class BoxSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[box]`: which box this is. The three names are the prefix of its MQTT topics."""
+
+    tenant: Name
+    store: Name
+    box: Name
+    number: Annotated[int, Meta(ge=1, le=99)] = 1
+    currency: Currency = "RUB"
+    language: Language = "ru"
+
+
+class StateSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[state]`: where the box keeps what must survive a restart.
+
+    `journal` names a file in which every promise to a producer is written down (event ids with
+    a hash of their bodies); proofs of "nothing lost" compare it with the platform's log.
+    """
+
+    directory: str = "/var/lib/storebox"
+    control_socket: str = "/run/storebox/control.sock"
+    journal: str = ""
+
+
+class ClockSource(StrEnum):
+    """Where time comes from."""
+
+    SYSTEM = "system"
+    SCENARIO = "scenario"
+
+
+class ClockSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[clock]`: real time, or the time of a recording (`start_ms`; `holds` also move it)."""
+
+    source: ClockSource = ClockSource.SYSTEM
+    start_ms: int = 0
+    holds: tuple[Name, ...] = ()
+
+
+class RecognitionMode(StrEnum):
+    """When face templates may be computed."""
+
+    ON_REQUEST = "on_request"
+    ZONE = "zone"
+    OFF = "off"
+
+
+class RecognitionSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[recognition]`: when faces may be matched, and how sure the box must be."""
+
+    mode: RecognitionMode = RecognitionMode.ON_REQUEST
+    legal_basis: str = ""
+    identified: Probability = 0.99
+    suggested: Probability = 0.8
+    visit_silence_s: Annotated[int, Meta(ge=10, le=86400)] = 900
+
+
+class BrokerSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[broker]`: the MQTT broker of the platform. The password is read from a file."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    username: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 60
+    visit_flush_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    bulk_flush_s: Annotated[float, Meta(ge=0, le=600)] = 30.0
+    first_retry_s: Annotated[float, Meta(ge=0.05, le=300)] = 1.0
+    retry_max_s: Annotated[float, Meta(ge=0.1, le=3600)] = 300.0
+
+
+class PlatformSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[platform]`: whose word the box takes, and how long it matches faces without hearing it.
+
+    `key_file` holds the platform's public keys (one `kid base64` a line, Ed25519). Without it the
+    box carries out no command, and takes datasets on the broker's word alone.
+    """
+
+    key_file: str = ""
+    lease_h: Annotated[int, Meta(ge=1, le=24 * 30)] = 72
+
+
+class KioskSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[kiosk]`: where the pages are served, which screens there are, what places are called.
+
+    `staff_pin_file` holds an argon2 hash of the PIN; `places` names other stores by their code.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8480
+    staff_pin_file: str = ""
+    screens: tuple[Name, ...] = ("main",)
+    store_name: str = "storebox"
+    places: dict[str, str] = {}
+    timezone: str = ""
+    idle_s: Annotated[float, Meta(ge=10, le=3600)] = 60
+    host_names: tuple[str, ...] = ()
+    remote_screens: bool = False
+
+
+class SensorSection(Struct, frozen=True):
+    """`[sensors.NAME]`: one sensor. All further keys are the options of its kind."""
+
+    kind: str
+    device: str
+    screen: str = ""
+    socket: str = ""
+    silence_s: Annotated[float, Meta(ge=3, le=600)] = 15.0
