@@ -24,6 +24,7 @@ from edge.sections import (
     PlatformSection,
     RecognitionMode,
     RecognitionSection,
+    SatelliteSection,
     SensorSection,
     StateSection,
 )
@@ -43,6 +44,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockSection = ClockSection()
     recognition: RecognitionSection = RecognitionSection()
     broker: BrokerSection = BrokerSection()
+    shop_broker: BrokerSection | None = None
+    """The shop's own broker, if this box is the primary of satellites."""
+    satellite: SatelliteSection = SatelliteSection()
     platform: PlatformSection = PlatformSection()
     kiosk: KioskSection = KioskSection()
     sensors: dict[Name, SensorSection] = {}
@@ -166,6 +170,12 @@ def _check_whole(sources: Sources, config: Config) -> None:
     _check_recognition(sources, config.recognition)
     _check_kiosk(sources, config.kiosk)
     for name, sensor in config.sensors.items():
+        if sensor.device.startswith("satellite:") and config.shop_broker is None:
+            raise ConfigError(
+                f"{line_of(sources, ['sensors', name, 'device'])}: a sensor of a satellite without"
+                " a [shop_broker].",
+                "Say under [shop_broker] where the shop's own broker is.",
+            )
         if sensor.screen and sensor.screen not in config.kiosk.screens:
             where = line_of(sources, ["sensors", name, "screen"])
             raise ConfigError(
@@ -219,7 +229,10 @@ def _is_timezone(name: str) -> bool:
 def _check_files(sources: Sources, config: Config) -> None:
     named = {
         ("broker", "password_file"): (config.broker.password_file, "Write the password into it."),
+        ("broker", "token_file"): (config.broker.token_file, "Write the token into it."),
         ("broker", "ca_file"): (config.broker.ca_file, "Put the broker's certificate there."),
+        ("broker", "cert_file"): (config.broker.cert_file, "Run: storebox enrol"),
+        ("broker", "key_file"): (config.broker.key_file, "Run: storebox enrol"),
         ("kiosk", "staff_pin_file"): (config.kiosk.staff_pin_file, "Run: storebox pin set"),
     }
     for keys, (name, remedy) in named.items():

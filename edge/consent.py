@@ -5,12 +5,16 @@ Called by the replica (what arrives) and by the presence desk (what is matched).
 inside a caller's transaction; the schema enforces the same rule once more from below.
 """
 
+from collections.abc import Sequence
+
+from edge import erasure
 from edge.errors import ConsentMissing
-from edge.records import ConsentKind, Member, Moment, Stream
-from edge.storage import members
+from edge.records import ConsentKind, Member, Moment
+from edge.storage import members, staging
 from edge.storage.database import Transaction
 from edge.storage.members import Template
 from edge.storage.outbox import Executes
+from edge.storage.staging import Op
 from edge.storage.vault import Vault
 
 
@@ -35,6 +39,29 @@ def accept_template(tx: Transaction, template: Template) -> None:
     members.put_template(tx, tx.vault, template)
 
 
+def swap_members(tx: Transaction, gone: Sequence[str], moment: Moment) -> list[str]:
+    """These members leave, those that are staged come in; those who could not.
+
+    Who leaves goes first, so that their card is free again. A row was staged only if its member
+    agreed to the programme; whom the platform lists in one that cannot be used is doubted.
+    """
+    for member in gone:
+        forget_member(tx, member, moment)
+    refused = members.swap(tx)
+    for member in (*refused, *staging.keys(tx, "members", Op.DOUBT)):
+        doubt_member(tx, member)
+    return refused
+
+
+def swap_templates(tx: Transaction, gone: Sequence[tuple[str, str]]) -> list[str]:
+    """These (member, model) leave, those that are staged come in; the keys of those that may not:
+    their member has not agreed to face recognition.
+    """
+    for member, model in gone:
+        members.drop_template(tx, member, model)
+    return members.swap_templates(tx, ConsentKind.FACE)
+
+
 def doubt_member(tx: Transaction, member: str) -> None:
     """The platform still lists the member, but in a row that cannot be used.
 
@@ -44,14 +71,17 @@ def doubt_member(tx: Transaction, member: str) -> None:
     members.drop_consents(tx, member, but=ConsentKind.PROGRAMME)
 
 
+def withdraw(tx: Transaction, member: str, kind: ConsentKind, moment: Moment) -> None:
+    """The member takes one agreement back: what rested on it goes, with the programme all does."""
+    if kind is ConsentKind.PROGRAMME:
+        forget_member(tx, member, moment)
+    else:
+        tx.execute("DELETE FROM consent WHERE member = ? AND kind = ?", (member, kind))
+
+
 def forget_member(tx: Transaction, member: str, moment: Moment) -> bool:
     """Erase a profile with key, templates and consents, and say so upstream. False if unknown."""
-    known = members.erase(tx, member)
-    if known:
-        tx.execute("UPDATE visit SET member = NULL, reasons = '[]' WHERE member = ?", (member,))
-        tx.execute("UPDATE placed_order SET member = NULL WHERE member = ?", (member,))
-        tx.emit(Stream.CRIT, "erasure.done.v1", {"member": member}, moment)
-    return known
+    return erasure.forget(tx, member, moment)
 
 
 def matchable(connection: Executes, vault: Vault, model: str) -> list[Template]:

@@ -9,7 +9,7 @@ import logging
 import signal
 import time
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,16 +17,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edge import erasure
 from edge.clock import Clock, ScenarioClock, SystemClock
 from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StorageError, StoreboxError
 from edge.intake import Intake, SensorSpec
+from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
-from edge.operation import answers, settings
-from edge.operation.sensors import supervise
+from edge.operation import answers, settings, syncing
+from edge.operation.outpost import Lent, Outpost
+from edge.operation.satellites import Satellites
+from edge.operation.sensors import Reach, started, supervise
 from edge.operation.timeline import timeline_questions
+from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk
 from edge.presence.desk import PresenceDesk, Scan
 from edge.records import Moment, Stream
@@ -35,8 +40,14 @@ from edge.storage.database import Database, Transaction
 from kiosk import app as pages
 from kiosk.server import serve
 from kiosk.session import Screens
+from sync.batch import BatchSealing
+from sync.calls import Calls
+from sync.commands import Action, Commands, EraseMember, Refresh, WithdrawConsent
+from sync.downward import Downward, Told
 from sync.link import Link
 from sync.messages import Dataset
+from sync.relay import Relay
+from sync.relaying import SatelliteUplinks
 from sync.replica import Replica
 
 log = logging.getLogger(__name__)
@@ -62,6 +73,9 @@ class Box:
     intake: Intake
     screens: Screens
     link: Link
+    lease: Lease
+    calls: Calls
+    satellites: Satellites | None
     specs: tuple[SensorSpec, ...]
 
 
@@ -106,7 +120,8 @@ async def live(config: Config, *, children: bool = False) -> None:
 @asynccontextmanager
 async def _assembled(config: Config) -> AsyncIterator[Box]:
     journal = Path(config.state.journal) if config.state.journal else None
-    database = Database.open(Path(config.state.directory), journal)
+    sealing = BatchSealing(settings.address(config))
+    database = Database.open(Path(config.state.directory), journal, sealing=sealing)
     try:
         yield assemble(config, database)
     finally:
@@ -115,20 +130,81 @@ async def _assembled(config: Config) -> AsyncIterator[Box]:
 
 def assemble(config: Config, database: Database) -> Box:
     """All parts, connected with each other; nothing runs yet."""
-    specs = settings.sensor_specs(config)
+    # A satellite's sensors are its primary's: its own intake has none.
+    specs = () if config.satellite.primary else settings.sensor_specs(config)
     clock = _clock(config, specs)
     counters = Counters()
+    lease = Lease(database, clock, lease_s=settings.lease_s(config), counters=counters)
     presence = PresenceDesk(database, clock, settings.presence(config), counters)
     intake = Intake(clock, list(specs))
     presence.recognise_with(lambda screen, seconds: intake.grant("embed", seconds, screen))
-    if config.recognition.mode is RecognitionMode.ZONE:
-        intake.stand("embed")
+    _leave_to_embed(config, lease, presence, intake)
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config))
-    replica = Replica(database, clock, counters)
+    replica = Replica(database, clock, counters, settings=settings.replica(config))
     replica.add_listener(partial(_people_changed, presence))
-    link = Link(database, clock, settings=settings.link(config), replica=replica, counters=counters)
-    return Box(config, clock, counters, database, presence, intake, screens, link, specs)
+    satellites, relays = _satellites(config, database, clock, counters)
+    authority = settings.authority(config)
+    commands = Commands(database, clock, authority=authority, lease=lease, counters=counters)
+    commands.add_listener(partial(_obeyed, presence, replica))
+    calls = Calls(database, clock, address=authority.address, counters=counters)
+    told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
+    downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
+    line = settings.link(config)
+    link = Link(database, clock, settings=line, downward=downward, counters=counters)
+    box = Box(
+        config=config,
+        clock=clock,
+        counters=counters,
+        database=database,
+        presence=presence,
+        intake=intake,
+        screens=screens,
+        link=link,
+        lease=lease,
+        calls=calls,
+        satellites=satellites,
+        specs=specs,
+    )
+    commands.report_with(partial(_report, box))
+    return box
+
+
+def _leave_to_embed(config: Config, lease: Lease, presence: PresenceDesk, intake: Intake) -> None:
+    """Faces are matched only as long as the lease holds."""
+    in_zone = config.recognition.mode is RecognitionMode.ZONE
+
+    async def changed(holds: bool) -> None:
+        presence.match_faces(holds)
+        if not holds:
+            await intake.revoke("embed")
+        elif in_zone:
+            await intake.renew("embed")
+
+    presence.match_faces(lease.holds)
+    if in_zone and lease.holds:
+        intake.stand("embed")
+    lease.on_change(changed)
+
+
+def _obeyed(presence: PresenceDesk, replica: Replica, action: Action) -> None:
+    """What a command changes in memory."""
+    if isinstance(action, EraseMember | WithdrawConsent):
+        presence.reload()
+    elif isinstance(action, Refresh):
+        replica.refresh(action.datasets or Dataset)
+
+
+def _satellites(
+    config: Config, database: Database, clock: Clock, counters: Counters
+) -> tuple[Satellites | None, SatelliteUplinks | None]:
+    """The lines to and for the satellites of this shop, if this box is their primary."""
+    if config.shop_broker is None:
+        return None, None
+    home, relay = settings.address(config), Relay(database, counters)
+    near = settings.broker_of(config, config.shop_broker, "-shop")
+    satellites = Satellites(near, home, relay=relay, counters=counters)
+    return satellites, SatelliteUplinks(home, database, clock, relay, counters)
 
 
 def _people_changed(presence: PresenceDesk, dataset: Dataset) -> None:
@@ -165,6 +241,7 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
         database=box.database,
         sensors=box.intake.statuses,
         link=box.link.status,
+        lease=box.lease,
         kiosk=lambda: address,
         started=box.clock.now(),
     )
@@ -173,20 +250,20 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
 
 async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
     """Everything that goes on until the stop; then the orderly end of it."""
-    seed = zlib.crc32(box.config.box.box.encode())
-    paths = {spec.name: settings.socket_path(box.config, spec.name) for spec in box.specs}
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(
-                supervise(spec, "" if children else paths[spec.name], box.intake, seed),
-                name=f"sensor-{spec.name}",
-            )
-            for spec in box.specs
+            group.create_task(work, name=name)
+            for name, work in _sensors(box, children=children).items()
         ]
+        if box.satellites is not None:
+            tasks.append(group.create_task(box.satellites.run(), name="satellites"))
         pump = group.create_task(_pump(box), name="pump")
         tasks.append(group.create_task(box.screens.run(), name="screens"))
         tasks.append(group.create_task(_diagnose(box), name="diagnostics"))
         tasks.append(group.create_task(_rotate(box), name="salt"))
+        tasks.append(group.create_task(box.lease.run(), name="lease"))
+        scrubbing = erasure.scrub(box.database, box.clock, box.counters)
+        tasks.append(group.create_task(scrubbing, name="scrub"))
         line = group.create_task(box.link.run(), name="link")
         await stopping.wait()
         notify(STOPPING)
@@ -198,6 +275,30 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         await box.link.drained(LAST_EVENTS_S if box.link.status().connected else 0)
         await box.link.stop()
         line.cancel()
+
+
+def _sensors(box: Box, *, children: bool) -> dict[str, Coroutine[Any, Any, None]]:
+    """What keeps the sensors running, by name: for our intake, or lent to the primary."""
+    config, seed = box.config, zlib.crc32(box.config.box.box.encode())
+    if config.satellite.primary is None:
+        return {
+            f"sensor-{spec.name}": supervise(
+                spec, _reach(box, spec, children=children), box.intake, seed
+            )
+            for spec in box.specs
+        }
+    specs = settings.sensor_specs(config)
+    lent = [Lent(spec, _reach(box, spec, children=children)) for spec in specs]
+    broker = settings.broker_of(config, config.broker, "-sensors")
+    return {"outpost": Outpost(broker, settings.address(config), lent, box.counters).run()}
+
+
+def _reach(box: Box, spec: SensorSpec, *, children: bool) -> Reach:
+    """How the worker of a sensor is reached: a satellite's, systemd's socket, or as our child."""
+    if spec.remote and box.satellites is not None:
+        return partial(box.satellites.reach, spec.device)
+    path = "" if children else settings.socket_path(box.config, spec.name)
+    return partial(started, spec.kind, spec.name, path)
 
 
 async def _pump(box: Box) -> None:
@@ -227,14 +328,30 @@ async def _diagnose(box: Box) -> None:
     """What was dropped or refused, and how the sensors are, for the platform."""
     while True:
         await box.clock.wait(DIAGNOSTICS_S)
-        body: dict[str, Any] = {
-            "counters": box.counters.snapshot(),
-            "sensors": [_brief(box, spec.name) for spec in box.specs],
-        }
+        change = partial(_tell, body=_diagnosis(box), moment=box.clock.now())
         try:
-            await box.database.transact(partial(_tell, body=body, moment=box.clock.now()))
+            await box.database.transact(change)
         except StorageError:  # status and the log say it already; the next one may fit
             box.counters.add("diagnoses_refused")
+
+
+def _diagnosis(box: Box) -> dict[str, Any]:
+    return {
+        "counters": box.counters.snapshot(),
+        "sensors": [_brief(box, spec.name) for spec in box.specs],
+    }
+
+
+def _report(box: Box) -> dict[str, Any]:
+    """What the platform's command `box.report` is answered with."""
+    status = syncing.running(
+        box.database,
+        settings.identity(box.config),
+        link=box.link.status(),
+        lease=box.lease,
+        now=box.clock.now(),
+    )
+    return {"version": version(), "sync": status, **_diagnosis(box)}
 
 
 def _tell(tx: Transaction, body: dict[str, Any], moment: Moment) -> None:

@@ -18,7 +18,9 @@ StoreboxError               what happened, and a sentence that tells the person 
 │   └── StorageFull         no room for what must not be dropped
 ├── SyncError               the line to the platform; events stay on the box until it works
 │   ├── BrokerUnreachable   no TCP connection, or it ended
-│   └── BrokerRefused       the broker answered and said no
+│   ├── BrokerRefused       the broker answered and said no
+│   │   └── PublishRefused  it did not take one message; the connection goes on
+│   └── EventTooLarge       one event does not fit into a message that the broker takes
 ├── Refused                 a person's request that cannot be done, with the reason to show
 │   ├── UnknownProduct      no such code in the catalogue
 │   └── EmptyCart           an order needs at least one line
@@ -110,7 +112,23 @@ class BrokerUnreachable(SyncError):
 
 
 class BrokerRefused(SyncError):
-    """The broker answered and said no."""
+    """The broker answered and said no. `code` is MQTT's reason, 0 if it was not the broker's.
+
+    `elsewhere` is where it sends us instead: `host` or `host:port`, or empty.
+    """
+
+    def __init__(self, what: str, remedy: str = "", *, code: int = 0, elsewhere: str = "") -> None:
+        super().__init__(what, remedy)
+        self.code = code
+        self.elsewhere = elsewhere
+
+
+class PublishRefused(BrokerRefused):
+    """The broker did not take one message."""
+
+
+class EventTooLarge(SyncError):
+    """One event does not fit into a message that the broker takes."""
 
 
 class Refused(StoreboxError):

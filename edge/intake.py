@@ -52,6 +52,11 @@ class SensorSpec:
         """Whether its time is that of a recording or scenario."""
         return self.device.startswith(("replay:", "simulated:", "pictures:"))
 
+    @property
+    def remote(self) -> bool:
+        """Whether it stands at a satellite, whose clock is not ours."""
+        return self.device.startswith("satellite:")
+
 
 @dataclass(slots=True)
 class SensorLine:
@@ -157,11 +162,11 @@ class Intake:
     def _hold(self, line: SensorLine, observations: list[Observation]) -> None:
         if len(observations) > wire.OBSERVATIONS_PER_FRAME_MAX:
             raise BadWireFrame(f"Sensor {line.spec.name} sent {len(observations)} at once.")
-        live = self._scenario is not None and not line.spec.recorded
+        live = line.spec.remote or (self._scenario is not None and not line.spec.recorded)
         for observation in observations:
             if observation.sensor != line.spec.name:
                 raise BadWireFrame(f"Sensor {line.spec.name} speaks for {observation.sensor}.")
-            if live:  # a live device in a recorded morning: it happens now
+            if live:  # another box, or a live device in a recorded morning: it happens now
                 now = self._clock.now()
                 observation = msgspec.structs.replace(observation, seen=now)
             if isinstance(observation.reading, TrackReading | FaceReading):
@@ -186,6 +191,16 @@ class Intake:
         """Give leave for `action` to every sensor for as long as it is connected."""
         self._standing[action] = None
 
+    async def renew(self, action: str) -> None:
+        """Give leave for `action` to every sensor, those that are connected too."""
+        self.stand(action)
+        await self._send_all(wire.Leave(action, None))
+
+    async def revoke(self, action: str) -> None:
+        """Take leave for `action` from every sensor, standing or for some seconds."""
+        self._standing.pop(action, None)
+        await self._send_all(wire.Leave(action, 0.0))
+
     async def grant(self, action: str, seconds: float, screen: str) -> list[str]:
         """Give leave for `seconds` to the sensors of one screen; their names."""
         concerned = [line for line in self._lines.values() if line.spec.screen == screen]
@@ -197,9 +212,11 @@ class Intake:
     async def rotate_salt(self) -> None:
         """A new key for the hashes of addresses: what was heard before can no longer be joined."""
         self._salt = secrets.token_bytes(SALT_BYTES)
+        await self._send_all(wire.Salt(self._salt))
+
+    async def _send_all(self, message: wire.Down) -> None:
         for line in self._lines.values():
-            if line.connection is not None:
-                await self._send(line, wire.Salt(self._salt))
+            await self._send(line, message)
 
     async def _send(self, line: SensorLine, message: wire.Down) -> None:
         if line.connection is None:

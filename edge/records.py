@@ -182,6 +182,14 @@ class Product(Struct, frozen=True):
         return self.titles.get(language) or next(iter(self.titles.values()), self.sku)
 
 
+class Price(Struct, frozen=True):
+    """What `sku` costs now in this shop; it wins over the catalogue's price."""
+
+    sku: Short
+    price_minor: Whole
+    member_price_minor: Whole | None = None
+
+
 class Stock(Struct, frozen=True):
     """How many of `sku` lie at `place` (a store code or `warehouse`), as of a wall time."""
 

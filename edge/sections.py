@@ -5,7 +5,7 @@ nothing. Pure declarations.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -19,6 +19,9 @@ Name = Annotated[
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="three capital letters (RUB)")]
 Language = Annotated[str, Meta(pattern="^(ru|en)$", description="one of: ru, en")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Protocol = Annotated[
+    Literal["auto", "5", "3.1.1"], Meta(description='one of: "auto", "5", "3.1.1"')
+]
 Probability = Annotated[float, Meta(gt=0, lt=1)]
 
 
@@ -79,18 +82,47 @@ class RecognitionSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrokerSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[broker]`: the MQTT broker of the platform. The password is read from a file."""
+    """`[broker]`: the MQTT broker of the platform, how to log in, and how patient to be.
+
+    Secrets are read from files, at each attempt: `password_file` (with `username`), or `token_file`
+    in its place, or a device certificate (`cert_file` and `key_file`, as `storebox enrol` writes
+    them). `tls` encrypts the line (1.3 or nothing) and trusts what the system trusts; `ca_file`
+    names the one authority that is trusted instead, and turns `tls` on, as `cert_file` does.
+    `protocol` "auto" is MQTT 5, or 3.1.1 where the broker does not understand 5.
+
+    `keepalive_s` bounds how long a line that fell silent goes unnoticed (1.5 times as long).
+    `visit_flush_s` and `bulk_flush_s` are how long visits and counts may wait for their batch to
+    fill; orders never wait. After a lost connection the first retry comes within `first_retry_s`
+    - a random part of it, so that a whole chain does not come back in one second - and each
+    further one within twice the time of the one before, `retry_max_s` at most.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 1883
     username: str = ""
     password_file: str = ""
+    token_file: str = ""
+    tls: bool = False
     ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    protocol: Protocol = "auto"
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 60
     visit_flush_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
     bulk_flush_s: Annotated[float, Meta(ge=0, le=600)] = 30.0
-    first_retry_s: Annotated[float, Meta(ge=0.05, le=300)] = 1.0
+    first_retry_s: Annotated[float, Meta(ge=0.05, le=300)] = 30.0
     retry_max_s: Annotated[float, Meta(ge=0.1, le=3600)] = 300.0
+
+
+class SatelliteSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[satellite]`: this box lends its sensors to `primary`, another box of the same shop.
+
+    `[broker]` is then the shop's own broker, and so is the primary's `[shop_broker]`. Sensors run
+    only while the primary asks for them (`device = "satellite:BOX/SENSOR"` there); events of this
+    box reach the platform through the primary, under this box's name.
+    """
+
+    primary: Name | None = None
 
 
 class PlatformSection(Struct, frozen=True, forbid_unknown_fields=True):

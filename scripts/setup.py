@@ -9,6 +9,7 @@ sudo, and never touches a package that is there already.
 from __future__ import annotations
 
 import argparse
+import base64
 import glob
 import hashlib
 import importlib.util
@@ -17,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -52,9 +54,17 @@ FOR_TESTS = (
     SystemPackage("mosquitto", "mosquitto"),
     SystemPackage("chromium", "chromium"),
     SystemPackage("libpcap0.8", "/usr/lib/*/libpcap.so*"),
+    SystemPackage("libfaketime", "/usr/lib/*/faketime/libfaketimeMT.so.1"),
     SystemPackage("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     SystemPackage("iproute2", "ip"),
 )
+NODE_PACKAGE = "@asyncapi/specs@6.11.1"
+"""Has AsyncAPI's own JSON Schema, which tests hold our contract against. No Python package has."""
+NODE_PACKAGE_SHA512 = (
+    "A3WBLqAKGoJ2+6FWFtpjBlCQ1oFCcs4GxF7zsIGvNqp/klGUHjlA3aAcZ9XMMpLGE8zPeYDz2x9FmO6DSuKraQ=="
+)
+NODE_PACKAGE_FILE = "package/schemas/3.0.0-without-$id.json"
+ASYNCAPI_SCHEMA = VENV / "asyncapi" / "specs-6.11.1.json"
 VENV_PACKAGE = "python{}.{}-venv".format(*sys.version_info[:2])
 SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 """Brokers and network tools live where an ordinary user's PATH does not look."""
@@ -78,6 +88,8 @@ def main() -> None:
         lacking = missing_packages(level)
     if VENV_PACKAGE not in lacking:
         bring_up_to_date(level)
+        if level == "test" and not ASYNCAPI_SCHEMA.exists():
+            fetch_asyncapi_schema()
     if lacking:
         stop(
             f"System packages are missing: run `sudo apt-get install -y {' '.join(lacking)}`, "
@@ -183,11 +195,37 @@ def install_packages(names: list[str]) -> None:
         run("turning off the system's mosquitto (tests start their own)", stop_broker)
 
 
+def fetch_asyncapi_schema() -> None:
+    """One file out of one npm package; nothing of it is run. Without it one test is skipped."""
+    npm, build = shutil.which("npm", path=SYSTEM_PATH), LOG.parent
+    if npm is None:
+        say("no npm here: the contract will not be held against AsyncAPI's own schema")
+        return
+    for stale in build.glob("asyncapi-specs-*.tgz"):
+        stale.unlink()
+    pack = [npm, "pack", NODE_PACKAGE, "--ignore-scripts", "--pack-destination", str(build)]
+    if not run(f"fetching {NODE_PACKAGE}", pack, optional=True):
+        return
+    (archive,) = build.glob("asyncapi-specs-*.tgz")
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if digest != NODE_PACKAGE_SHA512:
+        stop(f"{archive.name} is not the {NODE_PACKAGE} that we know; it was not used.")
+    with tarfile.open(archive) as files:
+        found = files.extractfile(NODE_PACKAGE_FILE)
+        schema = found.read() if found else b""
+    archive.unlink()
+    ASYNCAPI_SCHEMA.parent.mkdir(exist_ok=True)
+    ASYNCAPI_SCHEMA.write_bytes(schema)
+
+
 # --- running, saying, failing
 
 
-def run(step: str, command: list[str], *, explain: str = "") -> None:
-    """Run `command` with its output in the log; show that it lives; stop with its last lines."""
+def run(step: str, command: list[str], *, explain: str = "", optional: bool = False) -> bool:
+    """Run `command` with its output in the log; show that it lives; stop with its last lines.
+
+    When an `optional` one fails, that is said, and the answer is False.
+    """
     say(step)
     LOG.parent.mkdir(exist_ok=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
@@ -204,11 +242,14 @@ def run(step: str, command: list[str], *, explain: str = "") -> None:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    if status != 0:
+    if status != 0 and optional:
+        say(f"  {step} failed (all of it: {LOG.relative_to(ROOT)}); going on without")
+    elif status != 0:
         lines = log_since(began_at)
         print("\n".join(f"    {line}" for line in lines[-LOG_LINES_SHOWN:]), file=sys.stderr)
         whole = LOG.relative_to(ROOT)
         stop(f"{sentence_case(step)} failed (all of it: {whole}). {explain}".strip())
+    return status == 0
 
 
 def waited(process: subprocess.Popen[bytes], step: str) -> int:

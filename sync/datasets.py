@@ -25,6 +25,8 @@ CHUNK_PLAIN_BYTES_MAX = 4 << 20
 WANTED_MAX = 64
 """Chunks or buckets asked for in one message."""
 
+OWN = "own-"
+BucketNumber = Annotated[int, Meta(ge=0, lt=BUCKETS)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 RowKey = Annotated[str, Meta(min_length=1, max_length=200)]
 BucketHash = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
@@ -35,7 +37,10 @@ Encoding = Literal["zstd", "identity"]
 class Manifest(Struct, frozen=True, tag="manifest", tag_field="kind"):
     """One snapshot: which chunks it consists of, and what its state hashes are. Retained, signed.
 
-    `needs` names datasets (by generation) that must have been applied first.
+    `spans` tells of each chunk the first and last bucket of its rows, so that a box asks only for
+    those whose buckets are not as it has them. `needs` names datasets (by generation) that must
+    have been applied first. What is meant for one box alone has a generation that begins with
+    `OWN`: such a box no longer listens to what all boxes are told of that dataset.
     """
 
     v: Literal[1]
@@ -44,6 +49,7 @@ class Manifest(Struct, frozen=True, tag="manifest", tag_field="kind"):
     version: Cursor
     rows: Count
     chunks: Annotated[tuple[Digest, ...], Meta(max_length=CHUNKS_MAX)]
+    spans: Annotated[tuple[tuple[BucketNumber, BucketNumber], ...], Meta(max_length=CHUNKS_MAX)]
     buckets: dict[str, BucketHash]
     needs: dict[Dataset, Short] = {}
     kid: str = ""
@@ -71,7 +77,7 @@ class Bucket(Struct, frozen=True, tag="bucket", tag_field="kind"):
     dataset: Dataset
     generation: Short
     version: Cursor
-    bucket: Annotated[int, Meta(ge=0, lt=BUCKETS)]
+    bucket: BucketNumber
     part: Annotated[int, Meta(ge=1, le=CHUNKS_MAX)]
     parts: Annotated[int, Meta(ge=1, le=CHUNKS_MAX)]
     enc: Encoding
@@ -104,7 +110,10 @@ Header = Manifest | Chunk | Bucket | Delta
 
 
 class Want(Struct, frozen=True):
-    """The box asks (on `rq/dataset`) for chunks `first..last`, for buckets, or for all anew."""
+    """The box asks (on `rq/dataset`) for chunks `first..last`, for buckets, or for all anew.
+
+    With nothing of these it tells what it has, and wants whatever has followed since.
+    """
 
     v: Literal[1]
     dataset: Dataset
@@ -112,8 +121,6 @@ class Want(Struct, frozen=True):
     version: Cursor
     first: Annotated[int, Meta(ge=0, lt=CHUNKS_MAX)] = 0
     last: Annotated[int, Meta(ge=-1, lt=CHUNKS_MAX)] = -1
-    buckets: Annotated[
-        tuple[Annotated[int, Meta(ge=0, lt=BUCKETS)], ...], Meta(max_length=WANTED_MAX)
-    ] = ()
+    buckets: Annotated[tuple[BucketNumber, ...], Meta(max_length=WANTED_MAX)] = ()
     manifest: bool = False
     """The present manifest is wanted, whatever it is: what came cannot be used."""

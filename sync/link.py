@@ -1,56 +1,38 @@
-"""The box's line to the platform: sends what waits in the outbox, takes what comes down.
+"""The box's line to the platform: one connection after the other, until it is told to stop.
 
-One task of the daemon. On each connection nothing is sent before the platform has said what it
-has: if that contradicts this box, its database was restored from a backup, and it begins a new
-epoch rather than give old numbers to new events. An event leaves the outbox only when the platform
-says that it has committed it; a PUBACK means nothing but room for the next message. Whatever
-breaks, the events stay, the status says why and what to do, and the link tries again.
+One task of the daemon. Each connection is made anew; what goes up is the uplink's work
+(`sync/uplink.py`), what comes down is handed to the parts of `Downward`. An event leaves the outbox
+only when the platform says that it has committed it. Whatever breaks, the events stay, the status
+says why and what to do, and the link tries again.
 """
 
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import BadMessage, BrokerRefused, StorageError, SyncError
 from edge.records import Moment, Stream
-from edge.storage import outbox
 from edge.storage.database import Database
-from sync import acknowledging
-from sync.batch import pack
-from sync.lane import Lane, choose
-from sync.messages import (
-    BATCH_EVENTS_MAX,
-    Ack,
-    Address,
-    ClockState,
-    Greeting,
-    Hello,
-    Presence,
-    StreamState,
-    decode,
-    encode,
-    parse_topic,
-)
-from sync.mqtt import BrokerSettings, Connection, Message, Will
-from sync.replica import Replica
+from sync.broker import BrokerSettings, Will
+from sync.complaints import Complaints
+from sync.downward import Dispatch, Downward
+from sync.messages import Address, ClockState, Hello, Presence, StreamState, encode
+from sync.mqtt import Connection
+from sync.refusals import UNKNOWN_VERSION
+from sync.retries import ELSEWHERE, SENT_ON_MAX, TAKEN_OVER, Retries
+from sync.source import OutboxSource
+from sync.uplink import Pace, Uplink
 
 log = logging.getLogger(__name__)
 
-CRIT_SLOTS = 2
-"""Room in the connection's window that only orders and consents may use."""
 STEADY_S = 30.0
 """A connection that lasted so long, or moved events, was good: the next retry is a first one."""
 GOODBYE_S = 1.5
-IDLE_S = 60.0
-HELLO_S, HELLO_S_MAX = 5.0, 60.0
-"""A hello that nobody answers is said again after so long, and each further time twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +41,27 @@ class LinkSettings:
 
     address: Address
     broker: BrokerSettings
-    first_retry_s: float = 1.0
+    first_retry_s: float = 30.0
     """The first retry comes after a random part of this, each further one doubles it."""
     retry_max_s: float = 300.0
-    visit_flush_s: float = 1.0
-    bulk_flush_s: float = 30.0
+    taken_over_s: float = 300.0
+    """The pause after another box has taken this one's place at the broker."""
+    pace: Pace = field(default_factory=Pace)
     will_delay_s: int = 30
     missing_part_s: float = 20.0
-    """A snapshot without a new part for so long is asked for again."""
+    """A dataset of which nothing new came for so long is asked for again."""
     seed: int | None = None
     """Of the retries' randomness; None takes one from the system, so that boxes differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """How the line is. `reason` and `remedy` are sentences, empty while connected."""
+    """How the line is. `reason` and `remedy` are sentences, empty while connected.
+
+    `since` is when it became so. `rtt_ms` is from sending a batch to its acknowledgement by the
+    platform, `window` how many batches may be unacknowledged, `refused` tells for each stream that
+    is not taken now why not. `alarms` are sentences about what somebody has to look at.
+    """
 
     connected: bool
     since: Moment
@@ -81,6 +69,12 @@ class LinkStatus:
     remedy: str = ""
     acked: tuple[tuple[Stream, int], ...] = ()
     last_ack: Moment | None = None
+    rtt_ms: int | None = None
+    window: int = 0
+    refused: tuple[tuple[Stream, str], ...] = ()
+    alarms: tuple[str, ...] = ()
+    protocol: str = ""
+    """The version of MQTT that is spoken on this connection."""
 
 
 class Link:
@@ -92,58 +86,68 @@ class Link:
         clock: Clock,
         *,
         settings: LinkSettings,
-        replica: Replica,
+        downward: Downward,
         counters: Counters,
     ) -> None:
         self._database = database
         self._clock = clock
         self._settings = settings
-        self._replica = replica
+        self._downward = downward
         self._counters = counters
-        self._random = random.Random(settings.seed)  # noqa: S311 - spreads retries, no secret
+        self._complaints = Complaints(log, counters)
+        self._retries = Retries(
+            settings.first_retry_s,
+            settings.retry_max_s,
+            taken_over_s=settings.taken_over_s,
+            seed=settings.seed,
+        )
+        self._source = OutboxSource(database, clock, settings.address)
+        self._uplink = Uplink(self._source, self._hello, pace=settings.pace, counters=counters)
+        self._dispatch = Dispatch(
+            settings.address,
+            self._uplink,
+            downward,
+            acknowledged=self._note_ack,
+            unknown=lambda kind, text: self._complaints.say(kind, text, _now()),
+        )
+        self._broker = settings.broker
+        self._understands_5 = False
+        self._sent_on = 0
         self._connection: Connection | None = None
         self._number = 0
-        self._compared = False
-        """Whether the platform has said on this connection what it has, and it is ours."""
-        self._hello_s = HELLO_S
-        self._hello_at_s = 0.0
-        self._draining = 0
-        self._lanes: list[Lane] = []
-        self._woken = asyncio.Event()
-        self._emptied = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._last_part_s = 0.0
+        self._part_s = 0.0
+        self._alarm = ""
         self._status = LinkStatus(False, clock.now(), "The link has not been started.")
         database.on_commit(self._on_commit)
 
     def status(self) -> LinkStatus:
         """How the line is now."""
-        cursors = outbox.cursors(self._database.reading)
-        return replace(self._status, acked=tuple((s, cursors[s][1]) for s in Stream))
+        cursors = self._database.cursors()
+        refused = self._uplink.refused
+        rtt_s = self._uplink.rtt_s
+        alarms = [self._alarm] if self._alarm else []
+        alarms += [f"The stream {stream} is not taken: {why}" for stream, why in refused.items()]
+        return replace(
+            self._status,
+            acked=tuple((stream, cursors[stream][1]) for stream in Stream),
+            rtt_ms=None if rtt_s is None else round(rtt_s * 1000),
+            window=self._uplink.window,
+            refused=tuple(refused.items()),
+            alarms=tuple(alarms),
+        )
 
     async def drained(self, timeout_s: float) -> bool:
         """Wait until the platform has acknowledged everything; False if it takes longer.
 
         Meanwhile nothing waits for its batch to fill.
         """
-        self._draining += 1
-        self._woken.set()
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self._empty():
-                    self._emptied.clear()
-                    await self._emptied.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._draining -= 1
-        return True
+        return await self._uplink.drained(timeout_s)
 
     async def run(self) -> None:
         """Keep the box connected until `stop` or cancellation."""
-        retries = 0
         while not self._stopping.is_set():
-            began = self._now()
+            began = _now()
             error: StorageError | SyncError | None = None
             try:
                 await self._connected_once()
@@ -151,13 +155,14 @@ class Link:
                 error = _first(group)
             if error is None or self._stopping.is_set():
                 break
-            was_good = self._status.connected and (
-                self._now() - began > STEADY_S or self._status.last_ack is not None
-            )
-            retries = 0 if was_good else retries
+            lasted = self._status.connected and _now() - began > STEADY_S
+            if lasted or self._status.last_ack is not None:
+                self._retries.succeeded()
+                self._complaints.forget("link.ended_")
+                self._sent_on = 0
             self._note_failure(error)
-            await self._pause(self._delay_s(error, retries))
-            retries += 1
+            if not self._follow(error):
+                await self._pause(self._retries.pause_s(error))
 
     async def stop(self) -> None:
         """Tell the platform that this is no accident, and disconnect. `run` returns."""
@@ -174,46 +179,39 @@ class Link:
     # --- one connection
 
     async def _connected_once(self) -> None:
-        settings = self._settings
+        address = self._settings.address
         self._number = await self._database.transact(lambda tx: tx.next_number("connection"))
         offline = encode(self._presence("offline"))
-        will = Will(settings.address.presence, offline, settings.will_delay_s)
-        connection = await Connection.open(settings.broker, will)
+        will = Will(address.presence, offline, self._settings.will_delay_s)
+        connection = await Connection.open(self._broker, will)
         self._connection = connection
         try:
             if self._stopping.is_set():
                 return
-            await connection.subscribe(*settings.address.down)
+            for part in self._downward.speaking:
+                part.attach(connection.publish)
+            relays = self._downward.relays
+            await connection.subscribe(*address.down, *(relays.filters if relays else ()))
             online = encode(self._presence("online"))
-            await connection.publish(settings.address.presence, online, retain=True)
-            self._lanes = self._new_lanes()
-            self._compared, self._hello_s = False, HELLO_S
-            await self._say_hello(connection)
-            self._status = LinkStatus(True, self._clock.now())
-            log.info("connected to the broker at %s", settings.broker.host)
+            await connection.publish(address.presence, online, retain=True)
+            await self._uplink.begin(connection)
+            self._note_connected(connection)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection))
-                group.create_task(self._send(connection, group))
+                group.create_task(self._uplink.run())
+                group.create_task(self._ask_again())
+                if relays is not None:
+                    group.create_task(relays.run(connection))
         finally:
             self._connection = None
+            for part in self._downward.speaking:
+                part.detach()
             connection.abort()
 
-    def _new_lanes(self) -> list[Lane]:
-        flush_s = {
-            Stream.CRIT: 0.0,
-            Stream.VISIT: self._settings.visit_flush_s,
-            Stream.BULK: self._settings.bulk_flush_s,
-        }
-        cursors = outbox.cursors(self._database.reading)
-        return [
-            Lane(stream, flush_s[stream], last=cursors[stream][0], acked=cursors[stream][1])
-            for stream in Stream
-        ]
-
-    async def _say_hello(self, connection: Connection, *, again: bool = False) -> None:
-        now, self._hello_at_s = self._clock.now(), self._now()
-        cursors = outbox.cursors(self._database.reading)
-        hello = Hello(
+    def _hello(self, again: bool) -> Hello:
+        now = self._clock.now()
+        cursors = self._source.cursors()
+        return Hello(
             v=1,
             epoch=self._database.epoch,
             boot=now.boot,
@@ -221,158 +219,80 @@ class Link:
             sent=now.wall_ms,
             clock=ClockState.of(now.trusted),
             streams={stream: StreamState(*cursors[stream]) for stream in Stream},
-            datasets=self._replica.versions(),
+            datasets=self._downward.datasets.versions(),
             again=again,
+            commands=self._downward.told.commands(),
+            key=self._downward.told.key(),
+            evicted=self._downward.told.evicted(),
         )
-        await connection.publish(self._settings.address.up("hello"), encode(hello))
 
     def _presence(self, state: Literal["online", "offline"]) -> Presence:
         return Presence(v=1, state=state, boot=self._clock.now().boot, conn=self._number)
 
-    # --- upward
-
-    async def _send(self, connection: Connection, group: asyncio.TaskGroup) -> None:
-        """Hand over batches as long as there are any, then sleep until something changes."""
-        turn = in_flight = 0
-
-        def confirmed(_: asyncio.Task[None]) -> None:
-            nonlocal in_flight
-            in_flight -= 1
-            self._woken.set()
-
-        while True:
-            self._woken.clear()
-            now = self._now()
-            self._look(now)
-            lane = choose(self._lanes_with_room(connection.window - in_flight), turn, now)
-            packed = self._packed(lane, now) if lane is not None else None
-            if lane is None or packed is None:
-                await self._sleep(now, connection)
-                continue
-            turn += 1
-            in_flight += 1
-            topic = self._settings.address.up(lane.stream)
-            group.create_task(connection.publish(topic, packed)).add_done_callback(confirmed)
-
-    def _look(self, now: float) -> None:
-        """What was produced meanwhile, and whose batches got stuck."""
-        cursors = outbox.cursors(self._database.reading)
-        for lane in self._lanes:
-            lane.produced(cursors[lane.stream][0], now)
-            if self._draining:
-                lane.hurry(now)
-            if lane.check_progress(now):
-                self._counters.add("link.sent_again")
-
-    def _lanes_with_room(self, free: int) -> list[Lane]:
-        if free <= 0 or not self._compared:
-            return []
-        return self._lanes if free > CRIT_SLOTS else self._lanes[:1]
-
-    def _packed(self, lane: Lane, now: float) -> bytes | None:
-        origin = (self._settings.address.box, self._database.epoch)
-        events = outbox.pending(
-            self._database.reading, origin, lane.stream, after=lane.sent, limit=BATCH_EVENTS_MAX
-        )
-        if not events:
-            return None
-        payload, last = pack(self._settings.address, events, self._clock.now())
-        lane.batch_sent(last, now)
-        return payload
-
-    async def _sleep(self, now: float, connection: Connection) -> None:
-        dates = [at for lane in self._lanes if (at := lane.wake_at()) is not None]
-        if not self._compared:
-            if now >= self._hello_at_s + self._hello_s:
-                self._hello_s = min(2 * self._hello_s, HELLO_S_MAX)
-                await self._say_hello(connection)
-            dates.append(self._hello_at_s + self._hello_s)
-        if self._replica.incomplete:
-            if now >= self._last_part_s + self._settings.missing_part_s:
-                self._last_part_s = now
-                await self._say_hello(connection, again=True)
-            dates.append(self._last_part_s + self._settings.missing_part_s)
-        # A date in the past waits for room in the window, and room wakes us.
-        wait_s = min((at - now for at in dates if at > now), default=IDLE_S)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._woken.wait()
-
-    # --- downward
-
     async def _receive(self, connection: Connection) -> None:
         while True:
             message = await connection.receive()
+            if "/dn/d/" in message.topic:
+                self._part_s = _now()
             try:
-                await self._take(message, connection)
+                await self._dispatch.take(message.topic, message.payload, retained=message.retained)
             except BadMessage as error:
-                self._counters.add("link.bad_message")
-                log.warning("refused a message on %s: %s", message.topic, error)
+                text = f"A message on {message.topic[:100]!r} was refused: {error}"
+                self._complaints.say("link.bad_message", text, _now())
             except (SyncError, StorageError):
                 raise  # it comes again on the next connection
             except Exception as error:  # a border: one message must not end the daemon
-                self._counters.add("link.failed_message")
-                log.error("a message on %s could not be used: %r", message.topic, error)
+                text = f"A message on {message.topic[:100]!r} could not be used: {error!r}"
+                self._complaints.say("link.failed_message", text, _now())
             message.ack()
+            self._uplink.wake()
 
-    async def _take(self, message: Message, connection: Connection) -> None:
-        _, what = parse_topic(message.topic)
-        if what == "dn/ack":
-            await self._acknowledged(decode(message.payload, Ack))
-        elif what == "dn/hello":
-            decode(message.payload, Greeting)
-            for lane in self._lanes:
-                lane.asked_again(self._now())
-            await self._say_hello(connection)
-        elif what.startswith("dn/d/"):
-            self._last_part_s = self._now()
-            applied = await self._replica.receive(what.removeprefix("dn/d/"), message.payload)
-            self._woken.set()  # the sender also minds what is incomplete
-            if applied:
-                await self._say_hello(connection)
-        else:
-            self._counters.add("link.unknown_topic")
-
-    async def _acknowledged(self, ack: Ack) -> None:
-        if ack.epoch != self._database.epoch:
-            self._counters.add("link.ack_of_another_epoch")
-            return
-        if (wrong := acknowledging.contradiction(self._database.reading, ack)) is not None:
-            self._counters.add(wrong)
-            self._compared = False
-            await self._database.transact(outbox.renew_epoch)
-            raise SyncError(
-                "The platform has events of this box that the box does not know.",
-                "Its database was restored from a backup; it begins anew and sends what waits.",
-            )
-        self._compared = True
-        cursors = outbox.cursors(self._database.reading)
-        if any(upto > cursors[stream][1] for stream, upto in ack.upto.items()):
-            cursors = await self._database.transact(partial(acknowledging.delete, uptos=ack.upto))
-        now = self._now()
-        for lane in self._lanes:
-            lane.acknowledged(cursors[lane.stream][1], now)
-            if lane.stream in ack.resend:
-                lane.asked_again(now)
-        self._status = replace(self._status, last_ack=self._clock.now())
-        self._woken.set()
-        if self._empty():
-            self._emptied.set()
+    async def _ask_again(self) -> None:
+        """If the next part of a dataset does not come, or a command was not kept: ask once more."""
+        wait_s = self._settings.missing_part_s
+        while True:
+            await asyncio.sleep(max(0.01, self._part_s + wait_s - _now()))
+            if _now() < self._part_s + wait_s:
+                continue
+            self._part_s = _now()
+            if self._downward.incomplete:
+                await self._uplink.say_hello(again=True)
 
     # --- between connections
 
+    def _note_connected(self, connection: Connection) -> None:
+        self._status = LinkStatus(True, self._clock.now(), protocol=connection.protocol)
+        self._alarm = ""
+        self._part_s = _now()
+        self._understands_5 = connection.protocol == "5"
+        log.info("connected to the broker at %s", self._broker.host)
+
+    def _note_ack(self) -> None:
+        self._status = replace(self._status, last_ack=self._clock.now())
+
     def _note_failure(self, error: StorageError | SyncError) -> None:
-        if self._status.reason != error.what:
-            log.warning("%s", error)
+        code = error.code if isinstance(error, BrokerRefused) else 0
+        self._complaints.say(f"link.ended_{type(error).__name__}_{code:02x}", error, _now())
+        if isinstance(error, BrokerRefused):
+            self._alarm = str(error)
+            if error.code == TAKEN_OVER:
+                self._counters.add("link.taken_over")
         self._status = LinkStatus(False, self._clock.now(), error.what, error.remedy)
 
-    def _delay_s(self, error: StorageError | SyncError, retries: int) -> float:
-        """Full jitter. After a refusal nothing gets better by hurrying."""
-        longest = self._settings.retry_max_s
-        if isinstance(error, BrokerRefused):
-            return self._random.uniform(longest / 2, longest)
-        ceiling = self._settings.first_retry_s * 2.0 ** min(retries, 30)
-        return self._random.uniform(0, min(longest, ceiling))
+    def _follow(self, error: StorageError | SyncError) -> bool:
+        """Go where the broker sends us, if that is safe. Else back to the one configured."""
+        wanted = isinstance(error, BrokerRefused) and error.code in ELSEWHERE and error.elsewhere
+        # Without TLS nobody vouches for the one who says so.
+        if wanted and self._broker.encrypted and self._sent_on < SENT_ON_MAX:
+            self._sent_on += 1
+            self._counters.add("link.sent_elsewhere")
+            self._broker = self._broker.at(str(wanted))
+            return True
+        self._broker, self._sent_on = self._settings.broker, 0
+        unknown = isinstance(error, BrokerRefused) and error.code == UNKNOWN_VERSION
+        if self._understands_5 and self._broker.protocol == "auto" and not unknown:
+            self._broker = replace(self._broker, protocol="5")  # no need to try the other one
+        return False
 
     async def _pause(self, delay_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -380,14 +300,12 @@ class Link:
                 await self._stopping.wait()
 
     def _on_commit(self, _streams: Iterable[Stream]) -> None:
-        self._woken.set()
+        self._uplink.wake()
 
-    def _empty(self) -> bool:
-        return all(upto == last for last, upto in outbox.cursors(self._database.reading).values())
 
-    def _now(self) -> float:
-        """The loop's time: the network stays on real time whatever the clock of the shop."""
-        return asyncio.get_running_loop().time()
+def _now() -> float:
+    """The loop's time: the network stays on real time whatever the clock of the shop."""
+    return asyncio.get_running_loop().time()
 
 
 def _first(group: BaseExceptionGroup[SyncError | StorageError]) -> SyncError | StorageError:

@@ -15,6 +15,8 @@ connection. Whatever arrives is validated here once; what breaks the contract is
     sb/v1/{tenant}/{store}/{box}/rq/dataset       Want (sync/datasets.py) box -> platform
     sb/v1/{tenant}/{store}/{box}/rq/{service}     Request (sync/spoken.py)
     sb/v1/{tenant}/{store}/{box}/rs/{boot}        Response                platform -> box
+    sb/v1/{tenant}/{store}/{box}/su/{sensor}      sync/tunnel.py: satellite -> primary
+    sb/v1/{tenant}/{store}/{box}/sd/{sensor}      the same, primary -> satellite
 """
 
 import re
@@ -144,6 +146,14 @@ class Address(Struct, frozen=True, order=True):
         """Where answers arrive that were asked for since this boot."""
         return f"{ROOT}/{self}/rs/{boot}"
 
+    def sensed(self, sensor: str) -> str:
+        """Where a satellite's sensor speaks to the primary (`sync/tunnel.py`), shop's broker."""
+        return f"{ROOT}/{self}/su/{sensor}"
+
+    def led(self, sensor: str) -> str:
+        """Where the primary speaks to a satellite's sensor."""
+        return f"{ROOT}/{self}/sd/{sensor}"
+
     @property
     def down(self) -> tuple[str, ...]:
         """The filters of everything that is meant for this box."""
@@ -182,7 +192,7 @@ class BatchHeader(Struct, frozen=True):
     stream: Stream
     first: Seq
     n: Annotated[int, Meta(ge=1, le=BATCH_EVENTS_MAX)]
-    enc: Literal["zstd", "identity"]
+    enc: Literal["zstd", "gzip", "identity"]
     sha256_64: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
     sent: Count
     mono: Count
@@ -271,6 +281,10 @@ class Hello(Struct, frozen=True):
     commands: Count = 0
     key: Literal["file", "tpm", "none"] = "file"
     evicted: dict[Stream, Cursor] = {}
+
+    def without_datasets(self) -> "Hello":
+        """The least that a platform must know, for a broker that takes only small messages."""
+        return msgspec.structs.replace(self, datasets={}, evicted={})
 
 
 class Presence(Struct, frozen=True):

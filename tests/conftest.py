@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.broker import Broker
+from tests.contract.tap import TappedBroker
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVE_S_MAX = 3.0
@@ -35,14 +36,20 @@ def recordings() -> Path:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    """A running broker on a loopback port; `stop()` and `start()` cut and mend the line."""
+def mosquitto(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A running broker on a loopback port; `stop()` and `start()` cut and mend the line.
+
+    Whatever the product says there is held against `sync/contract/asyncapi.yaml` in the end.
+    """
     directory = tmp_path / "broker"
     directory.mkdir()
-    broker = Broker(directory)
+    tapped = request.node.get_closest_marker("untapped") is None
+    broker = TappedBroker(directory) if tapped else Broker(directory)
     broker.start()
     yield broker
     broker.stop()
+    if isinstance(broker, TappedBroker):
+        broker.verify()
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,22 @@ import sys
 import typer
 
 from edge.cli import config as config_command
-from edge.cli import demo, doctor, exits, members, outbox, pin, platform, sensors, status, visits
+from edge.cli import (
+    demo,
+    doctor,
+    enrol,
+    exits,
+    fleet,
+    members,
+    outbox,
+    pin,
+    platform,
+    sensors,
+    status,
+    visits,
+)
 from edge.cli import run as run_command
+from edge.cli import sync as sync_command
 from edge.errors import NotReachable, StoreboxError
 
 app = typer.Typer(
@@ -29,11 +43,14 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(sensors.app, name="sensors")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(sync_command.app, name="sync")
 app.add_typer(members.app, name="members")
 app.add_typer(visits.app, name="visits")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
 app.add_typer(platform.app, name="platform")
+app.add_typer(fleet.app, name="fleet")
+app.command("enrol")(enrol.enrol)
 app.command("version")(status.version)
 
 

@@ -1,5 +1,6 @@
 """`storebox outbox`: what waits for the platform."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,12 +23,16 @@ def show(
     from edge.cli.reaching import from_anywhere
     from edge.cli.status import show_streams
     from edge.config import load
-    from edge.operation import facts
+    from edge.operation import facts, settings
+    from edge.storage.inspection import backlog
+    from sync.batch import BatchSealing
 
+    loaded = load(config)
+    directory, sealing = Path(loaded.state.directory), BatchSealing(settings.address(loaded))
     found = from_anywhere(
-        load(config),
+        loaded,
         facts.OutboxFacts,
-        lambda connection, _: facts.waiting(connection, limit),
+        lambda connection, _: facts.waiting(backlog(connection, directory, sealing), limit),
         "outbox",
         limit=limit,
     )

@@ -17,13 +17,17 @@ from edge.clock import Clock
 from edge.config import Config
 from edge.counters import Counters
 from edge.errors import Refused
-from edge.operation import facts
+from edge.lease import Lease
+from edge.operation import facts, settings, syncing
 from edge.operation.facts import BoxStatus, ClockState, Limit, LinkState
+from edge.operation.syncing import SyncStatus
 from edge.operation.version import version
 from edge.records import Moment, SensorStatus
 from edge.storage import datasets, members, visits
+from edge.storage.backlog import Backlog
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
+from sync.link import LinkStatus
 
 Question = Callable[[dict[str, Any]], Awaitable[Any]]
 T = TypeVar("T", bound=Struct)
@@ -38,37 +42,13 @@ class Reads(Protocol):
         ...
 
     @property
+    def backlog(self) -> Backlog:
+        """What waits for the platform."""
+        ...
+
+    @property
     def vault(self) -> Vault:
         """What opens the members' names."""
-        ...
-
-
-class Line(Protocol):
-    """How the line to the platform is; `LinkStatus` of `sync/link.py`."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the broker has let us in."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why not."""
-        ...
-
-    @property
-    def remedy(self) -> str:
-        """What to do then."""
-        ...
-
-    @property
-    def since(self) -> Moment:
-        """When it became so."""
-        ...
-
-    @property
-    def last_ack(self) -> Moment | None:
-        """When the platform last acknowledged events."""
         ...
 
 
@@ -76,8 +56,8 @@ class Line(Protocol):
 class Parts:
     """What the daemon is asked about.
 
-    `sensors` gives all statuses, `link` how the line is, `kiosk` the address of the pages;
-    `started` is when the daemon began.
+    `sensors` gives all statuses, `link` how the line is, `lease` whether the platform was heard,
+    `kiosk` the address of the pages; `started` is when the daemon began.
     """
 
     config: Config
@@ -85,7 +65,8 @@ class Parts:
     counters: Counters
     database: Reads
     sensors: Callable[[], Sequence[SensorStatus]]
-    link: Callable[[], Line]
+    link: Callable[[], LinkStatus]
+    lease: Lease
     kiosk: Callable[[], str]
     started: Moment
 
@@ -113,11 +94,12 @@ class _Visits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def questions(parts: Parts) -> dict[str, Question]:
-    """`status`, `sensors`, `outbox`, `members`, `member` and `visits`."""
+    """`status`, `sensors`, `outbox`, `sync`, `members`, `member` and `visits`."""
     return {
         "status": _question(_Nothing, lambda _: _status(parts)),
         "sensors": _question(_Nothing, lambda _: parts.sensors()),
-        "outbox": _question(_Few, lambda few: facts.waiting(parts.database.reading, few.limit)),
+        "outbox": _question(_Few, lambda few: facts.waiting(parts.database.backlog, few.limit)),
+        "sync": _question(_Nothing, lambda _: _sync(parts)),
         "members": _question(
             _Page,
             lambda page: facts.member_rows(
@@ -163,7 +145,7 @@ def _status(parts: Parts) -> BoxStatus:
         recognition=parts.config.recognition.mode.value,
         sensors=tuple(parts.sensors()),
         link=_link(parts.link()),
-        outbox=facts.streams(reading),
+        outbox=facts.streams(parts.database.backlog),
         datasets={name: version for name, (_, version) in datasets.applied(reading).items()},
         counters=parts.counters.snapshot(),
         visits_open=len(visits.still_open(reading)),
@@ -173,7 +155,17 @@ def _status(parts: Parts) -> BoxStatus:
     )
 
 
-def _link(line: Line) -> LinkState:
+def _sync(parts: Parts) -> SyncStatus:
+    return syncing.running(
+        parts.database,
+        settings.identity(parts.config),
+        link=parts.link(),
+        lease=parts.lease,
+        now=parts.clock.now(),
+    )
+
+
+def _link(line: LinkStatus) -> LinkState:
     last_ack_ms = line.last_ack.wall_ms if line.last_ack else None
     return LinkState(line.connected, line.reason, line.remedy, line.since.wall_ms, last_ack_ms)
 

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from edge.errors import Refused
 from edge.records import Consent, Member, SensorStatus, Stream, Visit
 from edge.storage import members, outbox, visits
+from edge.storage.backlog import Backlog
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
 
@@ -127,24 +128,22 @@ class VisitRow(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-def streams(connection: Executes) -> tuple[StreamDepth, ...]:
-    """How full each stream is, in order of priority."""
+def streams(source: Backlog | Executes) -> tuple[StreamDepth, ...]:
+    """How full each stream is, in order of priority. Only a backlog knows how old bulk is."""
+    depths = source.depth() if isinstance(source, Backlog) else outbox.depth(source)
     return tuple(
         StreamDepth(depth.stream, depth.last_seq, depth.upto, depth.waiting, depth.oldest_wall_ms)
-        for depth in outbox.depth(connection)
+        for depth in depths
     )
 
 
-def waiting(connection: Executes, limit: int) -> OutboxFacts:
+def waiting(backlog: Backlog, limit: int) -> OutboxFacts:
     """Depths, and at most `limit` of the oldest events of each stream."""
-    epoch = connection.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()[0]
-    depths = streams(connection)
+    depths = streams(backlog)
     events = [
         EventRow(event.id, event.type, event.moment.wall_ms, _beginning(event.body))
         for depth in depths
-        for event in outbox.pending(
-            connection, ("", epoch), depth.stream, after=depth.upto, limit=limit
-        )
+        for event in backlog.events(depth.stream, depth.upto, limit)
     ]
     return OutboxFacts(depths, tuple(events))
 

@@ -12,6 +12,8 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from edge.errors import DeviceError, DeviceNotFound, InputError
 from edge.intake import Intake, SensorSpec
@@ -26,17 +28,19 @@ CHILD_END_S = 2.0
 """A child that does not end by itself after we hang up is killed."""
 
 
-async def supervise(spec: SensorSpec, socket_path: str, intake: Intake, seed: int) -> None:
+Reach = Callable[[], AbstractAsyncContextManager[socket.socket]]
+"""How to get a connection to a sensor's worker, wherever it runs."""
+
+
+async def supervise(spec: SensorSpec, reach: Reach, intake: Intake, seed: int) -> None:
     """Run one sensor until cancelled."""
     jitter = random.Random(f"{seed}:{spec.name}")  # noqa: S311 - spreads restarts, guards nothing
     backoff_s = BACKOFF_FIRST_S
     while True:
         began_s = time.monotonic()
         try:
-            if socket_path:
-                await _connected(spec, socket_path, intake)
-            else:
-                await _as_child(spec, intake)
+            async with reach() as connection:
+                await intake.serve(spec.name, connection)
         except (DeviceError, InputError) as error:
             intake.restarting(spec.name, error.what, error.remedy)
             log.warning("sensor %s: %s", spec.name, error)
@@ -49,34 +53,42 @@ async def supervise(spec: SensorSpec, socket_path: str, intake: Intake, seed: in
         backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
 
-async def _connected(spec: SensorSpec, path: str, intake: Intake) -> None:
-    """systemd supervises: connecting to the socket starts the worker, hanging up ends it."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.setblocking(False)
-    with connection:
-        try:
-            await asyncio.get_running_loop().sock_connect(connection, path)
-        except OSError as error:
-            raise DeviceNotFound(
-                f"Nobody listens on the socket of sensor {spec.name} ({path}): {error}.",
-                f"Run: systemctl status storebox-sensor@{spec.name}.socket",
-            ) from error
-        await intake.serve(spec.name, connection)
+@asynccontextmanager
+async def started(kind: str, name: str, socket_path: str) -> AsyncIterator[socket.socket]:
+    """A running worker of `kind` and the socket to it: systemd's, or without a path our child's.
 
-
-async def _as_child(spec: SensorSpec, intake: Intake) -> None:
-    """Development, demo and tests: the same worker as a child, its end of a pair on fd 3."""
+    Leaving the block hangs up, which ends the worker. DeviceNotFound if nobody listens.
+    """
+    if socket_path:
+        with await _connected(name, socket_path) as connection:
+            yield connection
+        return
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             child = await asyncio.create_subprocess_exec(
-                *worker_command(spec.kind), stdin=theirs.fileno(), env=child_environment()
+                *worker_command(kind), stdin=theirs.fileno(), env=child_environment()
             )
         try:
-            await intake.serve(spec.name, ours)
+            yield ours
         finally:
             ours.close()
             await _end(child)
+
+
+async def _connected(name: str, path: str) -> socket.socket:
+    """systemd supervises: connecting to the socket starts the worker, hanging up ends it."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, path)
+    except OSError as error:
+        connection.close()
+        raise DeviceNotFound(
+            f"Nobody listens on the socket of sensor {name} ({path}): {error}.",
+            f"Run: systemctl status storebox-sensor@{name}.socket",
+        ) from error
+    return connection
 
 
 def worker_command(kind: str) -> tuple[str, ...]:

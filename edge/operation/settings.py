@@ -7,14 +7,19 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.intake import SensorSpec
+from edge.operation.syncing import Identity
 from edge.presence.desk import Faces, PresenceSettings
 from edge.presence.fusion import Thresholds
-from edge.sections import RecognitionMode
+from edge.sections import BrokerSection, RecognitionMode
 from kiosk.pin import read_pin
 from kiosk.settings import KioskSettings
+from sync.broker import BrokerSettings
+from sync.commands import Authority
 from sync.link import LinkSettings
 from sync.messages import Address
-from sync.mqtt import BrokerSettings
+from sync.replica import ReplicaSettings
+from sync.signing import TrustedKeys
+from sync.uplink import Pace
 
 SENSOR_SOCKETS = Path("/run/storebox/sensors")
 """Where `systemd/storebox-sensor@.socket` listens."""
@@ -71,22 +76,70 @@ def kiosk(config: Config) -> KioskSettings:
     )
 
 
+def address(config: Config) -> Address:
+    """Under which name this box speaks."""
+    return Address(config.box.tenant, config.box.store, config.box.box)
+
+
+def broker_of(config: Config, section: BrokerSection, purpose: str = "") -> BrokerSettings:
+    """How to reach the broker of a section; `purpose` tells a second connection from the first."""
+    box = config.box
+    return BrokerSettings(
+        host=section.host,
+        port=section.port,
+        client_id=f"storebox-{box.tenant}-{box.store}-{box.box}{purpose}",
+        username=section.username,
+        password_file=_named(section.password_file),
+        token_file=_named(section.token_file),
+        tls=section.tls,
+        ca_file=_named(section.ca_file),
+        cert_file=_named(section.cert_file),
+        key_file=_named(section.key_file),
+        protocol=section.protocol,
+        keepalive_s=section.keepalive_s,
+    )
+
+
+def replica(config: Config) -> ReplicaSettings:
+    """For the copy of the platform's datasets. SyncError if the key file cannot be used."""
+    return ReplicaSettings(address(config), _keys(config))
+
+
+def authority(config: Config) -> Authority:
+    """Whose commands are obeyed. SyncError if the key file cannot be used."""
+    return Authority(address(config), _keys(config))
+
+
+def lease_s(config: Config) -> float:
+    """How long faces may be matched without hearing the platform."""
+    return config.platform.lease_h * 3600.0
+
+
+def identity(config: Config) -> Identity:
+    """What `storebox sync status` says of the box itself."""
+    return Identity(
+        box=str(address(config)),
+        clock_source=config.clock.source.value,
+        keys=bool(config.platform.key_file),
+        lease_s=lease_s(config),
+    )
+
+
+def _keys(config: Config) -> TrustedKeys:
+    return TrustedKeys.read(_named(config.platform.key_file))
+
+
 def link(config: Config) -> LinkSettings:
     """For the line to the platform."""
-    box, broker = config.box, config.broker
+    broker = config.broker
     return LinkSettings(
-        address=Address(box.tenant, box.store, box.box),
-        broker=BrokerSettings(
-            host=broker.host,
-            port=broker.port,
-            client_id=f"storebox-{box.tenant}-{box.store}-{box.box}",
-            username=broker.username,
-            password_file=Path(broker.password_file) if broker.password_file else None,
-            ca_file=Path(broker.ca_file) if broker.ca_file else None,
-            keepalive_s=broker.keepalive_s,
-        ),
+        address=address(config),
+        broker=broker_of(config, broker),
         first_retry_s=broker.first_retry_s,
         retry_max_s=broker.retry_max_s,
-        visit_flush_s=broker.visit_flush_s,
-        bulk_flush_s=broker.bulk_flush_s,
+        pace=Pace(visit_flush_s=broker.visit_flush_s, bulk_flush_s=broker.bulk_flush_s),
     )
+
+
+def _named(file: str) -> Path | None:
+    return Path(file) if file else None

@@ -11,7 +11,7 @@ from msgspec import Struct
 from edge.clock import Clock
 from edge.errors import EmptyCart, Refused, UnknownProduct
 from edge.records import CartLine, Member, Order, Product, Stock, Stream
-from edge.storage import goods, orders
+from edge.storage import goods, members, orders
 from edge.storage.database import Database, Transaction
 
 LINE_QUANTITY_MAX = 99
@@ -148,14 +148,15 @@ class OrderingDesk:
                 total_minor=sum(line.total_minor for line in lines),
                 currency=self._box.currency,
                 placed=moment,
-                member=member.id if member else None,
+                # who was erased while they stood there has left, and the order is anybody's
+                member=member.id if member and members.exists(tx, member.id) else None,
             )
             orders.put_order(tx, order)
             orders.empty_cart(tx, screen)
-            tx.emit(Stream.CRIT, "order.placed.v1", _told(order), moment)
+            tx.emit(Stream.CRIT, "order.placed.v1", _told(order), moment, member=order.member)
             return order
 
-        return await self._database.transact(change)
+        return await self._database.transact(change, reserve=True)
 
 
 def _price(product: Product, member: Member | None) -> int:

@@ -105,6 +105,8 @@ class PresenceDesk:
         self._members = members.count(reading)
         self._ask_faces: AskFaces | None = None
         self._asked: dict[str, int] = {}
+        self._faces = settings.faces
+        """Whose faces may be matched now."""
         self._storage_trouble = ""
 
     # --- reading
@@ -127,7 +129,7 @@ class PresenceDesk:
 
     async def its_me(self, screen: str) -> Member | None:
         """The shopper asks to be recognised at `screen`: whom its camera is sure of, or None."""
-        if self._settings.faces is Faces.OFF or self._ask_faces is None:
+        if self._faces is Faces.OFF or self._ask_faces is None:
             return None
         asked = self._clock.now()
         sensors = await self._ask_faces(screen, REQUEST_S)
@@ -148,11 +150,16 @@ class PresenceDesk:
             self._listeners.remove(changed.set)
             await self._no_more_faces(screen, sensors)
 
+    def match_faces(self, allowed: bool) -> None:
+        """Whether faces may be matched at all: not while the platform has been silent too long."""
+        self._faces = self._settings.faces if allowed else Faces.OFF
+        self._galleries.clear()
+
     async def _no_more_faces(self, screen: str, sensors: Sequence[str]) -> None:
         """Nobody else is looked at on this request; a marked zone goes on as before."""
         for sensor in sensors:
             self._asked.pop(sensor, None)
-        if self._settings.faces is Faces.ON_REQUEST and self._ask_faces is not None:
+        if self._faces is Faces.ON_REQUEST and self._ask_faces is not None:
             await self._ask_faces(screen, 0)
 
     def _recognised_at(self, sensors: Sequence[str], since: Moment) -> Member | None:
@@ -245,11 +252,11 @@ class PresenceDesk:
 
     def _may_match(self, observation: Observation) -> bool:
         """Whether this camera's faces may be matched at this moment (consent comes on top)."""
-        if self._settings.faces is Faces.ZONE:
+        if self._faces is Faces.ZONE:
             return True
         until_ms = self._asked.get(observation.sensor, -1)
         asked = observation.seen.mono_ms <= until_ms
-        return self._settings.faces is Faces.ON_REQUEST and asked
+        return self._faces is Faces.ON_REQUEST and asked
 
     def _code(self, observation: Observation, code: CodeReading) -> tuple[list[Fact], Scan]:
         reading = self._database.reading
@@ -356,7 +363,7 @@ def _put(tx: Transaction, facts: Sequence[Fact]) -> None:
     for fact in facts:
         about = fact.visit.member if fact.visit is not None else None
         if fact.stream is not None and about not in erased:
-            tx.emit(fact.stream, fact.type, fact.body, fact.moment)
+            tx.emit(fact.stream, fact.type, fact.body, fact.moment, member=about)
 
 
 def _put_singly(tx: Transaction, facts: Sequence[Fact]) -> int:

@@ -1,12 +1,23 @@
-"""Rows of the catalogue and of stock. Written by the replica, read by `edge/ordering`."""
+"""Rows of the catalogue, of prices and of stock. Written by the replica, read by `edge/ordering`.
+
+A price of its own wins over the catalogue's. The `swap_` functions make what is staged
+(`edge/storage/staging.py`) visible, in the caller's transaction.
+"""
+
+from collections.abc import Sequence
 
 import msgspec
 
 from edge import codes
-from edge.records import Product, Stock
+from edge.records import Price, Product, Stock
 from edge.storage.outbox import Executes
 
-_COLUMNS = "sku, gtin, model, titles, price_minor, member_price_minor, colour, size"
+_SELECT = (
+    "SELECT product.sku, gtin, model, titles, coalesce(price.price_minor, product.price_minor),"
+    " CASE WHEN price.sku IS NULL THEN product.member_price_minor"
+    " ELSE price.member_price_minor END, colour, size"
+    " FROM product LEFT JOIN price USING (sku)"
+)
 
 
 def put_product(connection: Executes, product: Product) -> None:
@@ -15,36 +26,64 @@ def put_product(connection: Executes, product: Product) -> None:
         "DELETE FROM product WHERE gtin = ? AND sku <> ?", (product.gtin, product.sku)
     )
     connection.execute(
-        "INSERT OR REPLACE INTO product VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            product.sku,
-            product.gtin,
-            product.model,
-            msgspec.json.encode(product.titles).decode(),
-            product.price_minor,
-            product.member_price_minor,
-            product.colour,
-            product.size,
-        ),
+        "INSERT OR REPLACE INTO product VALUES (?, ?, ?, ?, ?, ?, ?, ?)", product_cells(product)
     )
 
 
-def drop_product(connection: Executes, sku: str) -> None:
-    """Remove one product."""
-    connection.execute("DELETE FROM product WHERE sku = ?", (sku,))
+def product_cells(product: Product) -> tuple[object, ...]:
+    """A product as a row."""
+    titles = msgspec.json.encode(product.titles).decode()
+    prices = product.price_minor, product.member_price_minor
+    names = product.sku, product.gtin, product.model, titles
+    return *names, *prices, product.colour, product.size
+
+
+def price_cells(price: Price) -> tuple[object, ...]:
+    """A price as a row."""
+    return price.sku, price.price_minor, price.member_price_minor
+
+
+def stock_cells(stock: Stock) -> tuple[object, ...]:
+    """A quantity as a row."""
+    return stock.sku, stock.place, stock.quantity, stock.as_of_ms
+
+
+def swap_catalogue(connection: Executes, gone: Sequence[str]) -> list[str]:
+    """Drop these SKUs and take over what is staged; the SKUs that had to give way to others.
+
+    A GTIN belongs to one SKU: who comes with it takes it from whoever had it.
+    """
+    connection.executemany("DELETE FROM product WHERE sku = ?", [(sku,) for sku in gone])
+    robbed = connection.execute(
+        "SELECT p.sku FROM stage_product AS s JOIN product AS p"
+        " ON p.gtin = s.gtin AND p.sku <> s.sku"
+    ).fetchall()
+    connection.execute("INSERT OR REPLACE INTO product SELECT * FROM stage_product ORDER BY sku")
+    rows = connection.execute(
+        "SELECT sku FROM stage_product WHERE sku NOT IN (SELECT sku FROM product)"
+    ).fetchall()
+    gone_since = [sku for (sku,) in robbed if by_sku(connection, sku) is None]
+    return [*(sku for (sku,) in rows), *gone_since]
+
+
+def swap_prices(connection: Executes, gone: Sequence[str]) -> None:
+    """Drop the prices of these SKUs and take over what is staged."""
+    connection.executemany("DELETE FROM price WHERE sku = ?", [(sku,) for sku in gone])
+    connection.execute("INSERT OR REPLACE INTO price SELECT * FROM stage_price ORDER BY sku")
+
+
+def swap_stock(connection: Executes, gone: Sequence[Sequence[str]]) -> None:
+    """Drop these (SKU, place) and take over what is staged."""
+    connection.executemany("DELETE FROM stock WHERE sku = ? AND place = ?", gone)
+    connection.execute("INSERT OR REPLACE INTO stock SELECT * FROM stage_stock ORDER BY sku, place")
 
 
 def put_stock(connection: Executes, stock: Stock) -> None:
     """Write the quantity of one SKU at one place."""
     connection.execute(
         "INSERT OR REPLACE INTO stock VALUES (?, ?, ?, ?)",
-        (stock.sku, stock.place, stock.quantity, stock.as_of_ms),
+        stock_cells(stock),
     )
-
-
-def drop_stock(connection: Executes, sku: str, place: str) -> None:
-    """Remove one figure."""
-    connection.execute("DELETE FROM stock WHERE sku = ? AND place = ?", (sku, place))
 
 
 def by_code(connection: Executes, text: str) -> Product | None:
@@ -54,21 +93,20 @@ def by_code(connection: Executes, text: str) -> Product | None:
 
 
 def _by_gtin(connection: Executes, gtin: str) -> Product | None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM product WHERE gtin = ?", (gtin,)).fetchone()  # noqa: S608
+    row = connection.execute(f"{_SELECT} WHERE gtin = ?", (gtin,)).fetchone()
     return _product(row) if row else None
 
 
 def by_sku(connection: Executes, sku: str) -> Product | None:
     """The product with this SKU."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM product WHERE sku = ?", (sku,)).fetchone()  # noqa: S608
+    row = connection.execute(f"{_SELECT} WHERE product.sku = ?", (sku,)).fetchone()
     return _product(row) if row else None
 
 
 def of_model(connection: Executes, model: str) -> list[Product]:
     """All colours and sizes of one model, by SKU."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM product WHERE model = ? ORDER BY sku",  # noqa: S608
-        (model,),
+        f"{_SELECT} WHERE model = ? ORDER BY product.sku", (model,)
     ).fetchall()
     return [_product(row) for row in rows]
 

@@ -10,8 +10,11 @@ from typing import Any
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from edge.errors import DatabaseTooNew, DatabaseUnreadable
-from edge.storage import migrations
+from edge.storage import bulk, migrations
+from edge.storage.backlog import Backlog
 from edge.storage.database import open_reading
+from edge.storage.segments import Sealing
+from edge.storage.vault import Vault
 
 _RESTORE = "Stop storebox and restore the backup."
 
@@ -36,21 +39,48 @@ def open_known(directory: Path) -> Any:
     return connection
 
 
+def backlog(connection: Any, directory: Path, sealing: Sealing | None = None) -> Backlog:
+    """What waits in the main file of `connection` and in the bulk file beside it.
+
+    Sealed events are told with their codec only. A damaged bulk file reads as nothing.
+    """
+    reading = _bulk(directory)
+    return Backlog(connection, lambda: reading, sealing)
+
+
+def _bulk(directory: Path) -> Any:
+    """A connection to the bulk file; None if there is none, or none that can be read."""
+    try:
+        return bulk.open_reading(directory, Vault.open(directory / "master.key"))
+    except sqlcipher.Error:
+        return None
+
+
 def verify(directory: Path) -> str:
-    """Open the file and let SQLite go through it (`quick_check`); the newest change in it.
+    """Open the files and let SQLite go through them (`quick_check`); the newest change in them.
 
     Raises what `open_known` raises, and DatabaseUnreadable with the first damage found.
     """
-    connection = open_known(directory)
+    if (verdict := _checked(open_known(directory))) != "ok":
+        raise DatabaseUnreadable(f"The database in {directory} is damaged: {verdict}.", _RESTORE)
+    if (directory / bulk.NAME).exists() and (verdict := _checked(_bulk(directory))) != "ok":
+        raise DatabaseUnreadable(
+            f"The bulk file {directory / bulk.NAME} is damaged: {verdict}.",
+            "Restart storebox: it puts the file aside and declares what waited in it.",
+        )
+    return migrations.NAMES[-1]
+
+
+def _checked(connection: Any) -> str:
+    """What SQLite says of the file; it is closed then."""
+    if connection is None:
+        return "it cannot be read"
     try:
-        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlcipher.Error as error:
-        verdict = str(error)
+        return str(error)
     finally:
         connection.close()
-    if verdict != "ok":
-        raise DatabaseUnreadable(f"The database in {directory} is damaged: {verdict}.", _RESTORE)
-    return migrations.NAMES[-1]
 
 
 def _check_schema(path: Path, connection: Any) -> None:

@@ -4,6 +4,7 @@ Written by the database's writer after each commit when `[state] journal` names 
 "nothing lost" compare it with the platform's log. It holds ids and hashes, never a body. When a
 box begins a new epoch, what waits was promised under an id that it loses: it is promised again, in
 a line of three words - the new id, the digest, and the former id, which need not arrive any more.
+A line of four words says that an event's body was changed: id, new digest, `~`, former digest.
 """
 
 import contextlib
@@ -48,6 +49,15 @@ class Journal:
         self._file.writelines(lines)
         self._file.flush()
 
+    def promise_instead(self, entries: Iterable[tuple[str, bytes, bytes]]) -> None:
+        """Write (id, body as it is now, body as promised): either may arrive, as somebody was
+
+        erased from an event that may be under way.
+        """
+        lines = (f"{event} {digest(now)} ~ {digest(before)}\n" for event, now, before in entries)
+        self._file.writelines(lines)
+        self._file.flush()
+
     def abandon(self) -> None:
         """Close the file although the last lines cannot be written."""
         with contextlib.suppress(OSError):
@@ -61,7 +71,7 @@ class Journal:
 def read(path: Path) -> list[tuple[str, ...]]:
     """All promises in `path` in the order they were made: (event id, digest), and a third, the
 
-    former id, for what was promised again.
+    former id, for what was promised again; or four for what was changed.
     """
     return [tuple(line.split(" ")) for line in path.read_text(encoding="ascii").splitlines()]
 

@@ -7,9 +7,11 @@ It decides nothing: who may be written or read is decided in `edge/consent.py`.
 
 from collections.abc import Iterator
 
+import msgspec
 from msgspec import Struct
 
 from edge.records import VECTOR_BYTES, Consent, ConsentKind, Member
+from edge.storage import staging
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault, seal, unseal
 
@@ -61,14 +63,98 @@ def _put_consents(connection: Executes, member: Member) -> None:
         )
 
 
-def free_card(connection: Executes, member: str) -> None:
-    """Take the member's card away, for somebody whose row comes later to have it.
+def cells(vault: Vault, member: Member, wrapped: bytes | None) -> tuple[object, ...]:
+    """A member as a row to be staged: sealed with their key, which is made if `wrapped` is None."""
+    new = None
+    if wrapped is None:
+        key, new = vault.new_member_key(member.id)
+    else:
+        key = vault.member_key(member.id, wrapped)
+    name = seal(key, member.name.encode(), member=member.id, field="name")
+    return member.id, member.card, name, member.tier, member.segment, new
 
-    In its place stands what no scanner reads and nobody can guess.
+
+def consent_cells(member: Member) -> list[tuple[object, ...]]:
+    """The consents of a member as rows."""
+    return [(member.id, c.kind, c.given_ms, c.text_version, c.channel) for c in member.consents]
+
+
+def template_cells(template: Template, key: str, member_key: bytes) -> tuple[object, ...]:
+    """A template as a row to be staged under `key`, sealed."""
+    sealed = seal(member_key, template.vectors, member=template.member, field=template.model)
+    return key, template.member, template.model, sealed
+
+
+def swap(connection: Executes) -> list[str]:
+    """Take over the members that are staged; those who could not be, because of a card or a key.
+
+    A card that changes hands is free first. In its place stands what no scanner reads and nobody
+    can guess, until its member's own row is written.
     """
     connection.execute(
-        "UPDATE member SET card = 'freed:' || hex(randomblob(16)) WHERE id = ?", (member,)
+        "DELETE FROM stage_member"
+        " WHERE (wrapped IS NULL) <> (id IN (SELECT member FROM member_key))"
     )
+    connection.execute(
+        "UPDATE member SET card = 'freed:' || hex(randomblob(16)) FROM stage_member AS s"
+        " WHERE s.id = member.id AND s.card <> member.card"
+    )
+    connection.execute(
+        "UPDATE OR IGNORE member SET card = s.card, name_sealed = s.name_sealed, tier = s.tier,"
+        " segment = s.segment FROM stage_member AS s WHERE s.id = member.id"
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO member SELECT id, card, name_sealed, tier, segment"
+        " FROM stage_member WHERE wrapped IS NOT NULL ORDER BY id"
+    )
+    connection.execute(
+        "INSERT INTO member_key SELECT id, wrapped FROM stage_member"
+        " WHERE wrapped IS NOT NULL AND id IN (SELECT id FROM member) ORDER BY id"
+    )
+    refused = connection.execute(
+        "SELECT key FROM stage_row WHERE dataset = 'members' AND op = 'put' AND key NOT IN"
+        " (SELECT m.id FROM stage_member AS s JOIN member AS m"
+        " ON m.id = s.id AND m.card = s.card AND m.name_sealed = s.name_sealed)"
+    ).fetchall()
+    _swap_consents(connection, refused)
+    return [member for (member,) in refused]
+
+
+def _swap_consents(connection: Executes, refused: list[tuple[str]]) -> None:
+    """Consents that are gone take what hung on them."""
+    names = (msgspec.json.encode([member for (member,) in refused]).decode(),)
+    for table, column in (("member", "id"), ("consent", "member")) if refused else ():
+        connection.execute(
+            f"DELETE FROM stage_{table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
+            names,
+        )
+    connection.execute(
+        "DELETE FROM consent WHERE member IN (SELECT id FROM stage_member)"
+        " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
+    )
+    connection.execute(
+        "INSERT INTO consent SELECT s.* FROM stage_consent AS s JOIN member ON id = s.member"
+        " WHERE true ORDER BY s.member, s.kind"
+        " ON CONFLICT (member, kind) DO UPDATE SET given_ms = excluded.given_ms,"
+        " text_version = excluded.text_version, channel = excluded.channel"
+    )
+
+
+def swap_templates(connection: Executes, agreed: ConsentKind) -> list[str]:
+    """Take over the staged templates of members who `agreed`; the keys of the others."""
+    connection.execute(
+        "INSERT INTO template SELECT s.member, 'face', s.model, s.vectors_sealed"
+        " FROM stage_template AS s JOIN consent ON consent.member = s.member AND consent.kind = ?"
+        " WHERE true ORDER BY s.member, s.model ON CONFLICT (member, model)"
+        " DO UPDATE SET vectors_sealed = excluded.vectors_sealed",
+        (agreed,),
+    )
+    rows = connection.execute(
+        "SELECT key FROM stage_row WHERE dataset = 'templates' AND op = 'put' AND key NOT IN"
+        " (SELECT s.key FROM stage_template AS s JOIN template AS t ON t.member = s.member"
+        " AND t.model = s.model AND t.vectors_sealed = s.vectors_sealed)"
+    ).fetchall()
+    return [key for (key,) in rows]
 
 
 def drop_consents(connection: Executes, member: str, *, but: ConsentKind) -> None:
@@ -77,9 +163,15 @@ def drop_consents(connection: Executes, member: str, *, but: ConsentKind) -> Non
 
 
 def erase(connection: Executes, member: str) -> bool:
-    """Remove the member and everything that hangs on them, their key first. False if unknown."""
+    """Remove the member and everything that hangs on them, their key first. False if unknown.
+
+    What is staged of them goes, too: erasure does not wait for a snapshot.
+    """
+    staging.forget(connection, member)
     connection.execute("DELETE FROM member_key WHERE member = ?", (member,))
-    return bool(connection.execute("DELETE FROM member WHERE id = ?", (member,)).rowcount)
+    known = bool(connection.execute("DELETE FROM member WHERE id = ?", (member,)).rowcount)
+    staging.settle_lost(connection)
+    return known
 
 
 def put_template(connection: Executes, vault: Vault, template: Template) -> None:

@@ -1,14 +1,15 @@
-"""The outbox: events wait here, in the same file and transaction as the state they tell of,
-until the platform says that it has committed them.
+"""The outbox in the main file: numbers of all streams, the waiting events of crit and visit, and
+what was given up.
 
-`append` is called through `Transaction.emit` by the desks; `pending`, `acknowledge` and `depth` by
-the link (`sync/link.py`). Rows leave by `acknowledge`, or by the declared eviction of old bulk: a
-gap record goes into crit in the same transaction, so that received + declared = produced.
+`append` is called through `Transaction.emit`, `declare` when events are given up: a gap record in
+crit says so, so that received + declared = produced. The bodies of bulk lie in a file of their own
+(`edge/storage/bulk.py`); `edge/storage/backlog.py` reads both. Crit is never given up.
 """
 
 import hashlib
 import secrets
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
@@ -16,21 +17,36 @@ from msgspec import Struct
 
 from edge.records import Event, Moment, Stream
 
-BULK_ROWS_MAX = 200_000
-"""About a week of counts at 230 bytes each (46 MB); beyond it the oldest are evicted, declared."""
-EVICTED_ROWS = 20_000
+VISIT_ROWS_MAX = 150_000
+"""About a month of a busy shop (45 MB); beyond it the oldest are evicted, declared."""
+EVICTED_ROWS = 15_000
 """Evicting a tenth at a time keeps the gap records few."""
 
 EVENT_BYTES_MAX = 64 * 1024
 """One event, alone and incompressible, must fit into one message (96 KiB); an order takes 1 KiB."""
 
 GAP_TYPE = "outbox.gap.v1"
+TOMBSTONE_TYPE = "outbox.tombstone.v1"
+"""What an event becomes whose person was erased: its number must arrive all the same."""
+KEPT_WITHOUT_MEMBER = ("order.", "payment.", "points.")
+"""Types that must reach the books whoever was erased."""
 
 EPOCH_BYTES = 4
 SEQUENCES = ("order", "connection")
 """Numbers that others keep; a box restored from a backup must not give them out again."""
 SEQUENCE_JUMP = 1000
 """More of each than a box gives out between a backup and the day it is restored."""
+UNDATED = Moment(0, 0, "unknown", False)
+"""The moment of a loss when nothing that waits tells a later one."""
+
+
+class Reason(StrEnum):
+    """Why events were given up."""
+
+    QUOTA = "quota"
+    POWER_CUT = "power_cut"
+    DAMAGED = "damaged"
+    UNWRITABLE = "unwritable"
 
 
 class Gap(Struct, frozen=True):
@@ -66,35 +82,70 @@ class Executes(Protocol):
 
 
 class Emitted(Struct, frozen=True):
-    """One event on its way into the outbox; `body` is JSON."""
+    """One event on its way into the outbox; `body` is JSON, `member` whom it speaks of."""
 
     stream: Stream
     type: str
     body: bytes
     moment: Moment
+    member: str | None = None
 
 
 class Written(Struct, frozen=True):
-    """One row of the outbox."""
+    """One event with its number."""
 
     stream: Stream
     seq: int
+    type: str
+    moment: Moment
     body: bytes
 
 
+class Rewritten(Struct, frozen=True):
+    """An event whose body was changed after it was promised."""
+
+    stream: Stream
+    seq: int
+    before: bytes
+    after: bytes
+
+
+class Rewrites(Executes, Protocol):
+    """A transaction that minds which events were changed in it."""
+
+    def rewritten(self, row: Rewritten, /) -> None:
+        """`row` is not as it was promised."""
+        ...
+
+
 def append(connection: Executes, events: Sequence[Emitted]) -> list[Written]:
-    """Add events in order; every row written, a gap record among them if old bulk was given up."""
+    """Number events in order and write those of crit and visit; all of them, and a gap record.
+
+    Those of bulk have their numbers now and are for the caller to write, after the commit.
+    """
     written: list[Written] = []
-    for stream in Stream:
-        mine = [event for event in events if event.stream is stream]
-        if mine:
-            written += _insert(connection, stream, mine)
-    if any(row.stream is Stream.BULK for row in written):
-        gap = _evict(connection)
-        if gap is not None:
-            body = msgspec.json.encode(gap)
-            declared = Emitted(Stream.CRIT, GAP_TYPE, body, events[-1].moment)
-            written += _insert(connection, Stream.CRIT, [declared])
+    by_stream: dict[Stream, list[Emitted]] = {}
+    for each in events:
+        by_stream.setdefault(each.stream, []).append(each)
+    for stream, mine in by_stream.items():
+        written += _insert(connection, stream, mine)
+    if Stream.VISIT in by_stream:
+        written += _evict(connection, events[-1].moment)
+    return written
+
+
+def declare(connection: Executes, gap: Gap, moment: Moment) -> Written:
+    """Give up the numbers of `gap`: a gap record in crit, and a hole that nobody reads again."""
+    record = Emitted(Stream.CRIT, GAP_TYPE, msgspec.json.encode(gap), moment)
+    (written,) = _insert(connection, Stream.CRIT, [record])
+    connection.execute(
+        "INSERT INTO hole VALUES (?, ?, ?, ?, ?)",
+        (gap.stream, gap.first, gap.last, gap.reason, written.seq),
+    )
+    if gap.reason == Reason.QUOTA:
+        connection.execute(
+            "UPDATE stream SET evicted = evicted + ? WHERE name = ?", (gap.count, gap.stream)
+        )
     return written
 
 
@@ -104,40 +155,39 @@ def _insert(connection: Executes, stream: Stream, events: Sequence[Emitted]) -> 
         (len(events), stream),
     ).fetchone()
     numbered = list(enumerate(events, start=last - len(events) + 1))
-    connection.executemany(
-        "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (stream, seq, e.type, m.wall_ms, m.mono_ms, m.boot, m.trusted, e.body)
-            for seq, e in numbered
-            for m in (e.moment,)
-        ],
-    )
-    return [Written(stream, seq, event.body) for seq, event in numbered]
+    if stream is not Stream.BULK:
+        connection.executemany(
+            "INSERT INTO outbox (stream, seq, type, wall_ms, mono_ms, boot, trusted, body, member)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (stream, seq, e.type, m.wall_ms, m.mono_ms, m.boot, m.trusted, e.body, e.member)
+                for seq, e in numbered
+                for m in (e.moment,)
+            ],
+        )
+    return [Written(stream, seq, e.type, e.moment, e.body) for seq, e in numbered]
 
 
-def _evict(connection: Executes) -> Gap | None:
-    """Give up the oldest bulk events when there are too many."""
-    last_seq, upto = connection.execute(
-        "SELECT last_seq, upto FROM stream WHERE name = 'bulk'"
-    ).fetchone()
-    if last_seq - upto <= BULK_ROWS_MAX:  # cheap, and exact until something was given up
-        return None
-    waiting, first = connection.execute(
-        "SELECT count(*), min(seq) FROM outbox WHERE stream = 'bulk'"
-    ).fetchone()
-    if waiting <= BULK_ROWS_MAX:
-        return None
-    last = first + max(EVICTED_ROWS, waiting - BULK_ROWS_MAX) - 1
-    cursor = connection.execute(
-        "DELETE FROM outbox WHERE stream = 'bulk' AND seq BETWEEN ? AND ?", (first, last)
-    )
-    return Gap(Stream.BULK, first, last, cursor.rowcount, "quota")
+def _evict(connection: Executes, moment: Moment) -> list[Written]:
+    """Give up the oldest visits when there are too many: the gap record, if so."""
+    last_seq, upto = cursors(connection)[Stream.VISIT]
+    if last_seq - upto <= VISIT_ROWS_MAX:  # cheap, and exact until something was given up
+        return []
+    waiting = last_seq - upto - _given_up(connection, Stream.VISIT, upto)
+    if waiting <= VISIT_ROWS_MAX:
+        return []
+    (first,) = connection.execute("SELECT min(seq) FROM outbox WHERE stream = 'visit'").fetchone()
+    last = first + max(EVICTED_ROWS, waiting - VISIT_ROWS_MAX) - 1
+    deleted = connection.execute(
+        "DELETE FROM outbox WHERE stream = 'visit' AND seq BETWEEN ? AND ?", (first, last)
+    ).rowcount
+    return [declare(connection, Gap(Stream.VISIT, first, last, deleted, Reason.QUOTA), moment)]
 
 
 def pending(
     connection: Executes, origin: tuple[str, str], stream: Stream, *, after: int, limit: int
 ) -> list[Event]:
-    """At most `limit` events of `stream` with a number above `after`, in order.
+    """At most `limit` events of crit or visit with a number above `after`, in order.
 
     `origin` is (box, epoch).
     """
@@ -146,34 +196,81 @@ def pending(
         " WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
         (stream, after, limit),
     ).fetchall()
-    box, epoch = origin
-    return [
-        Event(
-            box,
-            epoch,
-            stream,
-            seq,
-            type_,
-            Moment(wall_ms, mono_ms, boot, bool(trusted)),
-            msgspec.Raw(body),
-        )
-        for seq, type_, wall_ms, mono_ms, boot, trusted, body in rows
-    ]
+    return [event(origin, stream, row) for row in rows]
+
+
+def event(origin: tuple[str, str], stream: Stream, row: Sequence[Any]) -> Event:
+    """The event in a row of (seq, type, wall_ms, mono_ms, boot, trusted, body)."""
+    seq, type_, wall_ms, mono_ms, boot, trusted, body = row
+    moment = Moment(wall_ms, mono_ms, boot, bool(trusted))
+    return Event(*origin, stream, seq, type_, moment, msgspec.Raw(body))
 
 
 def acknowledge(connection: Executes, stream: Stream, upto: int) -> int:
-    """The platform has committed everything up to `upto`: delete it. Rows deleted.
+    """The platform has committed everything up to `upto`: delete it. How many it were.
 
-    A number beyond what was ever produced is somebody's mistake and changes nothing.
+    A number beyond what was ever produced is somebody's mistake and changes nothing. Rows of bulk
+    are for the caller to delete, after the commit.
     """
-    cursor = connection.execute(
-        "UPDATE stream SET upto = ? WHERE name = ? AND upto < ? AND last_seq >= ?",
-        (upto, stream, upto, upto),
-    )
-    if cursor.rowcount == 0:
+    last_seq, before = cursors(connection)[stream]
+    if not before < upto <= last_seq:
         return 0
-    deleted = connection.execute("DELETE FROM outbox WHERE stream = ? AND seq <= ?", (stream, upto))
-    return int(deleted.rowcount)
+    behind = _given_up(connection, stream, before) - _given_up(connection, stream, upto)
+    connection.execute("UPDATE stream SET upto = ? WHERE name = ?", (upto, stream))
+    connection.execute("DELETE FROM outbox WHERE stream = ? AND seq <= ?", (stream, upto))
+    _pass_holes(connection)
+    return upto - before - behind
+
+
+def _pass_holes(connection: Executes) -> None:
+    """Whose gap record the platform has need not arrive any more, even if nothing comes after."""
+    now = cursors(connection)
+    for stream, (_, upto) in now.items():
+        passed = _passed(connection, stream, upto, declared_upto=now[Stream.CRIT][1])
+        if passed > upto:
+            connection.execute("UPDATE stream SET upto = ? WHERE name = ?", (passed, stream))
+        connection.execute("DELETE FROM hole WHERE stream = ? AND last <= ?", (stream, passed))
+
+
+def _passed(connection: Executes, stream: Stream, upto: int, *, declared_upto: int) -> int:
+    """`upto`, moved over the holes that follow it and whose declaration is not behind."""
+    while True:
+        (last,) = connection.execute(
+            "SELECT max(last) FROM hole"
+            " WHERE stream = ? AND first <= ? AND last > ? AND declared <= ?",
+            (stream, upto + 1, upto, declared_upto),
+        ).fetchone()
+        if last is None:
+            return upto
+        upto = int(last)
+
+
+def floor(connection: Executes, stream: Stream) -> int:
+    """Nothing up to this number is read again: it was acknowledged, or given up at once after."""
+    now = cursors(connection)
+    return _passed(connection, stream, now[stream][1], declared_upto=now[Stream.CRIT][0])
+
+
+def raise_last(connection: Executes, stream: Stream, seq: int) -> None:
+    """No number up to `seq` is given any more."""
+    connection.execute(
+        "UPDATE stream SET last_seq = max(last_seq, ?) WHERE name = ?", (seq, stream)
+    )
+
+
+def holes(connection: Executes, stream: Stream) -> list[tuple[int, int]]:
+    """What was given up and is not behind the cursor yet: (first, last), in order."""
+    return list(
+        connection.execute(
+            "SELECT first, last FROM hole WHERE stream = ? ORDER BY first", (stream,)
+        ).fetchall()
+    )
+
+
+def _given_up(connection: Executes, stream: Stream, after: int) -> int:
+    """How many numbers above `after` were given up."""
+    spans = holes(connection, stream)
+    return sum(last - max(first - 1, after) for first, last in spans if last > after)
 
 
 def renew_epoch(connection: Executes) -> None:
@@ -189,11 +286,7 @@ def renew_epoch(connection: Executes) -> None:
     connection.execute(
         "UPDATE meta SET value = ? WHERE name = 'epoch'", (secrets.token_hex(EPOCH_BYTES),)
     )
-    # Only the oldest are ever deleted, so what is left has no hole behind its first.
-    connection.execute(
-        "UPDATE stream SET upto = coalesce("
-        "(SELECT min(seq) - 1 FROM outbox WHERE stream = stream.name), last_seq)"
-    )
+    _declare_again(connection)
     for name in SEQUENCES:
         connection.execute(
             "INSERT INTO sequence VALUES (?1, ?2)"
@@ -202,10 +295,71 @@ def renew_epoch(connection: Executes) -> None:
         )
 
 
+def _declare_again(connection: Executes) -> None:
+    """A new epoch begins behind the first holes; later ones it must be told of itself."""
+    crit_last, crit_upto = cursors(connection)[Stream.CRIT]
+    for stream, (_, upto) in cursors(connection).items():
+        passed = _passed(connection, stream, upto, declared_upto=crit_last)
+        connection.execute("UPDATE stream SET upto = ? WHERE name = ?", (passed, stream))
+        connection.execute("DELETE FROM hole WHERE stream = ? AND last <= ?", (stream, passed))
+    rows = connection.execute(
+        "SELECT stream, first, last, reason FROM hole WHERE declared <= ? ORDER BY stream, first",
+        (crit_upto,),
+    ).fetchall()
+    moment = latest_moment(connection)
+    for stream, first, last, reason in rows:
+        gap = Gap(Stream(stream), first, last, last - first + 1, reason)
+        record = Emitted(Stream.CRIT, GAP_TYPE, msgspec.json.encode(gap), moment)
+        (written,) = _insert(connection, Stream.CRIT, [record])
+        connection.execute(
+            "UPDATE hole SET declared = ? WHERE stream = ? AND first = ?",
+            (written.seq, stream, first),
+        )
+
+
+def forget(tx: Rewrites, member: str) -> tuple[int, int]:
+    """Erase `member` from what waits: how many events stay without the link, how many are emptied.
+
+    What money hangs on (`KEPT_WITHOUT_MEMBER`) stays with `"member": null`; of the rest nothing
+    stays but the number.
+    """
+    kept = emptied = 0
+    rows = tx.execute(
+        "SELECT stream, seq, type, body FROM outbox WHERE member = ?", (member,)
+    ).fetchall()
+    for stream, seq, type_, body in rows:
+        if type_.startswith(KEPT_WITHOUT_MEMBER):
+            fields = msgspec.json.decode(body)
+            now, kept = msgspec.json.encode(fields | {"member": None}), kept + 1
+        else:
+            type_, now, emptied = TOMBSTONE_TYPE, b"{}", emptied + 1
+        tx.execute(
+            "UPDATE outbox SET type = ?, body = ?, member = '' WHERE stream = ? AND seq = ?",
+            (type_, now, stream, seq),
+        )
+        tx.rewritten(Rewritten(Stream(stream), seq, bytes(body), now))
+    return kept, emptied
+
+
+def latest_moment(connection: Executes) -> Moment:
+    """That of the newest event of crit or visit which waits; `UNDATED` if none does."""
+    rows = connection.execute(
+        "SELECT wall_ms, mono_ms, boot, trusted FROM outbox JOIN stream"
+        " ON name = outbox.stream AND seq = last_seq LIMIT 1"
+    ).fetchall()
+    return next(
+        (Moment(wall, mono, boot, bool(trusted)) for wall, mono, boot, trusted in rows), UNDATED
+    )
+
+
 def mark(connection: Executes, stream: Stream, seq: int) -> str | None:
-    """What tells the event `seq` from any other with its number; None if it does not wait."""
+    """What tells the event `seq` of crit or visit from any other with its number.
+
+    None if it does not wait, or is not as it was made, because somebody was erased since.
+    """
     row = connection.execute(
-        "SELECT body, boot, mono_ms FROM outbox WHERE stream = ? AND seq = ?", (stream, seq)
+        "SELECT body, boot, mono_ms FROM outbox WHERE stream = ? AND seq = ? AND member IS NOT ''",
+        (stream, seq),
     ).fetchone()
     return mark_of(*row) if row else None
 
@@ -221,11 +375,23 @@ def cursors(connection: Executes) -> dict[Stream, tuple[int, int]]:
     return {Stream(name): (last_seq, upto) for name, last_seq, upto in rows}
 
 
+def evicted(connection: Executes) -> dict[Stream, int]:
+    """For each stream: how many events were ever given up by quota."""
+    rows = connection.execute("SELECT name, evicted FROM stream").fetchall()
+    return {Stream(name): count for name, count in rows}
+
+
 def depth(connection: Executes) -> list[Depth]:
-    """How full each stream is, in order of priority."""
-    rows = connection.execute(
-        "SELECT name, last_seq, upto, (SELECT count(*) FROM outbox WHERE stream = name),"
-        " (SELECT wall_ms FROM outbox WHERE stream = name ORDER BY seq LIMIT 1) FROM stream"
-    ).fetchall()
-    by_name = {Stream(row[0]): Depth(Stream(row[0]), *row[1:]) for row in rows}
-    return [by_name[stream] for stream in Stream]
+    """How full each stream is, in order of priority. The oldest of bulk stands in its own file."""
+    found = cursors(connection)
+    oldest = dict(
+        connection.execute(
+            "SELECT name, (SELECT wall_ms FROM outbox WHERE stream = name ORDER BY seq LIMIT 1)"
+            " FROM stream"
+        ).fetchall()
+    )
+    return [
+        Depth(stream, last, upto, last - upto - _given_up(connection, stream, upto), oldest[stream])
+        for stream in Stream
+        for last, upto in (found[stream],)
+    ]

@@ -5,6 +5,8 @@ person's key, so that destroying that key erases them, in old copies of the file
 Used by `edge/storage`; the master key never leaves this module and is never logged.
 """
 
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -25,6 +27,7 @@ class Vault:
 
     def __init__(self, master_key: bytes) -> None:
         self._wrapping = AESGCM(_derived(master_key, b"storebox member keys"))
+        self._naming = _derived(master_key, b"storebox erased members")
         self.database_key = _derived(master_key, b"storebox database file")
 
     @classmethod
@@ -63,6 +66,10 @@ class Vault:
     def member_key(self, member: str, wrapped: bytes) -> bytes:
         """The key of `member`. DatabaseUnreadable if it was tampered with or is another's."""
         return _open(self._wrapping, wrapped, f"key:{member}")
+
+    def pseudonym(self, member: str) -> bytes:
+        """What stands for `member` where their name must not: nobody else can compute it."""
+        return hmac.digest(self._naming, member.encode(), hashlib.sha256)
 
 
 def seal(key: bytes, plain: bytes, *, member: str, field: str) -> bytes:

@@ -39,35 +39,56 @@ class Verdict(Struct, frozen=True):
 
 
 class _Promises:
-    """The digests promised for each id; what was promised again need not arrive as its first."""
+    """The digests promised for each id; what was promised again need not arrive as its first.
+
+    Who was erased from an event may have been erased before it left, or after: either body does.
+    """
 
     def __init__(self, promised: Iterable[tuple[str, ...]]) -> None:
         self.standing: dict[str, list[str]] = {}
         self._replaced: dict[str, set[str]] = {}
+        self._changed: dict[str, dict[str, str]] = {}
+        self._lives: dict[str, set[str]] = {}
         for event, digest, *former in promised:
+            if former[:1] == ["~"]:
+                self._changed.setdefault(event, {})[digest] = former[1]
+                continue
             digests = self.standing.setdefault(event, [])
             if digest not in digests:
                 digests.append(digest)
             for each in former:
                 self._replace(each, digest)
+                self._lives.setdefault(_parts(event)[0], set()).add(_parts(each)[0])
 
     def _replace(self, former: str, digest: str) -> None:
         self._replaced.setdefault(former, set()).add(digest)
         digests = self.standing.get(former, [])
-        if digest in digests:
-            digests.remove(digest)
+        first = self._changed.get(former, {}).get(digest, digest)
+        if first in digests:
+            digests.remove(first)
+            self._replaced[former].add(first)
 
     def epochs(self) -> set[str]:
         """Every epoch that something was promised in."""
         return {_parts(event)[0] for event in self.standing}
 
+    def lives(self, epoch: str) -> set[str]:
+        """`epoch` and those that it renewed: it may declare what they gave up."""
+        found, unseen = set[str](), {epoch}
+        while unseen:
+            found |= unseen
+            unseen = {each for one in unseen for each in self._lives.get(one, ())} - found
+        return found
+
     def allowed(self, event: str) -> set[str]:
         """What may stand in the log under this id; nothing if it was never promised."""
-        return {*self.standing.get(event, ()), *self._replaced.get(event, ())}
+        digests = {*self.standing.get(event, ()), *self._replaced.get(event, ())}
+        return digests | self._changed.get(event, {}).keys()
 
 
 def judge(promised: Iterable[tuple[str, ...]], received: Sequence[Received]) -> Verdict:
-    """The verdict on `promised` (event id, digest, and a former id that need not arrive any more).
+    """The verdict on `promised` (event id, digest, and a former id that need not arrive any more),
+    or (event id, digest as changed, `~`, digest as promised).
 
     Events of other boxes are left aside. Two promises of one id are one promise broken.
     """
@@ -79,7 +100,7 @@ def judge(promised: Iterable[tuple[str, ...]], received: Sequence[Received]) -> 
         first.setdefault(row.id, row)
     created = sum(map(len, promises.standing.values()))
     kept = sum(1 for event, digests in promises.standing.items() if digests and event in first)
-    gaps = _gaps(ours)
+    gaps = [(life, gap) for epoch, gap in _gaps(ours) for life in promises.lives(epoch)]
     missing = [event for event in promises.standing if event not in first]
     declared = sum(len(promises.standing[e]) for e in missing if _covered(e, gaps))
     allowed = [(row, promises.allowed(row.id)) for row in ours]

@@ -2,26 +2,41 @@
 
 Prints one line `READY http://127.0.0.1:PORT` on stdout when its page can be opened, whether or not
 the broker is there yet; ends on SIGTERM or SIGINT. `--ingest module:Class` puts another receiver in
-the place of `sync.ingest:Ingest`, which is how tests make a platform that loses rows.
+the place of `sync.ingest:Ingest`, which is how tests make a platform that loses rows. Several may
+run side by side on one database: give each the same `--workers-share` and `--datasets` to one.
 """
 
 import argparse
 import asyncio
 import importlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge.errors import StoreboxError
 from sync.ingest import Ingest
+from sync.ingest.commands import Commands
+from sync.ingest.coupons import Claims
+from sync.ingest.store import is_postgres
 from sync.mqtt import BrokerSettings
+from sync.reference.answers import Desk
+from sync.reference.commanding import Commander
+from sync.reference.downward import Datasets
+from sync.reference.enrolment import Registrar
+from sync.reference.keys import open_keys
 from sync.reference.page import Page
-from sync.reference.platform import Platform
+from sync.reference.platform import Platform, Rooms
+from sync.reference.serving import DatasetServer
 from sync.reference.shelf import Shelf
+from sync.signing import SigningKey
 
 EXIT_OK, EXIT_FAILED = 0, 1
+SHARED_KEEPALIVE_S = 10
+"""A worker that fell silent keeps its share of the messages for one and a half of it."""
 
 log = logging.getLogger(__name__)
 
@@ -46,27 +61,35 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--broker-port", type=int, default=1883)
     parser.add_argument("--username", default="")
     parser.add_argument("--password-file", type=Path)
-    parser.add_argument("--client-id", default="storebox-reference-platform")
+    parser.add_argument("--ca-file", type=Path)
+    parser.add_argument("--client-id", default="", help="differs from any other client's")
     parser.add_argument("--port", type=int, default=0, help="of the page; 0 takes a free one")
-    parser.add_argument("--database", type=Path, required=True, help="the append-only log")
-    parser.add_argument("--datasets", type=Path, required=True, help="folder of JSON files")
+    parser.add_argument("--database", required=True, help="a file, or postgresql://...")
+    parser.add_argument("--state", type=Path, help="folder of its keys; beside the database file")
+    parser.add_argument("--datasets", type=Path, help="folder of JSON files; serve them to boxes")
+    parser.add_argument("--workers-share", default="", help="of workers side by side")
     parser.add_argument("--ingest", default="sync.ingest:Ingest", help="module:Class")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.state is None and is_postgres(options.database):
+        parser.error("--state is needed with PostgreSQL: the platform's keys lie there")
+    return options
 
 
 async def _serve(options: argparse.Namespace) -> None:
     module, _, name = options.ingest.partition(":")
     kind: type[Ingest] = getattr(importlib.import_module(module), name)
+    state = options.state or Path(options.database).resolve().parent
+    keys = open_keys(state)
     ingest = kind(options.database)
-    broker = BrokerSettings(
-        host=options.broker_host,
-        port=options.broker_port,
-        client_id=options.client_id,
-        username=options.username,
-        password_file=options.password_file,
+    rooms = Rooms(
+        commander=Commander(Commands(ingest.database), keys.signing),
+        desk=Desk(options.datasets or state, Claims(ingest.database)),
+        datasets=_datasets(options.datasets, keys.signing),
+        share=options.workers_share,
     )
-    platform = Platform(broker, ingest, Shelf(options.datasets))
-    page = Page(options.port, options.database, platform)
+    platform = Platform(_broker(options), ingest, rooms)
+    registrar = Registrar(options.database, keys)
+    page = Page(options.port, options.database, platform, registrar=registrar)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -84,6 +107,26 @@ async def _serve(options: argparse.Namespace) -> None:
     for end in ends:
         if isinstance(end, Exception):
             raise end
+
+
+def _datasets(folder: Path | None, key: SigningKey) -> Datasets | None:
+    return DatasetServer(Shelf(folder), key) if folder is not None else None
+
+
+def _broker(options: argparse.Namespace) -> BrokerSettings:
+    alone = BrokerSettings(
+        host=options.broker_host,
+        port=options.broker_port,
+        client_id=options.client_id or "storebox-reference-platform",
+        username=options.username,
+        password_file=options.password_file,
+        ca_file=options.ca_file,
+    )
+    if not options.workers_share:
+        return alone
+    # A session that outlives its worker would go on taking the worker's share of the messages.
+    own = options.client_id or f"storebox-{options.workers_share}-{os.getpid()}"
+    return replace(alone, client_id=own, session_expiry_s=0, keepalive_s=SHARED_KEEPALIVE_S)
 
 
 if __name__ == "__main__":

@@ -1,50 +1,57 @@
 """The reference platform's page: its boxes, how far behind they are, and what came last.
 
 A thread of the platform's process, on 127.0.0.1 only, with no asset from outside. `/` is for
-people, `/api/platform`, `/api/boxes` and `/api/received` (JSON lines) for programs. It only reads.
+people, `/api/platform`, `/api/boxes` and `/api/received` (JSON lines) for programs; POST `/enrol`
+gives a box its certificate. All it shows stands in the database, so any worker shows the same.
 """
 
+import logging
 import threading
-import time
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from edge.errors import PortInUse
-from sync.ingest.log import Received, counts_by_type, follow_log, latest
-from sync.reference.platform import BoxView, Platform
+from edge.errors import PortInUse, Refused, StorageError
+from sync.enrolling import BODY_BYTES_MAX, Application
+from sync.ingest.boxes import Boxes, BoxView
+from sync.ingest.log import follow_log
+from sync.ingest.store import Where, open_store
+from sync.reference.enrolment import Registrar
+from sync.reference.fleet_page import drawn
 
-LATEST_SHOWN = 30
-BODY_SHOWN_MAX = 160
+log = logging.getLogger(__name__)
+
 REQUEST_TIMEOUT_S = 10
 
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="refresh" content="2"><title>storebox reference platform</title><style>
-body{{font:15px/1.5 system-ui,sans-serif;margin:2rem;color:#1c2733;background:#f6f7f9}}
-h1{{font-size:1.3rem}}h2{{font-size:1.05rem;margin-top:2rem}}
-table{{border-collapse:collapse;background:#fff;width:100%}}
-th,td{{text-align:left;padding:.35rem .7rem;border-bottom:1px solid #e3e7ec;vertical-align:top}}
-td.n{{text-align:right;font-variant-numeric:tabular-nums}}code{{font-size:.85em}}
-.on{{color:#0a7a3d}}.off{{color:#b3261e}}</style></head><body>
-<h1>storebox reference platform</h1><p>Line to the broker: {line}</p>
-<h2>Boxes</h2><table><tr><th>box</th><th>line</th><th>committed</th><th>behind</th><th>lag</th>
-<th>datasets</th></tr>{boxes}</table>
-<h2>Events by type</h2><table>{counts}</table>
-<h2>Last events</h2><table><tr><th>received</th><th>event</th><th>type</th><th>body</th></tr>
-{events}</table></body></html>"""
+
+class Connected(Protocol):
+    """The running platform, as the page sees it."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it hears its broker."""
+        ...
+
+    @property
+    def batches(self) -> int:
+        """How many came to this worker."""
+        ...
 
 
 class Page:
     """The web server; `port` is the one it listens on. `close` ends it."""
 
-    def __init__(self, port: int, database: Path, platform: Platform) -> None:
+    def __init__(
+        self, port: int, database: Where, platform: Connected, *, registrar: Registrar
+    ) -> None:
         class Request(_Request):
-            log_path = database
+            where = database
             shown = platform
+            office = registrar
 
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), Request)
@@ -67,35 +74,65 @@ class Page:
 
 
 class _Request(BaseHTTPRequestHandler):
-    log_path: Path
-    shown: Platform
+    where: Where
+    shown: Connected
+    office: Registrar
     timeout = REQUEST_TIMEOUT_S
 
     def do_GET(self) -> None:
         """Answer one request."""
-        url = urlsplit(self.path)
-        boxes = list(self.shown.boxes.values())
-        if url.path == "/":
-            self._answer(
-                "text/html; charset=utf-8", [_page(boxes, self.shown.connected, self.log_path)]
-            )
-        elif url.path == "/api/boxes":
-            facts = [_box_facts(box) for box in boxes]
+        try:
+            self._get(urlsplit(self.path).path)
+        except StorageError as error:
+            log.warning("%s", error)
+            self.send_error(503, "the database is not there")
+
+    def do_POST(self) -> None:
+        """Enrol a box."""
+        length = self.headers.get("Content-Length", "")
+        if urlsplit(self.path).path != "/enrol" or not length.isdecimal():
+            self.send_error(404)
+            return
+        if int(length) > BODY_BYTES_MAX:
+            self.send_error(413)
+            return
+        try:
+            application = msgspec.json.decode(self.rfile.read(int(length)), type=Application)
+            granted = msgspec.json.encode(self.office.grant(application))
+        except msgspec.MsgspecError as error:
+            self._answer("application/json", [_reason(f"This is no application: {error}.")], 400)
+        except (Refused, StorageError) as error:
+            log.warning("nobody was enrolled: %s", error)
+            self._answer("application/json", [_reason(error.what)], 403)
+        else:
+            self._answer("application/json", [granted])
+
+    def _get(self, path: str) -> None:
+        if path == "/":
+            page = drawn(self.where, self._boxes(), connected=self.shown.connected)
+            self._answer("text/html; charset=utf-8", [page])
+        elif path == "/api/boxes":
+            facts = [_facts(box) for box in self._boxes()]
             self._answer("application/json", [msgspec.json.encode(facts)])
-        elif url.path == "/api/platform":
-            line = {"connected": self.shown.connected, "boxes": len(boxes)}
-            self._answer("application/json", [msgspec.json.encode(line)])
-        elif url.path == "/api/received":
-            after = parse_qs(url.query).get("after", ["0"])[0]
+        elif path == "/api/platform":
+            shown = {"connected": self.shown.connected, "batches": self.shown.batches}
+            shown["boxes"] = len(self._boxes())
+            self._answer("application/json", [msgspec.json.encode(shown)])
+        elif path == "/api/received":
+            after = parse_qs(urlsplit(self.path).query).get("after", ["0"])[0]
             if after.isdecimal() and len(after) < 19:
-                self._answer("application/jsonl", _lines(self.log_path, int(after)))
+                self._answer("application/jsonl", _lines(self.where, int(after)))
             else:
                 self.send_error(400, "after must be a position")
         else:
             self.send_error(404)
 
-    def _answer(self, kind: str, chunks: "list[bytes] | Iterator[bytes]") -> None:
-        self.send_response(200)
+    def _boxes(self) -> list[BoxView]:
+        with closing(open_store(self.where, to_read=True)) as store:
+            return Boxes(store).everybody()
+
+    def _answer(self, kind: str, chunks: Iterable[bytes], status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
@@ -107,9 +144,13 @@ class _Request(BaseHTTPRequestHandler):
         """Say nothing: stdout belongs to READY and stderr to what goes wrong."""
 
 
-def _lines(path: Path, after: int) -> Iterator[bytes]:
+def _reason(sentence: str) -> bytes:
+    return msgspec.json.encode({"reason": sentence})
+
+
+def _lines(where: Where, after: int) -> Iterator[bytes]:
     """The log as JSON lines; `body` is the event's own JSON."""
-    for row in follow_log(path, after=after):
+    for row in follow_log(where, after=after):
         facts = {"position": row.position, "box": row.address, "id": row.id} | {
             name: getattr(row, name)
             for name in ("epoch", "stream", "seq", "type", "digest", "event_ms", "received_ms")
@@ -117,47 +158,22 @@ def _lines(path: Path, after: int) -> Iterator[bytes]:
         yield msgspec.json.encode(facts | {"body": msgspec.Raw(row.body)}) + b"\n"
 
 
-def _box_facts(box: BoxView) -> dict[str, object]:
+def _facts(box: BoxView) -> dict[str, object]:
+    hello = box.hello
     return {
-        "box": str(box.address),
+        "box": box.address,
         "epoch": box.epoch,
         "online": box.online,
-        "produced": box.produced,
-        "committed": box.committed,
+        "seen_ms": box.seen_ms,
+        "produced": {stream.stream: stream.last for stream in box.streams},
+        "committed": {stream.stream: stream.upto for stream in box.streams},
         "behind": box.behind,
         "lag_ms": box.lag_ms,
-        "datasets": box.datasets,
+        "lags": {stream.stream: stream.lag_ms for stream in box.streams},
+        "oldest_ms": box.oldest_ms,
+        "datasets": hello.datasets if hello else {},
+        "evicted": hello.evicted if hello else {},
+        "commands": box.commands,
+        "clock": hello.clock if hello else "",
+        "key": hello.key if hello else "",
     }
-
-
-def _page(boxes: list[BoxView], connected: bool, path: Path) -> bytes:
-    counts = "".join(
-        f"<tr><td>{escape(kind)}</td><td class=n>{count}</td></tr>"
-        for kind, count in counts_by_type(path).items()
-    )
-    events = "".join(_event_row(row) for row in latest(path, LATEST_SHOWN))
-    shown = "".join(_box_row(box) for box in boxes)
-    line = _line(connected)
-    return _PAGE.format(line=line, boxes=shown, counts=counts, events=events).encode()
-
-
-def _line(connected: bool) -> str:
-    return "<b class=on>on line</b>" if connected else "<b class=off>off line</b>"
-
-
-def _box_row(box: BoxView) -> str:
-    committed = ", ".join(f"{stream} {upto}" for stream, upto in box.committed.items())
-    return (
-        f"<tr><td>{escape(str(box.address))}</td><td>{_line(box.online)}</td><td>{committed}</td>"
-        f"<td class=n>{box.behind}</td><td class=n>{box.lag_ms / 1000:.1f} s</td>"
-        f"<td>{escape(', '.join(box.datasets))}</td></tr>"
-    )
-
-
-def _event_row(row: Received) -> str:
-    when = time.strftime("%H:%M:%S", time.localtime(row.received_ms / 1000))
-    body = row.body.decode("utf-8", "replace")[:BODY_SHOWN_MAX]
-    return (
-        f"<tr><td>{when}</td><td>{escape(row.address)} {row.stream} {row.seq}</td>"
-        f"<td>{escape(row.type)}</td><td><code>{escape(body)}</code></td></tr>"
-    )

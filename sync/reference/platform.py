@@ -1,92 +1,81 @@
-"""The small platform: takes the boxes' events, acknowledges after its own commit, sends datasets.
+"""The small platform: takes the boxes' events, acknowledges after its own commit, answers them.
 
 Run by `sync/reference/main.py` for the demo, for tests and for chains that start without a
-platform of their own. It makes no decision about a shop. What it knows of boxes between restarts
-stands in the ingest's file; the rest it learns again from their hellos.
+platform of their own. Here are its connection and the dispatch of what arrives; batches are taken
+by `receiving`, what it says goes through `downward`. It makes no decision about a shop, and keeps
+nothing: what it knows of boxes stands in the database, where every worker finds it.
 """
 
 import asyncio
 import logging
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
-from edge.errors import BadMessage, SyncError
+from edge.errors import BadMessage, StorageError, SyncError
 from edge.records import Stream
-from sync.batch import read_header, unpack
+from sync.datasets import Want
 from sync.ingest import Ingest
+from sync.ingest.boxes import Boxes
 from sync.messages import (
+    ROOT,
     UPWARD_FILTERS,
     Ack,
     Address,
-    BatchHeader,
-    Dataset,
-    Greeting,
     Hello,
     Presence,
     decode,
-    encode,
     parse_topic,
 )
 from sync.mqtt import BrokerSettings, Connection, Message
-from sync.reference.shelf import Shelf
+from sync.reference.answers import Desk
+from sync.reference.commanding import Commander
+from sync.reference.downward import Answers, Datasets, Outgoing, Wishes
+from sync.reference.receiving import GROUP_MAX, HOLD_S, Arrived, Reception, put_away
+from sync.spoken import Request, Service
 
 log = logging.getLogger(__name__)
 
-BOXES_MAX = 1000
 RETRY_S_MAX = 1.0
-REFRESH_S = 0.5
-"""How often the folder of datasets is looked at."""
+LOOK_S = 0.5
+"""How often the folder of datasets and the table of commands are looked at."""
+ARRIVED_MAX = 64
+"""Messages between the broker and the database; beyond it the broker keeps them."""
 
 T = TypeVar("T")
 
+_UP = {f"up/{stream}": stream for stream in Stream}
 
-@dataclass(slots=True)
-class BoxView:
-    """What the platform knows of one box. `last_*` are Unix milliseconds, 0 for never."""
 
-    address: Address
-    epoch: str = ""
-    online: bool = False
-    conn: int = 0
-    greeted: int = 0
-    """The connection of its last hello; `conn` may know of a later one."""
-    produced: dict[Stream, int] = field(default_factory=dict)
-    committed: dict[Stream, int] = field(default_factory=dict)
-    datasets: dict[Dataset, str] = field(default_factory=dict)
-    """The generation of each dataset that was sent on this connection, or that the box has."""
-    last_event_ms: int = 0
-    last_sent_ms: int = 0
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Who does what on behalf of the platform.
 
-    @property
-    def behind(self) -> int:
-        """Events that the box is known to have and that have not been committed here."""
-        return sum(max(0, n - self.committed.get(s, 0)) for s, n in self.produced.items())
+    Without `datasets` this worker serves none: one of several is enough. `share` names the group
+    in which the broker shares out the boxes' messages among workers; "" takes all of them.
+    """
 
-    @property
-    def lag_ms(self) -> int:
-        """How old the latest event was when it was sent, by the box's own clock."""
-        return max(0, self.last_sent_ms - self.last_event_ms)
+    commander: Commander
+    desk: Desk
+    datasets: Datasets | None = None
+    share: str = ""
 
 
 class Platform:
     """The platform's side of the wire. `run` until cancelled."""
 
-    def __init__(self, broker: BrokerSettings, ingest: Ingest, shelf: Shelf) -> None:
+    def __init__(self, broker: BrokerSettings, ingest: Ingest, rooms: Rooms) -> None:
         self._broker = broker
         self._ingest = ingest
-        self._shelf = shelf
-        # One thread: the ingest's calls wait for the disk, one at a time.
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="ingest")
-        self._acks: dict[Address, Ack] = {}
-        self._greetings: set[Address] = set()
-        self._answers_waiting = asyncio.Event()
-        self._shelf_changed = asyncio.Event()
-        self._lacking: set[Address] = set()
-        self.boxes: dict[Address, BoxView] = {}
+        self._boxes = Boxes(ingest.database)
+        self._rooms = rooms
+        self._answers = Answers()
+        self._wishes = Wishes(rooms.datasets) if rooms.datasets is not None else None
+        hold_s = HOLD_S if rooms.share else 0.0
+        self._reception = Reception(ingest, self._answers.acknowledge, hold_s=hold_s)
         self.connected = False
+        self._reason = ""
 
     async def run(self) -> None:
         """Serve, reconnecting, until cancelled."""
@@ -94,183 +83,159 @@ class Platform:
             while True:
                 try:
                     await self._connected_once()
-                except* SyncError as group:
-                    log.warning("%s", group.exceptions[0])
+                except* (SyncError, StorageError) as group:
+                    self._note(str(_first(group)))
                 self.connected = False
                 await asyncio.sleep(random.uniform(0.1, RETRY_S_MAX))  # noqa: S311
         finally:
-            self._disk.shutdown()
+            self._reception.close()
+            if self._wishes is not None:
+                self._wishes.close()
+
+    @property
+    def batches(self) -> int:
+        """How many came to this worker."""
+        return self._reception.taken
+
+    def _note(self, reason: str) -> None:
+        """Say once why there is no connection, and once when there is."""
+        if reason != self._reason:
+            self._reason = reason
+            log.warning("%s", reason or "connected to the broker")
 
     async def _connected_once(self) -> None:
-        await self._on_disk(self._shelf.refresh)
+        self._answers.clear()
+        self._reception.forget()
         connection = await Connection.open(self._broker)
         try:
-            await connection.subscribe(*UPWARD_FILTERS)
-            self.connected = True
-            self._acks.clear()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(connection))
-                group.create_task(self._send_answers(connection))
-                group.create_task(self._send_datasets(connection))
-                group.create_task(self._watch_shelf())
+                if self._wishes is not None:
+                    self._wishes.look()  # before any box says hello
+                    group.create_task(self._wishes.send(connection))
+                await connection.subscribe(*self._filters())
+                self.connected = True
+                self._note("")
+                arrivals: asyncio.Queue[Message] = asyncio.Queue(ARRIVED_MAX)
+                group.create_task(_hand_over(connection, arrivals))
+                group.create_task(self._dispatch(arrivals))
+                group.create_task(self._answers.send(connection))
+                group.create_task(self._reception.look_after_held())
+                group.create_task(self._look_around())
                 # Boxes that waited for us need not wait for their next try.
                 for address in await self._on_disk(self._ingest.known):
-                    self._greet(address)
+                    self._answers.greet(address)
         finally:
             self.connected = False
             connection.abort()
 
+    def _filters(self) -> tuple[str, ...]:
+        """Presences go to every worker, because a broker shares out no retained message.
+
+        Datasets are asked of the one worker that serves them; it hears all hellos for that.
+        """
+        share = self._rooms.share
+        if not share:
+            return UPWARD_FILTERS
+        services = [f"$share/{share}/{ROOT}/+/+/+/rq/{service}" for service in Service]
+        shared = (f"$share/{share}/{ROOT}/+/+/+/up/+", *services, f"{ROOT}/+/+/+/st")
+        if self._wishes is None:
+            return shared
+        return (*shared, f"{ROOT}/+/+/+/up/hello", f"{ROOT}/+/+/+/rq/dataset")
+
     # --- upward
 
-    async def _receive(self, connection: Connection) -> None:
+    async def _dispatch(self, arrivals: asyncio.Queue[Message]) -> None:
+        """Batches that wait together are committed together; all else one by one, in order."""
         while True:
-            message = await connection.receive()
-            try:
-                await self._take(message)
-            except BadMessage as error:
-                await self._refuse(message, error)
-            message.ack()
+            messages = [await arrivals.get()]
+            while len(messages) < GROUP_MAX and not arrivals.empty():
+                messages.append(arrivals.get_nowait())
+            batches: list[Arrived] = []
+            for message in messages:
+                try:
+                    address, what = parse_topic(message.topic)
+                    if (stream := _UP.get(what)) is not None:
+                        batches.append(Arrived(address, stream, message.topic, message.payload))
+                        continue
+                    await self._take_batches(batches)
+                    await self._take(address, what, message)
+                except BadMessage as error:
+                    await self._refuse(message, error)
+                except (SyncError, StorageError):
+                    raise  # it comes again on the next connection
+                except Exception as error:  # a border: one message must not end the platform
+                    log.error("a message on %s could not be used: %r", message.topic[:200], error)
+            await self._take_batches(batches)
+            for message in messages:
+                message.ack()
 
-    async def _take(self, message: Message) -> None:
-        address, what = parse_topic(message.topic)
+    async def _take_batches(self, batches: list[Arrived]) -> None:
+        if batches:
+            await self._reception.take(batches)
+            batches.clear()
+
+    async def _take(self, address: Address, what: str, message: Message) -> None:
+        service = what.removeprefix("rq/")
         if what == "st":
-            self._take_presence(address, message)
+            await self._take_presence(address, message)
         elif what == "up/hello":
             await self._take_hello(address, decode(message.payload, Hello))
-        elif what.removeprefix("up/") in set(Stream):
-            await self._take_batch(address, Stream(what.removeprefix("up/")), message.payload)
+        elif what == "rq/dataset":
+            if self._wishes is not None:
+                self._wishes.want(address, decode(message.payload, Want))
+        elif what.startswith("rq/") and service in set(Service):
+            request = decode(message.payload, Request)
+            answer = await self._on_disk(
+                lambda: self._rooms.desk.answer(address, Service(service), request)
+            )
+            self._answers.say((address.responses(request.boot), answer, False))
         else:
             raise BadMessage(f"Nothing is known of the topic {message.topic[:200]}.")
 
-    def _take_presence(self, address: Address, message: Message) -> None:
+    async def _take_presence(self, address: Address, message: Message) -> None:
         presence = decode(message.payload, Presence)
-        box = self._box(address)
-        # The will of a connection that has been replaced since says nothing.
-        if presence.state == "online" or presence.conn >= box.conn:
-            box.online = presence.state == "online"
-            box.conn = max(box.conn, presence.conn)
-        if box.online and message.retained:
-            self._greet(address)  # its hello was said before we listened
+        await self._on_disk(lambda: self._boxes.was_seen(address, presence))
+        if presence.state == "online" and message.retained:
+            self._answers.greet(address)  # its hello was said before we listened
 
     async def _take_hello(self, address: Address, hello: Hello) -> None:
-        box = self._box(address)
-        acked = {stream: state.upto for stream, state in hello.streams.items()}
-        box.committed = await self._on_disk(
-            lambda: self._ingest.resume(address, hello.epoch, acked)
-        )
-        box.produced = {stream: state.last for stream, state in hello.streams.items()}
-        has = {name: version.generation for name, version in hello.datasets.items()}
-        if hello.again or (hello.epoch, hello.conn) != (box.epoch, box.greeted):
-            box.datasets = has  # whatever was under way on an earlier connection may be lost
-        else:
-            box.datasets |= has
-        box.epoch, box.greeted, box.online = hello.epoch, hello.conn, True
-        marks = await self._on_disk(lambda: self._ingest.marks(address, hello.epoch))
-        self._answer(address, Ack(v=1, epoch=hello.epoch, upto=dict(box.committed), marks=marks))
-        self._lacking.add(address)
-        self._shelf_changed.set()
+        def compared() -> tuple[Ack, list[Outgoing]]:
+            acked = {stream: state.upto for stream, state in hello.streams.items()}
+            upto = self._ingest.resume(address, hello.epoch, acked)
+            marks = self._ingest.marks(address, hello.epoch)
+            self._boxes.said_hello(address, hello)
+            commands = self._rooms.commander.on_hello(address, hello, upto[Stream.CRIT])
+            return Ack(v=1, epoch=hello.epoch, upto=upto, marks=marks), list(commands)
 
-    async def _take_batch(self, address: Address, stream: Stream, payload: bytes) -> None:
-        header, body = read_header(payload)
-        if header.stream is not stream:
-            raise BadMessage(f"A batch of {header.stream} came as one of {stream}.")
-        try:
-            batch = unpack(address, header, body)
-            upto = await self._on_disk(lambda: self._ingest.apply(batch))
-        except BadMessage as error:
-            await self._quarantine(address, header, payload, str(error))
-            return
-        box = self._box(address)
-        last = batch.events[-1]
-        box.last_event_ms = round(last.time.timestamp() * 1000)
-        box.last_sent_ms = header.sent
-        self._committed(address, header, upto)
-
-    async def _quarantine(
-        self, address: Address, header: BatchHeader, payload: bytes, reason: str
-    ) -> None:
-        topic = address.up(header.stream)
-        log.warning("a batch of %s was put into quarantine: %s", address, reason)
-
-        def put_away() -> int:
-            self._ingest.quarantine(topic, payload, reason, of=(address, header))
-            return self._ingest.cursors(address, header.epoch)[header.stream]
-
-        self._committed(address, header, await self._on_disk(put_away))
+        ack, commands = await self._on_disk(compared)
+        self._answers.acknowledge(address, ack)
+        self._answers.say(*commands)
+        if self._wishes is not None:
+            self._wishes.hello(address, hello.datasets)
 
     async def _refuse(self, message: Message, error: BadMessage) -> None:
-        log.warning("a message on %s was put into quarantine: %s", message.topic[:200], error)
-        await self._on_disk(
-            lambda: self._ingest.quarantine(message.topic, message.payload, str(error), of=None)
-        )
+        await self._on_disk(lambda: put_away(self._ingest, message.topic, message.payload, error))
 
-    def _committed(self, address: Address, header: BatchHeader, upto: int) -> None:
-        box = self._box(address)
-        if header.epoch == box.epoch or not box.epoch:
-            box.committed[header.stream] = upto
-            box.produced[header.stream] = max(box.produced.get(header.stream, 0), header.last)
-        missing = (header.stream,) if upto < header.first - 1 else ()
-        self._answer(
-            address, Ack(v=1, epoch=header.epoch, upto={header.stream: upto}, resend=missing)
-        )
+    # --- from time to time
 
-    # --- downward
-
-    def _greet(self, address: Address) -> None:
-        self._greetings.add(address)
-        self._answers_waiting.set()
-
-    def _answer(self, address: Address, ack: Ack) -> None:
-        """Queue an acknowledgement; a later one of the same epoch takes an earlier one in."""
-        waiting = self._acks.get(address)
-        if waiting is not None and waiting.epoch == ack.epoch:
-            # Only what the later one does not answer still has to be sent again.
-            resend = {s for s in waiting.resend if s not in ack.upto} | set(ack.resend)
-            marks = {s: m for s, m in waiting.marks.items() if s not in ack.upto} | ack.marks
-            upto = waiting.upto | ack.upto
-            ack = Ack(v=1, epoch=ack.epoch, upto=upto, resend=tuple(resend), marks=marks)
-        self._acks[address] = ack
-        self._answers_waiting.set()
-
-    async def _send_answers(self, connection: Connection) -> None:
+    async def _look_around(self) -> None:
         while True:
-            await self._answers_waiting.wait()
-            self._answers_waiting.clear()
-            while self._greetings:
-                address = self._greetings.pop()
-                await connection.publish(address.greeting, encode(Greeting(v=1)))
-            while self._acks:
-                address, ack = self._acks.popitem()
-                await connection.publish(address.ack, encode(ack))
-
-    async def _send_datasets(self, connection: Connection) -> None:
-        while True:
-            await self._shelf_changed.wait()
-            self._shelf_changed.clear()
-            while self._lacking:
-                await self._bring_up_to_date(self.boxes[self._lacking.pop()], connection)
-
-    async def _bring_up_to_date(self, box: BoxView, connection: Connection) -> None:
-        for snapshot in tuple(self._shelf.snapshots.values()):
-            if box.datasets.get(snapshot.dataset) == snapshot.generation:
-                continue
-            box.datasets[snapshot.dataset] = snapshot.generation
-            for part in snapshot.parts:
-                await connection.publish(box.address.dataset(snapshot.dataset), part)
-
-    async def _watch_shelf(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_S)
-            if await self._on_disk(self._shelf.refresh):
-                self._lacking.update(box.address for box in self.boxes.values() if box.online)
-                self._shelf_changed.set()
-
-    # --- small things
-
-    def _box(self, address: Address) -> BoxView:
-        if address not in self.boxes and len(self.boxes) >= BOXES_MAX:
-            raise BadMessage(f"There are more than {BOXES_MAX} boxes.", "Use a real platform.")
-        return self.boxes.setdefault(address, BoxView(address))
+            await asyncio.sleep(LOOK_S)
+            if self._wishes is not None:
+                self._wishes.look()
+            self._answers.say(*await self._on_disk(lambda: list(self._rooms.commander.new())))
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+        return await self._reception.on_disk(work)
+
+
+async def _hand_over(connection: Connection, arrivals: asyncio.Queue[Message]) -> None:
+    while True:
+        await arrivals.put(await connection.receive())
+
+
+def _first(group: BaseException) -> BaseException:
+    """The one error to show: tasks of one connection end for the same reason."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -1,47 +1,50 @@
 """The datasets the reference platform sends down, read from a folder of JSON files.
 
-`members.json`, `catalogue.json` and `stock.json` hold rows as `edge/records.py` has them,
-`templates.json` rows of {"member", "model", "vectors": [base64, ...]}. What a member has not agreed
-to never leaves this file: no profile without the programme, no template without face recognition.
+`X.json` in the folder serves every box, `boxes/{store}/{box}/X.json` one box instead; each holds an
+array of rows (`sync/rows.py` says of which type). What a member has not agreed to never leaves this
+room: no profile without the programme, no template without face recognition, and nothing else of
+somebody who is no member. Used by `serving.py`, in one thread.
 """
 
-import hashlib
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import GenericAlias
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from edge.records import ConsentKind, Member, Product, Stock
-from sync.messages import (
-    PAYLOAD_BYTES_MAX,
-    ROWS_PER_PART_MAX,
-    Dataset,
-    DatasetPart,
-    TemplateRow,
-    encode,
-)
+from edge.records import ConsentKind, Member
+from sync.datasets import CHUNK_BYTES_MAX
+from sync.messages import Address, Dataset
+from sync.rows import KINDS, OF_MEMBERS, bucket_of, row_hash, row_key
 
 log = logging.getLogger(__name__)
 
-FILE_BYTES_MAX = 64 << 20
-ROWS_BYTES_PER_PART_MAX = PAYLOAD_BYTES_MAX - 1024
-"""What remains of a payload for rows beside the part's own fields."""
+FILE_BYTES_MAX = 256 << 20
+KEY_CHARACTERS_MAX = 200
+ROW_BYTES_MAX = CHUNK_BYTES_MAX - 512
+"""A row must fit into a chunk of its own, though it may be incompressible."""
+BOXES_MAX = 10_000
+"""Boxes with files of their own that are looked at."""
 
-_KINDS: dict[Dataset, Any] = {
-    Dataset.MEMBERS: list[Member],
-    Dataset.TEMPLATES: list[TemplateRow],
-    Dataset.CATALOGUE: list[Product],
-    Dataset.STOCK: list[Stock],
-}
+_FILES: dict[Dataset, Any] = {name: GenericAlias(list, (kind,)) for name, kind in KINDS.items()}
 
 
-class Snapshot(msgspec.Struct, frozen=True):
-    """One dataset, packed: `generation` is a hash of what is sent."""
+class Stored(Struct, frozen=True):
+    """One row as it is sent, with its hash and bucket."""
 
-    dataset: Dataset
-    generation: str
-    parts: tuple[bytes, ...]
+    text: bytes
+    hash: int
+    bucket: int
+
+
+Rows = dict[str, Stored]
+"""The rows of a dataset by key."""
+Box = tuple[str, str]
+"""Store and box."""
+EVERYBODY: Box = ("", "")
 
 
 class Shelf:
@@ -49,33 +52,61 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stamps: dict[Dataset, tuple[int, int]] = {}
-        self._rows: dict[Dataset, list[Any]] = {}
-        self.snapshots: dict[Dataset, Snapshot] = {}
-        """In the order in which a box needs them."""
+        self._stamps: dict[Path, tuple[int, int]] = {}
+        self._read: dict[tuple[Box, Dataset], list[Any]] = {}
+        self._rows: dict[tuple[Box, Dataset], Rows] = {}
 
-    def refresh(self) -> bool:
-        """Read what has changed since the last time; whether anything to send is new.
+    def owner(self, address: Address, dataset: Dataset) -> Box:
+        """Whose files this box gets of a dataset: its own, or everybody's."""
+        box = (address.store, address.box)
+        return box if (box, dataset) in self._rows else EVERYBODY
+
+    def rows(self, owner: Box, dataset: Dataset) -> Rows | None:
+        """The rows to be sent; None if there is no such file."""
+        return self._rows.get((owner, dataset))
+
+    def refresh(self) -> list[tuple[Box, Dataset]]:
+        """Read what has changed since the last time; what is to be sent anew, in order of need.
 
         A file that cannot be read is reported and its last good content stays.
         """
-        changed = [dataset for dataset in Dataset if self._read(dataset)]
+        changed = {
+            (owner, dataset)
+            for owner, folder in self._folders()
+            for dataset in Dataset
+            if self._look(owner, dataset, folder)
+        }
         if not changed:
-            return False
-        before = self.snapshots
-        self.snapshots = self._packed()
-        return self.snapshots != before
+            return []
+        again = set(_depending(changed, {owner for owner, _ in self._read}))
+        order = {dataset: number for number, dataset in enumerate(Dataset)}
+        renewed = []
+        for owner, dataset in sorted(again, key=lambda each: (order[each[1]], each[0])):
+            rows = self._packed(owner, dataset)
+            if rows is not None and rows != self._rows.get((owner, dataset)):
+                self._rows[owner, dataset] = rows
+                renewed.append((owner, dataset))
+        return renewed
 
-    def _read(self, dataset: Dataset) -> bool:
-        path = self._folder / f"{dataset}.json"
+    def _folders(self) -> Iterator[tuple[Box, Path]]:
+        yield EVERYBODY, self._folder
+        own = sorted((self._folder / "boxes").glob("*/*/"))
+        for folder in own[:BOXES_MAX]:
+            yield (folder.parent.name, folder.name), folder
+
+    def _look(self, owner: Box, dataset: Dataset, folder: Path) -> bool:
+        path = folder / f"{dataset}.json"
         try:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size)
-            if self._stamps.get(dataset) == stamp or found.st_size > FILE_BYTES_MAX:
+            if self._stamps.get(path) == stamp:
                 return False
-            self._stamps[dataset] = stamp
-            text = path.read_bytes()
-            self._rows[dataset] = msgspec.json.decode(text, type=_KINDS[dataset])
+            self._stamps[path] = stamp
+            if found.st_size > FILE_BYTES_MAX:
+                log.warning("%s was not taken over: it is larger than 256 MiB", path)
+                return False
+            rows = msgspec.json.decode(path.read_bytes(), type=_FILES[dataset])
+            self._read[owner, dataset] = rows
         except FileNotFoundError:
             return False
         except (OSError, msgspec.MsgspecError) as error:
@@ -83,56 +114,49 @@ class Shelf:
             return False
         return True
 
-    def _packed(self) -> dict[Dataset, Snapshot]:
-        members = [row for row in self._rows.get(Dataset.MEMBERS, []) if _in_programme(row)]
-        faces = {member.id for member in members if member.agreed(ConsentKind.FACE)}
-        templates = [row for row in self._rows.get(Dataset.TEMPLATES, []) if row.member in faces]
-        rows = {**self._rows, Dataset.MEMBERS: members, Dataset.TEMPLATES: templates}
-        snapshots: dict[Dataset, Snapshot] = {}
-        for dataset in Dataset:
-            if dataset not in self._rows:
+    def _packed(self, owner: Box, dataset: Dataset) -> Rows | None:
+        """What may be sent. A box with members of its own has its own of all that hangs on them."""
+        found = self._read.get((owner, dataset))
+        if found is None and owner != EVERYBODY:
+            own_members = (owner, Dataset.MEMBERS) in self._read
+            if dataset in OF_MEMBERS and own_members:
+                found = self._read.get((EVERYBODY, dataset))
+        if found is None:
+            return None
+        rows = Rows()
+        for row in self._allowed(owner, dataset, found):
+            key, text = row_key(dataset, row), msgspec.json.encode(row)
+            if not 0 < len(key) <= KEY_CHARACTERS_MAX or len(text) > ROW_BYTES_MAX:
+                log.warning("the row %.80s of %s was left out: too large", key, dataset)
                 continue
-            needs = None
-            if dataset is Dataset.TEMPLATES and Dataset.MEMBERS in snapshots:
-                needs = snapshots[Dataset.MEMBERS].generation
-            snapshots[dataset] = _pack(dataset, rows[dataset], needs)
-        return snapshots
+            rows[key] = Stored(text, row_hash(key, text), bucket_of(key))
+        return rows
+
+    def _allowed(self, owner: Box, dataset: Dataset, rows: list[Any]) -> Iterable[Any]:
+        if dataset is Dataset.MEMBERS:
+            return [row for row in rows if row.agreed(ConsentKind.PROGRAMME)]
+        if dataset not in OF_MEMBERS:
+            return rows
+        kind = ConsentKind.FACE if dataset is Dataset.TEMPLATES else ConsentKind.PROGRAMME
+        agreed = {
+            member.id
+            for member in self._members(owner)
+            if member.agreed(kind) and member.agreed(ConsentKind.PROGRAMME)
+        }
+        return [row for row in rows if row.member is None or row.member in agreed]
+
+    def _members(self, owner: Box) -> list[Member]:
+        own = self._read.get((owner, Dataset.MEMBERS))
+        return own if own is not None else self._read.get((EVERYBODY, Dataset.MEMBERS), [])
 
 
-def _in_programme(member: Member) -> bool:
-    return member.agreed(ConsentKind.PROGRAMME)
-
-
-def _pack(dataset: Dataset, rows: list[Any], needs: str | None) -> Snapshot:
-    encoded = [msgspec.json.encode(row) for row in rows]
-    groups: list[list[msgspec.Raw]] = [[]]
-    size = 0
-    for row in encoded:
-        if len(row) > ROWS_BYTES_PER_PART_MAX:
-            log.warning("a row of %s is too large to be sent and was left out", dataset)
-            continue
-        if size + len(row) + 1 > ROWS_BYTES_PER_PART_MAX or len(groups[-1]) >= ROWS_PER_PART_MAX:
-            groups.append([])
-            size = 0
-        groups[-1].append(msgspec.Raw(row))
-        size += len(row) + 1
-    # Of the needed members, too: templates that were cut away by a withdrawal must come again
-    # when the consent does.
-    content = b"\n".join([*encoded, (needs or "").encode()])
-    generation = hashlib.sha256(content).hexdigest()[:16]
-    parts = tuple(
-        encode(
-            DatasetPart(
-                v=1,
-                dataset=dataset,
-                generation=generation,
-                version=1,
-                part=number,
-                parts=len(groups),
-                rows=group,
-                needs={Dataset.MEMBERS: needs} if needs else msgspec.UNSET,
-            )
-        )
-        for number, group in enumerate(groups, start=1)
-    )
-    return Snapshot(dataset, generation, parts)
+def _depending(
+    changed: Iterable[tuple[Box, Dataset]], owners: set[Box]
+) -> Iterator[tuple[Box, Dataset]]:
+    """What may look different now: what hangs on members, and what boxes take from everybody."""
+    for owner, dataset in changed:
+        names = (dataset, *OF_MEMBERS) if dataset is Dataset.MEMBERS else (dataset,)
+        for name in names:
+            yield owner, name
+            if owner == EVERYBODY and name in OF_MEMBERS:
+                yield from ((other, name) for other in owners)

@@ -1,35 +1,52 @@
-"""`python -m tests.bench [AREA]`: measure, print a table, write `build/bench/AREA.json`.
+"""`python -m tests.bench [AREA ...] [--part PART]`: measure, print, write `build/bench/AREA.json`.
 
-An area is a module here with `run() -> list[dict]`: entries {name, value, unit, baseline, ratio,
-goal, met}. A goal that is missed is `met: false`, never left out; the exit code stays 0, because
-a figure is a finding and no failure.
+A part of an area is a module here with `run() -> list[dict]`: entries {name, value, unit, baseline,
+ratio, goal, met}. A goal that is missed is `met: false`, never left out; the exit code stays 0,
+because a figure is a finding and no failure. One part alone is written to `AREA-PART.json`.
 """
 
+import argparse
 import importlib
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-AREAS = {"core": ("parse", "intake", "footprint")}
+AREAS = {
+    "core": ("parse", "intake", "footprint"),
+    "sync": ("drain", "slow", "memory", "datasets", "fleet"),
+}
 RESULTS = Path("build/bench")
 
 
 def main(arguments: list[str]) -> int:
-    """Run the areas named, or all."""
-    unknown = set(arguments) - set(AREAS)
-    if unknown:
-        print(f"There is no area {', '.join(sorted(unknown))}. Areas: {', '.join(AREAS)}.")
-        return 2
-    for area in arguments or AREAS:
-        entries: list[dict[str, Any]] = []
-        for part in AREAS[area]:
-            print(f"measuring {area}: {part} ...", file=sys.stderr, flush=True)
-            entries += importlib.import_module(f"tests.bench.{part}").run()
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        (RESULTS / f"{area}.json").write_text(json.dumps(entries, indent=1) + "\n")
-        show(area, entries)
+    """Run the areas named, or all, or one part."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("areas", nargs="*", metavar="AREA", help=", ".join(AREAS))
+    parser.add_argument("--part", help="only this one: " + ", ".join(sum(AREAS.values(), ())))
+    options = parser.parse_args(arguments)
+    if unknown := set(options.areas) - set(AREAS):
+        parser.error(f"there is no area {', '.join(sorted(unknown))}")
+    chosen = options.areas or [
+        area for area, parts in AREAS.items() if options.part is None or options.part in parts
+    ]
+    for area in chosen:
+        parts = AREAS[area] if options.part is None else (options.part,)
+        if not set(parts) <= set(AREAS[area]):
+            parser.error(f"{area} has no part {options.part}")
+        measure(area, parts, f"{area}-{options.part}" if options.part else area)
     return 0
+
+
+def measure(area: str, parts: tuple[str, ...], name: str) -> None:
+    """Run the parts, show their figures, and write them to `name`.json."""
+    entries: list[dict[str, Any]] = []
+    for part in parts:
+        print(f"measuring {area}: {part} ...", file=sys.stderr, flush=True)
+        entries += importlib.import_module(f"tests.bench.{part}").run()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(entries, indent=1) + "\n")
+    show(name, entries)
 
 
 def show(area: str, entries: list[dict[str, Any]]) -> None:

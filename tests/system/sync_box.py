@@ -19,12 +19,15 @@ from edge.counters import Counters
 from edge.records import Stream
 from edge.storage import journal, outbox
 from edge.storage.database import Database
+from sync.downward import Downward
 from sync.ingest.log import read_log
 from sync.link import Link, LinkSettings
 from sync.messages import Address
 from sync.mqtt import BrokerSettings, Connection
 from sync.reference.judge import Verdict, judge
-from sync.replica import Replica
+from sync.replica import Replica, ReplicaSettings
+from sync.uplink import Pace
+from tests.contract import tap
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ADDRESS = Address("chain", "shop-1", "box-1")
@@ -57,20 +60,36 @@ async def until(condition: Callable[[], object], what: str, timeout_s: float = W
 class Box:
     """Database, replica and link of one box, as the daemon puts them together."""
 
-    def __init__(self, directory: Path, port: int, settings: LinkSettings | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        settings: LinkSettings | None = None,
+        *,
+        database: Database | None = None,
+    ) -> None:
         self.directory = directory
         self.clock = SystemClock()
         self.counters = Counters()
-        self.database = Database.open(directory / "state", directory / "journal")
-        self.replica = Replica(self.database, self.clock, self.counters)
+        self.database = database or Database.open(directory / "state", directory / "journal")
         self.settings = settings or quick(port)
+        self.replica = Replica(
+            self.database,
+            self.clock,
+            self.counters,
+            settings=ReplicaSettings(ADDRESS, patience_s=self.settings.missing_part_s),
+        )
         self.link = Link(
             self.database,
             self.clock,
             settings=self.settings,
-            replica=self.replica,
+            downward=self.downward(),
             counters=self.counters,
         )
+
+    def downward(self) -> Downward:
+        """What messages come down to."""
+        return Downward(self.replica)
 
     async def emit(self, stream: Stream, count: int = 1) -> None:
         """Produce `count` events, each in a change of its own, and wait for the commit."""
@@ -98,8 +117,7 @@ def quick(port: int, **changes: object) -> LinkSettings:
         broker,
         first_retry_s=0.05,
         retry_max_s=0.5,
-        visit_flush_s=0.05,
-        bulk_flush_s=0.1,
+        pace=Pace(visit_flush_s=0.05, bulk_flush_s=0.1, refused_s=0.1),
         will_delay_s=0,
         seed=1,
     )
@@ -120,10 +138,19 @@ async def running(box: Box) -> AsyncIterator[Box]:
         box.database.close()
 
 
+class Spy(Connection):
+    """A client of the test's own. What it says itself need not keep to the contract."""
+
+    async def publish(self, topic: str, payload: bytes, **options: object) -> None:
+        """As ever, told to the bus tap before."""
+        tap.excuse(topic, payload)
+        await super().publish(topic, payload, **options)
+
+
 @asynccontextmanager
 async def listener(port: int, *filters: str, name: str = "spy") -> AsyncIterator[Connection]:
     """A client of the test's own, subscribed to `filters`."""
-    connection = await Connection.open(BrokerSettings("127.0.0.1", port, name, keepalive_s=5))
+    connection = await Spy.open(BrokerSettings("127.0.0.1", port, name, keepalive_s=5))
     try:
         if filters:
             await connection.subscribe(*filters)

@@ -2,25 +2,24 @@
 
 import asyncio
 import socket
+import ssl
 import subprocess
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from edge.errors import BrokerRefused, BrokerUnreachable
 from edge.records import Stream
 from sync.mqtt import BrokerSettings, Connection, Will
 from tests.broker import Broker
+from tests.certificates import issued, self_signed, server_tls
+from tests.faults.proxy import FaultProxy
+from tests.hostile import HostileBroker
 from tests.system.sync_box import (
     ADDRESS,
     Box,
+    PlatformProcess,
     listener,
     quick,
     running,
@@ -66,6 +65,7 @@ async def test_the_connection_keeps_to_the_smaller_window(tmp_path):
         broker.stop()
 
 
+@pytest.mark.untapped("topics of no contract: only the transport is tried here")
 async def test_an_unacknowledged_message_comes_again(mosquitto):
     settings = BrokerSettings("127.0.0.1", mosquitto.port, "reader", keepalive_s=5)
     reader = await Connection.open(settings, Will("gone", b"reader", 0))
@@ -128,29 +128,6 @@ async def test_a_refused_login_says_what_to_do_and_keeps_everything(tmp_path):
         broker.stop()
 
 
-def self_signed(folder):
-    """A key and a certificate of 127.0.0.1, as files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
-    here = x509.IPAddress(IPv4Address("127.0.0.1"))
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([here]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
-    plain = serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    )
-    return folder / "certificate.pem", folder / "key.pem"
-
-
 def as_missing(path):
     assert not path.exists()
 
@@ -171,14 +148,19 @@ def as_loop(path):
     path.symlink_to(path)  # what not even root can open
 
 
+NAMED = ("password_file", "token_file", "ca_file", "cert_file")
+
+
 @pytest.mark.parametrize(
     ("key", "made", "says"),
     [
-        *((key, as_missing, "No such file") for key in ("password_file", "ca_file")),
-        *((key, as_directory, "Is a directory") for key in ("password_file", "ca_file")),
-        *((key, as_loop, "symbolic links") for key in ("password_file", "ca_file")),
+        *((key, as_missing, "No such file") for key in NAMED),
+        *((key, as_directory, "Is a directory") for key in NAMED),
+        *((key, as_loop, "symbolic links") for key in NAMED),
         ("password_file", as_garbage, "UTF-8"),
+        ("token_file", as_garbage, "UTF-8"),
         ("ca_file", as_garbage, "PEM"),
+        ("cert_file", as_garbage, "PEM"),
         ("ca_file", as_pem_without_a_certificate, "PEM"),
     ],
 )
@@ -214,3 +196,107 @@ async def test_an_encrypted_line_trusts_only_the_named_authority(tmp_path):
             await Connection.open(replace(settings, ca_file=tmp_path / "nothing.pem"))
     finally:
         broker.stop()
+
+
+@pytest.fixture
+def device(tmp_path):
+    """An authority that is the broker too, and what it gave to a box."""
+    authority = self_signed(tmp_path)
+    cert_file, key_file = issued(tmp_path, "box-1", authority)
+    return authority, {"ca_file": authority[0], "cert_file": cert_file, "key_file": key_file}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+async def test_a_device_certificate_lets_in_and_nothing_else_does(tmp_path, device):
+    (certificate, key), files = device
+    broker = Broker(
+        tmp_path,
+        f"certfile {certificate}\nkeyfile {key}\ncafile {certificate}\n"
+        "require_certificate true\nuse_identity_as_username true\nallow_anonymous false",
+    )
+    broker.start()
+    try:
+        settings = quick(broker.port)
+        shown = replace(settings, broker=replace(settings.broker, **files))
+        async with running(Box(tmp_path, broker.port, shown)) as box:
+            await until(lambda: box.link.status().connected, "connected")
+            assert box.link._connection._client.socket().version() == "TLSv1.3"
+        bare = replace(shown.broker, cert_file=None, key_file=None)
+        with pytest.raises(BrokerUnreachable):
+            await Connection.open(bare)
+        (tmp_path / "foreign").mkdir()
+        foreign = issued(tmp_path / "foreign", "box-1", self_signed(tmp_path / "foreign"))
+        with pytest.raises(BrokerUnreachable):
+            await Connection.open(replace(bare, cert_file=foreign[0], key_file=foreign[1]))
+        with pytest.raises(BrokerRefused, match="key_file"):
+            await Connection.open(replace(shown.broker, key_file=foreign[1]))
+        with pytest.raises(BrokerRefused, match="No such file") as raised:
+            await Connection.open(replace(shown.broker, key_file=tmp_path / "nothing"))
+        assert "key_file under [broker]" in raised.value.remedy
+    finally:
+        broker.stop()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+async def test_an_older_tls_and_another_hosts_certificate_are_not_good_enough(tmp_path):
+    tls = server_tls(tmp_path)
+    tls.server.maximum_version = ssl.TLSVersion.TLSv1_2
+    (tmp_path / "there").mkdir()
+    elsewhere = server_tls(tmp_path / "there", "127.0.0.2")
+    for each, why in ((tls, "SSL"), (elsewhere, "not valid for")):
+        async with HostileBroker(each.server) as broker:
+            settings = BrokerSettings("127.0.0.1", broker.port, "box", ca_file=each.authority)
+            with pytest.raises(BrokerUnreachable, match=why):
+                await Connection.open(settings)
+            assert broker.connects == 0
+
+
+async def test_a_token_is_read_at_each_attempt(tmp_path):
+    users, token = tmp_path / "users", tmp_path / "token"
+    users.touch()
+    subprocess.run(["mosquitto_passwd", "-b", users, "box", "fresh"], check=True)
+    token.write_text("stale\n")
+    broker = Broker(tmp_path, f"allow_anonymous false\npassword_file {users}")
+    broker.start()
+    try:
+        settings = BrokerSettings("127.0.0.1", broker.port, "box", username="box", token_file=token)
+        with pytest.raises(BrokerRefused) as raised:
+            await Connection.open(settings)
+        assert "token_file" in raised.value.remedy
+        token.write_text("fresh\n")
+        await (await Connection.open(settings)).close()
+    finally:
+        broker.stop()
+
+
+async def test_the_last_version_but_one_is_spoken_if_told_so(mosquitto, tmp_path):
+    settings = quick(mosquitto.port)
+    older = replace(settings, broker=replace(settings.broker, protocol="3.1.1"))
+    with PlatformProcess(tmp_path, mosquitto.port) as platform:
+        async with running(Box(tmp_path, mosquitto.port, older)) as box:
+            await box.emit(Stream.BULK, 600)
+            await box.emit(Stream.CRIT, 3)
+            assert await box.link.drained(20)
+            assert box.link.status().protocol == "3.1.1"
+            assert box.verdict(platform.log).flawless
+
+
+async def test_a_half_open_line_is_noticed_within_one_and_a_half_keepalives(mosquitto):
+    keepalive_s = 4
+    proxy = await FaultProxy.open(mosquitto.port)
+    try:
+        settings = BrokerSettings("127.0.0.1", proxy.port, "box", keepalive_s=keepalive_s)
+        connection = await Connection.open(settings)
+        opened = connection._client.socket()
+        patience_ms = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert patience_ms == 1.5 * keepalive_s * 1000
+        proxy.blackhole()
+        began_s = time.monotonic()
+        publishing = asyncio.ensure_future(connection.publish("news", b"x"))
+        error = await connection.closed
+        assert time.monotonic() - began_s <= 1.5 * keepalive_s + 0.5
+        assert isinstance(error, BrokerUnreachable)
+        with pytest.raises(BrokerUnreachable):
+            await publishing
+    finally:
+        await proxy.close()

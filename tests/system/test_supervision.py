@@ -11,11 +11,12 @@ import signal
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.intake import Intake, SensorSpec
-from edge.operation.sensors import supervise
+from edge.operation.sensors import started, supervise
 from edge.records import CodeReading
 
 WAIT_S = 30.0
@@ -57,7 +58,8 @@ async def supervised(*specs: SensorSpec) -> AsyncIterator[tuple[Intake, list[str
                 f"{o.sensor}:{o.reading.text}" for o in batch if isinstance(o.reading, CodeReading)
             )
 
-    tasks = [asyncio.create_task(supervise(spec, "", intake, seed=1)) for spec in specs]
+    reach = {spec.name: partial(started, spec.kind, spec.name, "") for spec in specs}
+    tasks = [asyncio.create_task(supervise(s, reach[s.name], intake, seed=1)) for s in specs]
     tasks.append(asyncio.create_task(gather()))
     try:
         yield intake, texts

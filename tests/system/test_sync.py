@@ -10,10 +10,13 @@ from edge.records import Stream
 from edge.storage import members, outbox
 from edge.storage.database import Transaction
 from sync.batch import pack, read_header
+from sync.downward import Downward
 from sync.ingest.log import quarantined, read_log
-from sync.messages import Ack, Dataset, DatasetPart, Presence, decode, encode
+from sync.link import Link
+from sync.messages import Ack, Presence, decode, encode
 from sync.reference.broker import EmbeddedBroker
 from sync.reference.line import Line
+from sync.uplink import Pace
 from tests.system.sync_box import (
     ADDRESS,
     FACE,
@@ -169,19 +172,27 @@ async def test_a_batch_behind_a_hole_is_ignored_until_the_hole_is_filled(mosquit
 async def test_what_nobody_foresaw_in_one_message_ends_neither_the_link_nor_the_box(
     mosquitto, tmp_path
 ):
+    class Careless:
+        incomplete = False
+
+        async def take(self, payload: bytes) -> bool:
+            raise KeyError(payload)
+
     box = Box(tmp_path, mosquitto.port)
-    box.replica.add_listener({}.__getitem__)  # fails at whatever is applied
+    down = Downward(box.replica, commands=Careless())
+    box.link = Link(
+        box.database, box.clock, settings=box.settings, downward=down, counters=box.counters
+    )
     async with running(box):
         await until(lambda: box.link.status().connected, "connected")
-        part = DatasetPart(1, Dataset.STOCK, "g", 1, 1, 1, [])
         async with listener(mosquitto.port) as spy:
-            await spy.publish(ADDRESS.dataset(Dataset.STOCK), encode(part))
+            await spy.publish(ADDRESS.command, b"{}")
             await until(lambda: box.counters.get("link.failed_message"), "counted")
         assert box.link.status().connected
 
 
 async def test_an_orderly_stop_does_not_wait_for_a_batch_to_fill(mosquitto, tmp_path):
-    settings = quick(mosquitto.port, bulk_flush_s=600.0, visit_flush_s=600.0)
+    settings = quick(mosquitto.port, pace=Pace(600.0, 600.0))
     with PlatformProcess(tmp_path, mosquitto.port) as platform:
         async with running(Box(tmp_path, mosquitto.port, settings)) as box:
             await box.emit(Stream.CRIT, 1)

@@ -1,7 +1,6 @@
 """The database file: one writer, one transaction for state and event, errors with a remedy."""
 
 import asyncio
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from edge.errors import (
     StorageFull,
 )
 from edge.records import Moment, Stream
-from edge.storage import journal, outbox
+from edge.storage import journal
 from edge.storage.database import Database, Transaction, connect, open_reading
 from edge.storage.vault import Vault
 
@@ -31,9 +30,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def waiting(database: Database, stream: Stream = Stream.CRIT) -> list[int]:
-    origin = ("box", database.epoch)
-    events = outbox.pending(database.reading, origin, stream, after=0, limit=100)
-    return [event.seq for event in events]
+    return [event.seq for event in database.backlog.events(stream, 0, 100)]
 
 
 async def test_state_and_event_are_one(database: Database) -> None:
@@ -130,7 +127,7 @@ async def test_a_full_disk_is_told_to_everybody_who_waits(database: Database) ->
         tx.execute(f"PRAGMA max_page_count = {pages}").fetchone()
 
     def flood(tx: Transaction) -> None:
-        tx.emit(Stream.BULK, "told.v1", "x" * 60_000, NOW)
+        tx.emit(Stream.CRIT, "told.v1", "x" * 60_000, NOW)
 
     await database.transact(limit)
     outcomes = await asyncio.gather(
@@ -150,7 +147,7 @@ async def test_promises_are_written_down(database: Database, tmp_path: Path) -> 
 
 async def test_numbers_are_never_given_twice(database: Database, tmp_path: Path) -> None:
     await database.transact(lambda tx: tx.emit(Stream.CRIT, "told.v1", {}, NOW))
-    await database.transact(lambda tx: outbox.acknowledge(tx, Stream.CRIT, 1))
+    await database.transact(lambda tx: tx.acknowledge(Stream.CRIT, 1))
     await database.transact(lambda tx: tx.emit(Stream.CRIT, "told.v1", {}, NOW))
     assert waiting(database) == [2]
 
@@ -159,26 +156,8 @@ async def test_an_acknowledgement_of_what_was_never_sent_changes_nothing(
     database: Database,
 ) -> None:
     await database.transact(lambda tx: tx.emit(Stream.CRIT, "told.v1", {}, NOW))
-    assert await database.transact(lambda tx: outbox.acknowledge(tx, Stream.CRIT, 9)) == 0
+    assert await database.transact(lambda tx: tx.acknowledge(Stream.CRIT, 9)) == 0
     assert waiting(database) == [1]
-
-
-async def test_old_bulk_is_given_up_and_declared(database: Database) -> None:
-    def flood(tx: Transaction) -> None:
-        for number in range(outbox.BULK_ROWS_MAX + outbox.EVICTED_ROWS):
-            tx.emit(Stream.BULK, "counted.v1", number, NOW)
-
-    await database.transact(flood)
-    depth = {d.stream: d for d in outbox.depth(database.reading)}
-    gaps = outbox.pending(
-        database.reading, ("box", database.epoch), Stream.CRIT, after=0, limit=100
-    )
-    declared = sum(json.loads(bytes(gap.body))["count"] for gap in gaps)
-    bulk = depth[Stream.BULK]
-    assert gaps
-    assert {gap.type for gap in gaps} == {outbox.GAP_TYPE}
-    assert bulk.waiting <= outbox.BULK_ROWS_MAX + outbox.EVICTED_ROWS // 10
-    assert bulk.waiting + declared == bulk.last_seq
 
 
 async def test_it_survives_a_restart_with_its_epoch(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """The acknowledging receiver: what it commits, what it passes over, what it can never forget."""
 
+import random
 import sqlite3
+import threading
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.errors import BadMessage
+from edge.errors import BadMessage, StorageError, StorageFull
 from edge.records import Event, Moment, Stream
 from edge.storage.journal import digest
 from edge.storage.outbox import GAP_TYPE, Gap, mark_of
@@ -15,15 +17,29 @@ from sync.batch import pack, read_header, unpack
 from sync.ingest import Ingest
 from sync.ingest.log import counts_by_type, follow_log, latest, quarantined, read_log
 from sync.messages import Address
+from tests.postgres import Postgres, installed
 
 ADDRESS = Address("chain", "shop", "box")
 EPOCH = "0badcafe"
+RECEIVERS = 4
 NOW = Moment(1_800_000_000_000, 5_000, "b00tb00t", True)
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "platform.db"
+@pytest.fixture(scope="module")
+def postgres():
+    if not installed():
+        pytest.skip("PostgreSQL is not installed")
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def path(request, tmp_path):
+    """Where the platform's database is: every test holds for both kinds."""
+    if request.param == "sqlite":
+        return tmp_path / "platform.db"
+    return request.getfixturevalue("postgres").new_database()
 
 
 @pytest.fixture
@@ -118,11 +134,13 @@ def test_a_restored_platform_goes_on_where_the_box_is(ingest):
 
 def test_the_log_cannot_be_changed(ingest, path):
     ingest.apply(batch(1))
-    with sqlite3.connect(path) as connection:
-        for change in ("DELETE FROM received", "UPDATE received SET seq = 2"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                connection.execute(change)
-    connection.close()
+    for change in ("DELETE FROM received", "UPDATE received SET seq = 2"):
+        with (
+            pytest.raises((sqlite3.IntegrityError, StorageError), match="append-only"),
+            ingest.database.transaction() as statements,
+        ):
+            statements.execute(change)
+    assert [row.seq for row in read_log(path)] == [1]
 
 
 def test_the_log_can_be_read_in_parts_and_after_the_end(path):
@@ -159,3 +177,65 @@ def test_marks_tell_the_last_event_from_another_with_its_number(ingest):
     ingest.apply(batch(3, body=b'{"a":2}'))
     assert ingest.marks(ADDRESS, EPOCH) != told
     assert ingest.marks(ADDRESS, "11111111") == {}
+
+
+def test_several_batches_are_one_commit_and_each_has_its_answer(ingest, path):
+    crit = batch(1, stream=Stream.CRIT)
+    together = [batch(1, 2), crit, batch(3, 4), batch(9), batch(1, 2)]
+    assert ingest.apply_all(together) == [2, 1, 4, 4, 4]
+    assert [(r.stream, r.seq) for r in read_log(path) if r.stream is Stream.BULK] == [
+        (Stream.BULK, seq) for seq in (1, 2, 3, 4)
+    ]
+    with pytest.raises(BadMessage):
+        ingest.apply_all([batch(5), gap(2, 5, 4)])
+    assert ingest.cursors(ADDRESS, EPOCH)[Stream.BULK] == 4, "all or none"
+
+
+def test_receivers_side_by_side_store_each_event_once(path):
+    """Each offers every batch, in an order of its own, until all are committed."""
+    batches = [batch(*range(first, first + 10)) for first in range(1, 301, 10)]
+    ends = []
+
+    def receive(seed):
+        rng, ingest = random.Random(seed), Ingest(path)
+        while ingest.cursors(ADDRESS, EPOCH)[Stream.BULK] < 300:
+            ingest.apply_all(rng.choices(batches, k=5))
+        ends.append(ingest.close())
+
+    threads = [threading.Thread(target=receive, args=(seed,)) for seed in range(RECEIVERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ends) == RECEIVERS
+    assert [row.seq for row in read_log(path)] == list(range(1, 301))
+
+
+def test_a_full_database_says_so_and_keeps_what_it_has(tmp_path):
+    ingest = Ingest(tmp_path / "platform.db")
+    ingest.apply(batch(1))
+    with ingest.database.transaction() as statements:
+        ((pages,),) = statements.execute("PRAGMA page_count")
+    limit = "PRAGMA max_page_count = "
+    ingest.database._connection.execute(f"{limit}{pages}")
+    with pytest.raises(StorageFull, match="platform"):
+        ingest.apply(batch(*range(2, 502), body=b'"' + b"x" * 500 + b'"'))
+    assert ingest.cursors(ADDRESS, EPOCH)[Stream.BULK] == 1
+    ingest.database._connection.execute(f"{limit}{pages + 1000}")
+    assert ingest.apply(batch(2)) == 2
+    ingest.close()
+
+
+def test_what_postgres_cannot_hold_in_text_is_stored_nevertheless(ingest, path):
+    odd = "a\0b"
+    assert ingest.apply(batch(1, type_=odd, body=b'{"a":"\\u0000"}')) == 1
+    ingest.quarantine(odd, b"\0", odd, of=None)
+    (row,) = read_log(path)
+    assert row.body == b'{"a":"\\u0000"}'
+    assert "\0" not in row.type
+
+
+def test_a_postgres_that_is_not_there_is_said_in_a_sentence(tmp_path):
+    pytest.importorskip("psycopg")
+    with pytest.raises(StorageError, match="PostgreSQL"):
+        Ingest(f"postgresql://nobody@/none?host={tmp_path}")

@@ -234,3 +234,18 @@ async def test_leave_reaches_the_cameras_of_one_screen() -> None:
     assert isinstance(salt, wire.Salt)
     for peer in (kiosk, door):
         await peer.close()
+
+
+async def test_leave_that_is_revoked_reaches_everybody_and_whoever_connects_later() -> None:
+    intake = Intake(SystemClock(), [spec("door"), spec("late")])
+    intake.stand("embed")
+    door = Peer(intake, "door")
+    assert (await door.told())[-1] == wire.Leave("embed", None)
+    await intake.revoke("embed")
+    assert await door.told() == [wire.Leave("embed", 0.0)]
+    late = Peer(intake, "late")
+    assert [type(message) for message in await late.told()] == [wire.Configure]
+    await intake.renew("embed")
+    assert await door.told() == await late.told() == [wire.Leave("embed", None)]
+    for peer in (door, late):
+        await peer.close()

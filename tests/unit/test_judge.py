@@ -113,5 +113,26 @@ def test_what_was_promised_again_must_arrive_under_its_new_id_only():
     assert judge([*made, twice], [row(1), row(2), row(1, epoch="11111111"), renewed]).flawless
 
 
+def test_what_somebody_was_erased_from_may_arrive_either_way():
+    changed = (f"{EPOCH}-crit-1", digest(b"{}"), "~", digest(BODY))
+    made = [*promises(1, 2), changed]
+    assert judge(made, [row(1), row(2)]).flawless
+    assert judge(made, [row(1, body=b"{}"), row(2)]).flawless
+    assert judge(made, [row(1, body=b"[]"), row(2)]).altered == 1
+    assert judge(made, [row(2)]).lost == 1
+    again = ("11111111-crit-1", digest(b"{}"), f"{EPOCH}-crit-1")
+    assert judge([*made, again], [row(1, body=b"{}", epoch="11111111"), row(2)]).flawless
+    assert judge([*made, again], [row(2)]).lost == 1
+
+
+def test_a_new_epoch_may_declare_what_the_one_before_gave_up():
+    gap = msgspec.json.encode(Gap(Stream.BULK, 1, 2, 2, "quota"))
+    made = [promise(n, Stream.BULK) for n in (1, 2)] + [promise(1, body=gap)]
+    again = ("11111111-crit-1", digest(gap), f"{EPOCH}-crit-1")
+    log = [row(1, body=gap, type_=GAP_TYPE, epoch="11111111")]
+    assert judge([*made, again], log) == Verdict(3, 1, 2, 0, 0, 0, 0)
+    assert judge([*made, ("11111111-crit-1", digest(gap))], log).lost == 3
+
+
 def test_an_empty_journal_promises_nothing():
     assert judge([], [row(1)]) == Verdict(0, 0, 0, 0, 0, 0, 0)

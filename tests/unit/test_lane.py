@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.records import Stream
-from sync.lane import BATCHES_MAX, FLOOR_TURNS, STALL_S, STALL_S_MAX, Lane, choose
+from sync.lane import (
+    FLOOR_TURNS,
+    REFUSED_S,
+    REFUSED_S_MAX,
+    STALL_RTTS,
+    STALL_S,
+    STALL_S_MAX,
+    Lane,
+    choose,
+)
 from sync.messages import BATCH_EVENTS_MAX
 
 
@@ -35,25 +44,101 @@ def test_what_waited_before_the_connection_goes_at_once():
     assert lane(last=3, acked=1).ready(0.0)
 
 
-def test_the_window_closes_and_only_the_platform_opens_it():
+def send(visit, last, now):
+    """A batch on its way, which the broker has confirmed."""
+    visit.batch_sent(last, now)
+    visit.confirmed(last, now)
+
+
+def test_only_the_platform_ends_a_batch_and_tells_how_long_the_line_is():
     visit = lane(last=10_000)
-    for number in range(1, BATCHES_MAX + 1):
-        assert visit.ready(1.0)
-        visit.batch_sent(number * 500, 1.0)
-    assert not visit.ready(1.0)
-    visit.acknowledged(500, 1.1)
-    assert visit.ready(1.1)
+    for number in range(1, 9):
+        send(visit, number * 500, number / 10)
+    assert visit.under_way == 8
+    assert visit.acknowledged(1000, 2.0) == 0.2
+    assert visit.under_way == 6
+    assert visit.acknowledged(1000, 2.1) is None
+
+
+def test_what_was_sent_twice_does_not_tell_how_long_the_line_is():
+    visit = lane(last=1000)
+    send(visit, 500, 0.0)
+    assert visit.check_progress(STALL_S)
+    send(visit, 500, STALL_S)
+    assert visit.acknowledged(500, STALL_S + 0.01) is None, "it may be the first one's answer"
+    send(visit, 1000, 5.0)
+    assert visit.acknowledged(1000, 5.5) == 5.0
+
+
+def test_while_the_line_is_busy_with_a_batch_nothing_is_sent_again():
+    visit = lane(last=1000)
+    visit.batch_sent(500, 0.0)
+    assert not visit.check_progress(1e6)
+    assert visit.wake_at() == 0.0, "more may go, but no date to go back"
+    visit.confirmed(500, 50.0)
+    assert not visit.check_progress(50.0 + STALL_S - 0.01)
+    assert visit.check_progress(50.0 + STALL_S)
+
+
+def test_patience_follows_the_length_of_the_line():
+    visit = lane(last=500)
+    visit.usually(2.0)
+    send(visit, 500, 0.0)
+    visit.asked_again(0.0)
+    send(visit, 500, 0.0)
+    visit.asked_again(2.9)
+    assert visit.sent == 500, "that still answers what was sent before"
+    assert not visit.check_progress(STALL_RTTS * 2 - 0.01)
+    assert visit.check_progress(STALL_RTTS * 2)
+
+
+def test_what_is_refused_is_kept_and_offered_ever_more_slowly():
+    visit, now, pauses = lane(last=1000), 0.0, []
+    for round_ in range(12):
+        send(visit, 500, now)
+        assert visit.refuse("full", now) == (round_ == 0), "news only once"
+        assert not visit.refuse("full", now), "one pause for all that was under way"
+        assert (visit.sent, visit.acked, visit.refused) == (0, 0, "full")
+        assert not visit.ready(now)
+        pauses.append(visit.wake_at() - now)
+        now = visit.wake_at()
+        assert visit.ready(now)
+    assert pauses[:3] == [REFUSED_S, 2 * REFUSED_S, 4 * REFUSED_S]
+    assert pauses[-1] == REFUSED_S_MAX
+    send(visit, 500, now)
+    assert not visit.ready(now), "one batch to try"
+    visit.acknowledged(500, now)
+    assert visit.refused == ""
+    assert visit.ready(now)
+
+
+def test_a_platform_that_comes_anew_is_offered_at_once_what_was_refused():
+    visit = lane(last=5)
+    visit.refuse("full", 0.0)
+    assert not visit.ready(0.1)
+    visit.released()
+    assert visit.ready(0.1)
+
+
+def test_a_tail_that_was_given_up_is_not_asked_for_for_ever():
+    visit = lane(last=5)
+    assert visit.ready(0.0)
+    visit.nothing_to_send()
+    assert not visit.ready(0.0)
+    assert visit.wake_at() is None
+    visit.produced(6, 1.0)
+    assert visit.ready(2.0)
 
 
 def test_a_stall_sends_from_the_acknowledged_number_again_one_batch_at_first():
     visit = lane(last=10_000)
-    visit.batch_sent(500, 0.0)
-    visit.batch_sent(1000, 0.5)
+    send(visit, 500, 0.0)
+    send(visit, 1000, 0.5)
     visit.acknowledged(500, 1.0)
     assert not visit.check_progress(1.0 + STALL_S - 0.01)
     assert visit.check_progress(1.0 + STALL_S)
     assert visit.sent == 500
-    visit.batch_sent(1000, 3.0)
+    send(visit, 1000, 3.0)
     assert not visit.ready(3.0)
     visit.acknowledged(1000, 3.5)
     visit.batch_sent(1500, 3.5)
@@ -63,7 +148,7 @@ def test_a_stall_sends_from_the_acknowledged_number_again_one_batch_at_first():
 def test_a_dead_platform_is_asked_ever_more_slowly():
     visit, now, pauses = lane(last=1), 0.0, []
     for _ in range(9):
-        visit.batch_sent(1, now)
+        send(visit, 1, now)
         wake = visit.wake_at()
         pauses.append(wake - now)
         now = wake
@@ -86,7 +171,7 @@ def test_many_requests_to_repeat_are_one():
 
 def test_an_old_acknowledgement_changes_nothing():
     visit = lane(last=10, acked=5)
-    visit.batch_sent(10, 1.0)
+    send(visit, 10, 1.0)
     visit.acknowledged(4, 2.0)
     visit.acknowledged(5, 2.0)
     assert (visit.acked, visit.sent, visit.wake_at()) == (5, 10, 1.0 + STALL_S)
@@ -105,6 +190,7 @@ actions = st.lists(
         st.tuples(st.just("send"), st.booleans()),  # whether it reaches the platform
         st.tuples(st.just("ack"), st.booleans()),  # whether it reaches the box
         st.tuples(st.just("ask"), st.none()),
+        st.tuples(st.just("refuse"), st.none()),
         st.tuples(st.just("wait"), st.floats(0.01, 5)),
     ),
     max_size=80,
@@ -112,7 +198,7 @@ actions = st.lists(
 
 
 @given(actions)
-def test_whatever_is_lost_everything_arrives(steps):
+def test_whatever_is_lost_or_refused_everything_arrives(steps):
     """A platform that takes only what follows its cursor, a line that loses batches and acks."""
     bulk, now, produced, committed = lane(flush_s=0.1), 0.0, 0, 0
 
@@ -121,6 +207,7 @@ def test_whatever_is_lost_everything_arrives(steps):
         if bulk.ready(now):
             first, last = bulk.sent + 1, min(bulk.sent + BATCH_EVENTS_MAX, produced)
             bulk.batch_sent(last, now)
+            bulk.confirmed(last, now)
             if arrives and first <= committed + 1:
                 committed = max(committed, last)
 
@@ -135,6 +222,8 @@ def test_whatever_is_lost_everything_arrives(steps):
             bulk.acknowledged(committed, now)
         elif what == "ask":
             bulk.asked_again(now)
+        elif what == "refuse":
+            bulk.refuse("full", now)
         elif what == "wait":
             now += how
             bulk.check_progress(now)

@@ -14,14 +14,12 @@ from edge.records import Event, Moment, Stream
 from edge.storage.outbox import EVENT_BYTES_MAX
 from sync import batch as codec
 from sync.batch import BODY_BYTES_MAX, Batch, moment_of, pack, read_header, unpack
-from sync.contract import schemas
 from sync.messages import (
     BATCH_EVENTS_MAX,
     MESSAGE_BYTES_MAX,
     PAYLOAD_BYTES_MAX,
     Ack,
     Address,
-    BatchHeader,
     Dataset,
     DatasetPart,
     Hello,
@@ -252,9 +250,3 @@ def test_a_batch_ends_at_a_hole():
 def test_an_absurd_clock_stops_nothing(wall_ms):
     odd = Moment(wall_ms, 1, "b", False)
     assert received(pack(ADDRESS, [event(1, moment=odd)], NOW)[0]).header.n == 1
-
-
-def test_the_schemas_beside_the_wire_are_those_of_the_types():
-    written = {path.name: path.read_bytes() for path in schemas.FOLDER.glob("*.schema.json")}
-    assert written == schemas.generate(), "run `python -m sync.contract.schemas`"
-    assert json.loads(written["batch-header.schema.json"])["$defs"][BatchHeader.__name__]

@@ -28,7 +28,7 @@ from edge.records import (
     TrackReading,
     VisitState,
 )
-from edge.storage import goods, outbox, visits
+from edge.storage import goods, visits
 from edge.storage.database import Database, Transaction
 from edge.storage.members import Template
 
@@ -71,8 +71,7 @@ class Shop:
         await self.desk.observe([Observation(sensor, seen, reading) for reading in readings])
 
     def events(self, stream: Stream = Stream.VISIT) -> list[tuple[str, dict[str, object]]]:
-        origin = ("box", self.database.epoch)
-        waiting = outbox.pending(self.database.reading, origin, stream, after=0, limit=100)
+        waiting = self.database.backlog.events(stream, 0, 100)
         return [(event.type, msgspec.json.decode(event.body)) for event in waiting]
 
     def types(self, stream: Stream = Stream.VISIT) -> list[str]:
@@ -329,3 +328,25 @@ async def test_in_a_zone_its_me_does_not_end_the_looking(shop: Shop) -> None:
     await shop.see(face(), face(), face())
     assert await answer is not None
     assert 0 not in asked
+
+
+async def test_while_the_platform_is_silent_too_long_no_face_is_matched(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    await shop.enrol()
+    shop.desk.recognise_with(_nobody_looks)
+    shop.desk.match_faces(False)
+    await shop.see(face(), face(), face())
+    assert [visit.member for visit in shop.desk.here()] == []
+    assert shop.counters.get("faces_refused_mode") == 3
+    assert await shop.desk.its_me("main") is None
+    await shop.see(CodeReading(CARD), sensor="scanner")  # a card is no biometric sign
+    assert [visit.member for visit in shop.desk.here()] == ["m1"]
+    shop.desk.match_faces(True)
+    await shop.see(face(track=2), face(track=2), face(track=2))
+    assert shop.desk.here()[0].reasons != ()
+    assert shop.counters.get("faces_refused_mode") == 3
+    shop.database.close()
+
+
+async def _nobody_looks(screen: str, seconds: float) -> list[str]:
+    raise AssertionError("the cameras were asked to look")

@@ -4,7 +4,7 @@ from contextlib import closing
 
 from edge.operation.facts import StreamDepth, streams
 from edge.operation.finding import Context, Finding, bad, good
-from edge.storage.inspection import open_known
+from edge.storage.inspection import backlog, open_known
 
 AGE_S_MAX = 3600
 """A line that was down for a minute is no fault; an hour is."""
@@ -16,7 +16,8 @@ def check(context: Context) -> Finding:
         depths, now_ms = context.alive.outbox, context.alive.clock.wall_ms
     else:
         with closing(open_known(context.state)) as connection:
-            depths, now_ms = streams(connection), context.now.wall_ms
+            depths = streams(backlog(connection, context.state))
+            now_ms = context.now.wall_ms
     waiting = [depth for depth in depths if depth.waiting]
     if not waiting:
         return good(__name__, "No event waits for the platform.")

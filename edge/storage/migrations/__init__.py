@@ -12,7 +12,13 @@ from edge.errors import DatabaseTooNew
 
 SET = "storebox"
 """Under this name sqlite-utils notes down what has been applied."""
-NAMES = ("0001_main",)
+NAMES = (
+    "0001_main",
+    "0002_outbox",
+    "0003_datasets",
+    "0004_commands",
+    "0005_relay",
+)
 """Every change this version knows; a file with others was written by a newer storebox."""
 
 

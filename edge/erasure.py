@@ -1,0 +1,65 @@
+"""Erasure: everything of one person leaves the box in one transaction, with a receipt upstream.
+
+`erase` carries out the platform's signed order, and no snapshot or backup brings them back;
+`forget` is for a member whom the platform no longer lists. Events that wait lose the person
+(`outbox.forget`). Called by `sync/commands.py` and through `edge/consent.py` by the replica, inside
+their transactions. `scrub` runs in the daemon, until the very bytes are gone from the files.
+"""
+
+from edge.clock import Clock
+from edge.counters import Counters
+from edge.errors import StorageError
+from edge.records import Moment, Stream
+from edge.storage import belongings, erased, outbox
+from edge.storage.database import Database
+from edge.storage.transaction import Transaction
+
+RECEIPT = "erasure.done.v1"
+SCRUB_S = 30.0
+"""So often it is looked whether something was deleted; one checkpoint is for all of it."""
+
+
+def erase(tx: Transaction, member: str, moment: Moment) -> dict[str, int]:
+    """Erase `member` for ever, known here or not; how many rows of each kind went."""
+    counts = _remove(tx, member)
+    erased.add(tx, tx.vault, member, moment.wall_ms)
+    _receipt(tx, member, counts, moment)
+    return counts
+
+
+def forget(tx: Transaction, member: str, moment: Moment) -> bool:
+    """Erase `member`, who may come back with a new consent. False if unknown."""
+    counts = _remove(tx, member)
+    known = counts["profile"] > 0
+    if known:
+        _receipt(tx, member, counts, moment)
+    return known
+
+
+def _remove(tx: Transaction, member: str) -> dict[str, int]:
+    counts = belongings.remove(tx, member)
+    counts["events_kept"], counts["events_emptied"] = outbox.forget(tx, member)
+    return counts
+
+
+def _receipt(tx: Transaction, member: str, counts: dict[str, int], moment: Moment) -> None:
+    tx.emit(Stream.CRIT, RECEIPT, {"member": member, "counts": counts}, moment)
+    erased.set_deleted(tx)
+
+
+async def scrub(database: Database, clock: Clock, counters: Counters) -> None:
+    """Wipe what was deleted, and once more when the receipts, which name people, have left."""
+    while True:
+        try:
+            await scrub_once(database)
+        except StorageError:  # status and the log say it already; it is tried again
+            counters.add("erasure.not_scrubbed")
+        await clock.wait(SCRUB_S)
+
+
+async def scrub_once(database: Database) -> bool:
+    """Wipe what can be wiped now; whether there was anything."""
+    due = erased.to_be_scrubbed(database.reading, RECEIPT)
+    if due:
+        await database.transact(lambda tx: erased.set_scrubbed(tx, RECEIPT), scrub=True)
+    return due

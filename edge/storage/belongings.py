@@ -1,0 +1,43 @@
+"""Everything on the box that speaks of one person, in one place: what is deleted when they are
+erased, and what only loses its link to them.
+
+Called by `edge/erasure.py` inside its transaction. What hangs on the member's row by foreign key
+goes with it; a test requires that each table with a member in it is known here.
+"""
+
+from edge.storage import members
+from edge.storage.outbox import Executes
+
+DELETED = {
+    "profile": ("member", "id"),
+    "consents": ("consent", "member"),
+    "templates": ("template", "member"),
+    "documents": ("document", "member"),
+    "answers": ("answered", "member"),
+}
+"""What the receipt calls it, the table, and its column with the member's id."""
+LINKED = {
+    "visits": (
+        "UPDATE visit SET member = NULL, posterior = 0, reasons = '[]',"
+        " state = CASE state WHEN 'left' THEN state ELSE 'arrived' END WHERE member = ?"
+    ),
+    "orders": "UPDATE placed_order SET member = NULL WHERE member = ?",
+}
+"""What happened without saying to whom."""
+
+
+def remove(connection: Executes, member: str) -> dict[str, int]:
+    """Delete or unlink everything of `member`; how many rows of each kind."""
+    counts = {
+        name: int(
+            connection.execute(
+                f"SELECT count(*) FROM {table} WHERE {column} = ?",  # noqa: S608 - constants
+                (member,),
+            ).fetchone()[0]
+        )
+        for name, (table, column) in DELETED.items()
+    }
+    members.erase(connection, member)
+    for name, unlink in LINKED.items():
+        counts[name] = int(connection.execute(unlink, (member,)).rowcount)
+    return counts

@@ -1,0 +1,71 @@
+"""Who has been erased on the platform's order, for ever: no snapshot or backup brings them back.
+
+Written by `edge/erasure.py`; asked by whatever takes members, or rows that hang on members, onto
+the box. A person stands here as an HMAC of their id under the box's own key, so that the table
+names nobody. It is never shortened: 100,000 erasures take 5 MB, and each that were dropped could
+come back. A person who joins again gets another id.
+"""
+
+from collections.abc import Iterable
+
+from edge.storage.outbox import Executes
+from edge.storage.vault import Vault
+
+
+def add(connection: Executes, vault: Vault, member: str, wall_ms: int) -> bool:
+    """Remember that `member` is erased; False if that was known."""
+    added = connection.execute(
+        "INSERT OR IGNORE INTO erased VALUES (?, ?)", (vault.pseudonym(member), wall_ms)
+    )
+    return bool(added.rowcount)
+
+
+def contains(connection: Executes, vault: Vault, member: str) -> bool:
+    """Whether `member` is erased."""
+    row = connection.execute(
+        "SELECT 1 FROM erased WHERE who = ?", (vault.pseudonym(member),)
+    ).fetchone()
+    return row is not None
+
+
+def all_of(connection: Executes, vault: Vault, members: Iterable[str]) -> frozenset[str]:
+    """Those of `members` who are erased. For many at once: the table is read once."""
+    known = {bytes(row[0]) for row in connection.execute("SELECT who FROM erased").fetchall()}
+    if not known:
+        return frozenset()
+    return frozenset(member for member in members if vault.pseudonym(member) in known)
+
+
+def count(connection: Executes) -> int:
+    """How many have been erased on this box."""
+    return int(connection.execute("SELECT count(*) FROM erased").fetchone()[0])
+
+
+# --- what an erasure leaves in the file. `meta` says whether bytes may be left: "deleted" if some
+# are, "receipt" if none but those of receipts that name somebody and have not left yet.
+
+
+def set_deleted(connection: Executes) -> None:
+    """Something was deleted whose bytes may be left in the file or its log."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('erased', 'deleted')")
+
+
+def to_be_scrubbed(connection: Executes, receipt: str) -> bool:
+    """Whether bytes are left that need not wait. `receipt` is the type of the receipts."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'erased'").fetchone()
+    return row is not None and (row[0] == "deleted" or not _waits(connection, receipt))
+
+
+def set_scrubbed(connection: Executes, receipt: str) -> None:
+    """The transaction that says so is scrubbed itself."""
+    if _waits(connection, receipt):
+        connection.execute("UPDATE meta SET value = 'receipt' WHERE name = 'erased'")
+    else:
+        connection.execute("DELETE FROM meta WHERE name = 'erased'")
+
+
+def _waits(connection: Executes, receipt: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM outbox WHERE stream = 'crit' AND type = ? LIMIT 1", (receipt,)
+    ).fetchone()
+    return row is not None

@@ -1,0 +1,298 @@
+"""The one thread that writes: changes that wait together become one commit of the main file.
+
+Made by `Database`. Each change has a savepoint of its own, so that one that fails takes nothing
+else with it. After the commit come bulk's own file, the journal of promises, a scrub if a change
+wants one, and then those who wait are told. Nobody else writes to these files.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlcipher3 import dbapi2 as sqlcipher
+
+from edge.records import Stream
+from edge.storage.backlog import Backlog
+from edge.storage.bulk_stream import BulkStream
+from edge.storage.connections import BUSY_MS, reserve, translated
+from edge.storage.journal import Journal
+from edge.storage.outbox import Rewritten, Written
+from edge.storage.transaction import Transaction
+from edge.storage.vault import Vault
+
+log = logging.getLogger(__name__)
+
+CHANGES_PER_COMMIT_MAX = 500
+SCRUB_TRIES_MAX = 100
+SCRUB_WAIT_MS = 50
+"""A reader in the way of a scrub is gone after milliseconds; so long each try waits for it."""
+
+
+class Change:
+    """One waiting change, what it wants, and where its outcome goes."""
+
+    __slots__ = ("apply", "error", "loop", "outcome", "reserve", "result", "scrub")
+
+    def __init__(self, apply: Callable[[Transaction], Any], reserve: bool, scrub: bool) -> None:
+        self.apply = apply
+        self.reserve = reserve
+        self.scrub = scrub
+        self.loop = asyncio.get_running_loop()
+        self.outcome: asyncio.Future[Any] = self.loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Tell whoever waits; from the writer's thread."""
+        self.loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if self.outcome.cancelled():
+            return
+        if self.error is not None:
+            self.outcome.set_exception(self.error)
+        else:
+            self.outcome.set_result(self.result)
+
+
+class Mend:
+    """The loop could not read the bulk file."""
+
+    __slots__ = ("error", "loop")
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.loop = asyncio.get_running_loop()
+
+
+class Applied:
+    """What the changes of one commit have left to do."""
+
+    __slots__ = ("acknowledged", "changed", "written")
+
+    def __init__(self) -> None:
+        self.written: list[Written] = []
+        self.changed: list[Rewritten] = []
+        self.acknowledged = False
+
+    def bulk(self) -> list[Written]:
+        """What belongs into the bulk file."""
+        return [row for row in self.written if row.stream is Stream.BULK]
+
+
+Tell = Callable[[frozenset[Stream]], None]
+
+
+class Writer:
+    """Owns the writing connections. `start` begins the thread, `stop` ends it."""
+
+    def __init__(
+        self,
+        connection: Any,
+        bulk: BulkStream,
+        *,
+        vault: Vault,
+        journal: Journal | None,
+        tell: Tell,
+    ) -> None:
+        self._connection = connection
+        self._bulk = bulk
+        self._vault = vault
+        self._journal = journal
+        self._tell = tell
+        self._backlog = Backlog(connection, lambda: bulk.writing, bulk.sealing)
+        self._waiting: queue.SimpleQueue[Change | Mend | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
+        self.commits = 0
+        self.epoch: str = connection.execute(
+            "SELECT value FROM meta WHERE name = 'epoch'"
+        ).fetchone()[0]
+
+    def start(self) -> None:
+        """Account for what the last end left open, then begin."""
+        self._promise(self._bulk.start())
+        self._follow_epoch()
+        self._thread.start()
+
+    def put(self, change: Change | Mend) -> None:
+        """Let it wait for its turn."""
+        self._waiting.put(change)
+
+    def stop(self) -> None:
+        """Finish what waits and close everything."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._bulk.close()
+        self._connection.close()
+        if self._journal:
+            self._journal.close()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            batch, mends, ended = self._batch()
+            if batch:
+                self._commit(batch)
+            for mend in mends[:1]:
+                self._mend(mend)
+
+    def _batch(self) -> tuple[list[Change], list[Mend], bool]:
+        """Everything that waits by now, up to the limit; and whether the end came with it."""
+        batch: list[Change] = []
+        mends: list[Mend] = []
+        each = self._waiting.get()
+        while each is not None:
+            if isinstance(each, Mend):
+                mends.append(each)
+            else:
+                batch.append(each)
+            if len(batch) + len(mends) >= CHANGES_PER_COMMIT_MAX:
+                return batch, mends, False
+            try:
+                each = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch, mends, False
+        return batch, mends, True
+
+    def _commit(self, batch: Sequence[Change]) -> None:
+        try:
+            applied = self._committed(batch)
+        except Exception as error:  # the thread's border: whoever waits must be told
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for change in batch:
+                change.error = translated(error)
+        else:
+            self._settled(applied)
+            if any(change.scrub and change.error is None for change in batch):
+                self._scrub()
+            self._notify(batch[0].loop, applied.written)
+        for change in batch:
+            change.settle()
+
+    def _committed(self, batch: Sequence[Change]) -> Applied:
+        applied = Applied()
+        self._connection.execute("BEGIN IMMEDIATE")
+        for change in batch:
+            if change.reserve:
+                with reserve(self._connection):
+                    self._apply(change, applied)
+            else:
+                self._apply(change, applied)
+        if rows := applied.bulk():
+            applied.written += self._bulk.prepare(rows)
+        self._connection.execute("COMMIT")
+        self.commits += 1
+        return applied
+
+    def _apply(self, change: Change, applied: Applied) -> None:
+        """One change in its own savepoint. Its exception is its caller's, not the batch's."""
+        connection = self._connection
+        transaction = Transaction(connection, self._vault)
+        connection.execute("SAVEPOINT change")
+        try:
+            change.result = change.apply(transaction)
+            written = transaction.written()
+        except Exception as error:  # a border: the caller of transact gets it
+            if not connection.in_transaction:
+                raise  # SQLite gave up the whole transaction: the batch fails together
+            connection.execute("ROLLBACK TO change")
+            connection.execute("RELEASE change")
+            ours = isinstance(error, sqlcipher.Error | OverflowError)
+            change.error = translated(error) if ours else error
+            return
+        connection.execute("RELEASE change")
+        applied.written += written
+        applied.changed += transaction.changed
+        applied.acknowledged |= transaction.acknowledged
+
+    def _settled(self, applied: Applied) -> None:
+        try:
+            self._follow(applied)
+        except Exception as error:  # the thread's border: the commit stands, and those who wait
+            log.error("What follows a commit failed: %r", error)
+
+    def _follow(self, applied: Applied) -> None:
+        """What comes after the main file's commit; nothing of it can take that back."""
+        rows = applied.bulk()
+        self._follow_epoch()
+        self._promise([row for row in applied.written if row.stream is not Stream.BULK])
+        self._note(lambda journal: journal.promise_instead(self._changes(applied.changed)))
+        if rows:
+            declared = self._bulk.store(rows, self.epoch)
+            self._promise([*rows, *declared])
+            applied.written += declared
+        elif applied.acknowledged:
+            self._bulk.acknowledged()
+
+    def _mend(self, mend: Mend) -> None:
+        declared = self._bulk.mend(mend.error)
+        self._promise(declared)
+        self._notify(mend.loop, declared)
+
+    def _notify(self, loop: asyncio.AbstractEventLoop, written: Sequence[Written]) -> None:
+        if written:
+            loop.call_soon_threadsafe(self._tell, frozenset(row.stream for row in written))
+
+    def _scrub(self) -> None:
+        """Nothing of what was deleted stays in the file's log. Readers are waited for."""
+        connection = self._connection
+        connection.execute(f"PRAGMA busy_timeout = {SCRUB_WAIT_MS}")
+        try:
+            for _ in range(SCRUB_TRIES_MAX):
+                (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return
+            log.error("A reader kept erased rows in the database's log for too long.")
+        except sqlcipher.Error as error:
+            log.error("Erased rows may still stand in the database's log: %s.", error)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+    # --- promises
+
+    def _follow_epoch(self) -> None:
+        """The epoch as committed. After a renewal what waits is promised again, even if the process
+        was killed in between: the former epoch stands in meta until that is done.
+        """
+        connection = self._connection
+        try:
+            meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+            self.epoch = meta["epoch"]
+            if (former := meta.get("renewed_from")) is None:
+                return
+            if self._journal is not None:
+                self._journal.promise_again(
+                    (event.id, bytes(event.body), f"{former}-{event.stream}-{event.seq}")
+                    for event in self._backlog.everything()
+                )
+            connection.execute("DELETE FROM meta WHERE name = 'renewed_from'")
+        except (sqlcipher.Error, OSError) as error:
+            log.error("What waits could not be promised again: %s; it will be later.", error)
+
+    def _promise(self, written: Sequence[Written]) -> None:
+        if written:
+            self._note(
+                lambda journal: journal.promise(
+                    (f"{self.epoch}-{row.stream}-{row.seq}", row.body) for row in written
+                )
+            )
+
+    def _changes(self, changed: Sequence[Rewritten]) -> list[tuple[str, bytes, bytes]]:
+        return [(f"{self.epoch}-{row.stream}-{row.seq}", row.after, row.before) for row in changed]
+
+    def _note(self, write: Callable[[Journal], None]) -> None:
+        """Note down what is safe now. A journal that fails takes nothing back: the proof ends."""
+        if self._journal is None:
+            return
+        try:
+            write(self._journal)
+        except OSError as error:
+            log.error("The journal of promises cannot be written any more: %s.", error)
+            self._journal.abandon()
+            self._journal = None

@@ -1,0 +1,127 @@
+"""What stands in the `data` of each type of event: the declarations that their schemas are made of.
+
+Read by `schemas.py`; the bus tap of the tests holds each event that a box sends against them. The
+box itself builds these bodies where they arise and does not import this. A type never changes its
+meaning: fields may be added, anything else is a new type (`...v2`).
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from edge.presence.footfall import Footfall
+from edge.storage.outbox import Gap
+
+
+class OrderLine(Struct, frozen=True):
+    """One line of an order, with the price it was added at (minor units of the currency)."""
+
+    sku: str
+    title: str
+    quantity: int
+    unit_price_minor: int
+
+
+class OrderPlaced(Struct, frozen=True):
+    """A shopper placed an order at a screen. `number` is unique in the shop without the line."""
+
+    number: str
+    screen: str
+    lines: tuple[OrderLine, ...]
+    total_minor: int
+    currency: str
+    member: str | None
+
+
+class VisitOpened(Struct, frozen=True):
+    """Somebody came into view of `sensor`; nobody knows who."""
+
+    visit: str
+    sensor: str
+
+
+class VisitIdentified(Struct, frozen=True):
+    """The visit is this member's, with which probability, and why it is believed."""
+
+    visit: str
+    member: str
+    posterior: float
+    reasons: tuple[str, ...]
+
+
+class VisitMerged(Struct, frozen=True):
+    """Two visits turned out to be one: `visit` went into another."""
+
+    visit: str
+    into: str
+
+
+class VisitClosed(Struct, frozen=True):
+    """The visit ended. `dwell_s` is null when the box was started again meanwhile."""
+
+    visit: str
+    member: str | None
+    dwell_s: int | None
+
+
+class CodeScanned(Struct, frozen=True):
+    """A code was scanned. What was read is not told, only what it turned out to be."""
+
+    sensor: str
+    outcome: str
+    sku: str = ""
+
+
+class SensorBrief(Struct, frozen=True):
+    """How one sensor is."""
+
+    name: str
+    ok: bool
+    observations: int
+    dropped: dict[str, int]
+    restarts: int
+
+
+class BoxDiagnosed(Struct, frozen=True):
+    """What the box dropped or refused since it started, by name, and how its sensors are."""
+
+    counters: dict[str, int]
+    sensors: tuple[SensorBrief, ...]
+
+
+class ErasureDone(Struct, frozen=True):
+    """A member and all that hung on them left the box; `counts` of what, by kind."""
+
+    member: str
+    counts: dict[str, int]
+
+
+class CommandDone(Struct, frozen=True):
+    """What came of a command: done, or the reason why not."""
+
+    id: str
+    type: str
+    ok: bool
+    reason: str
+
+
+class Tombstone(Struct, frozen=True):
+    """What an erased person's event became that had not been sent: its number stays."""
+
+
+BY_TYPE: dict[str, Any] = {
+    "order.placed.v1": OrderPlaced,
+    "erasure.done.v1": ErasureDone,
+    "command.done.v1": CommandDone,
+    "box.reported.v1": dict[str, Any],
+    "outbox.gap.v1": Gap,
+    "outbox.tombstone.v1": Tombstone,
+    "visit.opened.v1": VisitOpened,
+    "visit.identified.v1": VisitIdentified,
+    "visit.merged.v1": VisitMerged,
+    "visit.closed.v1": VisitClosed,
+    "code.scanned.v1": CodeScanned,
+    "footfall.counted.v1": Footfall,
+    "box.diagnosed.v1": BoxDiagnosed,
+}
+"""All types that a box sends, by name."""

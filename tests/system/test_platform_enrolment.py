@@ -1,0 +1,159 @@
+"""A box is enrolled with a one-use code, and talks TLS 1.3 with the certificate that it got."""
+
+import json
+import stat
+import subprocess
+import sys
+import tomllib
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.errors import BrokerRefused, SyncError
+from edge.records import Stream
+from sync.ingest.enrolments import VALID_MS, Enrolments
+from sync.ingest.store import open_store
+from sync.messages import Address
+from sync.mqtt import BrokerSettings, Connection
+from sync.signing import TrustedKeys
+from tests.broker import Broker
+from tests.system.sync_box import ADDRESS, ROOT, PlatformProcess
+
+BROKER = """\
+cafile {here}/ca.crt
+certfile {here}/broker.crt
+keyfile {here}/broker.key
+require_certificate true
+use_identity_as_username true
+tls_version tlsv1.3
+allow_anonymous false
+acl_file {here}/acl
+"""
+
+
+@pytest.fixture
+def platform(tmp_path):
+    with PlatformProcess(tmp_path, 1) as running:  # of no broker: enrolling needs none
+        yield running
+
+
+def storebox(*words):
+    command = [sys.executable, "-m", "edge.cli.main", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def claimed(platform, address=ADDRESS):
+    run = storebox("platform", "claim", address, "--database", platform.log)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def enrolled(platform, code, folder):
+    folder.mkdir(exist_ok=True)
+    config = folder / "storebox.toml"
+    return storebox("enrol", "--url", platform.page, "--code", code, "--config", config)
+
+
+async def test_a_box_gets_a_certificate_and_connects_with_it(platform, tmp_path):
+    box, folder = tmp_path / "box", tmp_path / "broker"
+    run = enrolled(platform, claimed(platform), box)
+    assert run.returncode == 0, run.stderr
+    assert stat.S_IMODE((box / "box.key").stat().st_mode) == 0o600
+    assert TrustedKeys.read(box / "platform.pub")
+    lines = tomllib.loads(run.stdout.partition("\n\n")[2])
+    made = storebox(
+        *("platform", "broker-certificate", "127.0.0.1"),
+        *("--folder", folder, "--database", platform.log),
+    )
+    assert made.returncode == 0, made.stderr
+    (folder / "ca.crt").write_bytes((tmp_path / "ca.crt").read_bytes())
+    (folder / "acl").write_text("pattern readwrite sb/v1/%u/#\n")
+    broker = Broker(folder, BROKER.format(here=folder))
+    broker.start()
+    try:
+        await talks(settings(broker, lines["broker"]))
+    finally:
+        broker.stop()
+    assert "protocol error" not in broker.log()
+
+
+def settings(broker, section):
+    files = {name: Path(section[name]) for name in ("ca_file", "cert_file", "key_file")}
+    return BrokerSettings("127.0.0.1", broker.port, "box-1", tls=section["tls"], **files)
+
+
+async def talks(with_certificate):
+    """The box may speak for itself and for nobody else; without its certificate it may not."""
+    connection = await Connection.open(with_certificate)
+    await connection.publish(ADDRESS.up(Stream.CRIT), b"{}")
+    neighbour = replace_box(ADDRESS, "box-2")
+    with pytest.raises(BrokerRefused, match="refused"):
+        await connection.publish(neighbour.up(Stream.CRIT), b"{}")
+    await connection.close()
+    with pytest.raises(SyncError):
+        await Connection.open(replace(with_certificate, cert_file=None, key_file=None))
+
+
+def replace_box(address, box):
+    return Address(address.tenant, address.store, box)
+
+
+def test_a_code_is_worth_something_once_and_only_for_a_day(platform, tmp_path):
+    code = claimed(platform)
+    assert enrolled(platform, code, tmp_path / "first").returncode == 0
+    again = enrolled(platform, code, tmp_path / "again")
+    assert again.returncode == 1
+    assert "used up" in again.stderr
+    assert not (tmp_path / "again" / "box.key").exists()
+    store = open_store(platform.log)
+    Enrolments(store).add(ADDRESS, "OLD", 1)
+    assert Enrolments(store).use("OLD", "", 1 + VALID_MS) is None
+    assert Enrolments(store).use("OLD", "", VALID_MS) == ADDRESS
+    store.close()
+
+
+def test_a_platform_that_did_not_make_the_code_is_not_believed(platform, tmp_path):
+    secret, _, _ = claimed(platform).partition(".")
+    run = enrolled(platform, f"{secret}.{'0' * 16}", tmp_path / "box")
+    assert run.returncode == 1
+    assert "not the platform" in run.stderr
+    assert list((tmp_path / "box").iterdir()) == []
+
+
+def test_a_code_does_not_travel_in_the_open(tmp_path):
+    run = storebox("enrol", "--url", "http://platform.example", "--code", "A.B")
+    assert run.returncode == 1
+    assert "https://" in run.stderr
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"[" * 9000, b'{"code": 1}', b"\xff" * 100])
+def test_what_is_no_application_enrols_nobody(platform, body):
+    status, answer = post(platform, body)
+    assert status == 400
+    assert "no application" in answer["reason"]
+
+
+@pytest.mark.parametrize("csr", ["", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "\0"])
+def test_what_is_no_request_uses_up_no_code(platform, tmp_path, csr):
+    code = claimed(platform)
+    secret, _, _ = code.partition(".")
+    status, _ = post(platform, json.dumps({"code": secret, "csr": csr}).encode())
+    assert status == 403
+    assert enrolled(platform, code, tmp_path / "box").returncode == 0
+
+
+def post(platform, body):
+    try:
+        with urllib.request.urlopen(platform.page + "/enrol", data=body, timeout=5) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_names_that_no_certificate_can_hold_are_refused(platform):
+    run = storebox("platform", "claim", "/".join(["x" * 40] * 3), "--database", platform.log)
+    assert run.returncode == 1
+    assert "too long" in run.stderr
