@@ -57,6 +57,7 @@ FOR_TESTS = (
     SystemPackage("libfaketime", "/usr/lib/*/faketime/libfaketimeMT.so.1"),
     SystemPackage("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     SystemPackage("iproute2", "ip"),
+    SystemPackage("postgresql", "/usr/lib/postgresql/*/bin/initdb"),
 )
 NODE_PACKAGE = "@asyncapi/specs@6.11.1"
 """Has AsyncAPI's own JSON Schema, which tests hold our contract against. No Python package has."""
@@ -183,16 +184,17 @@ def make_venv() -> None:
 
 
 def install_packages(names: list[str]) -> None:
-    """As root, by apt-get. A broker that comes with it is not left running."""
+    """As root, by apt-get. A server that comes with it is not left running."""
     if shutil.which("apt-get") is None:
         stop(f"This machine has no apt-get: install {', '.join(names)} in its own way.")
     apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
     run("reading the list of system packages", [*apt, "update"], explain=WHY_APT_FAILED)
     install = [*apt, "install", "--no-install-recommends", *names]
     run(f"installing {', '.join(names)}", install, explain=WHY_APT_FAILED)
-    if "mosquitto" in names and Path("/run/systemd/system").exists():
-        stop_broker = ["systemctl", "disable", "--now", "mosquitto.service"]
-        run("turning off the system's mosquitto (tests start their own)", stop_broker)
+    for server in {"mosquitto", "postgresql"} & set(names):
+        if Path("/run/systemd/system").exists():
+            stop_it = ["systemctl", "disable", "--now", f"{server}.service"]
+            run(f"turning off the system's {server} (tests start their own)", stop_it)
 
 
 def fetch_asyncapi_schema() -> None:

@@ -147,7 +147,7 @@ def _with_header(
     return msgspec.json.encode(header) + b"\n" + body
 
 
-# --- the events as JSON. Written out by hand: with a struct and a date for each event it takes three
+# --- the events as JSON. Written out by hand: a struct and a date for each event would take three
 # times as long, and this is most of what an event costs the box.
 
 _EVENT = (

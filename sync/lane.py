@@ -20,6 +20,8 @@ STALL_S_MAX = 60.0
 """The same for a platform that is down: its broker's queue must not fill with repetitions."""
 REPEAT_PAUSE_S = 0.5
 """The platform asks again for each batch it ignores; one answer to all of them is enough."""
+LOOK_AGAIN_S = 0.25
+"""What was numbered and not found is looked for again after so long."""
 REFUSED_S, REFUSED_S_MAX = 1.0, 300.0
 """A stream that is not taken now is offered again after so long, each further time twice."""
 FLOOR_TURNS = 10
@@ -64,7 +66,7 @@ class Lane:
         self._repeat_pause_s = REPEAT_PAUSE_S
         self._progress = 0.0
         self._went_back = float("-inf")
-        self._held_until = float("-inf")
+        self._held_until = self._absent_until = float("-inf")
         self._refused_first_s = self._refused_s = refused_s
 
     @property
@@ -86,7 +88,7 @@ class Lane:
     def ready(self, now: float) -> bool:
         """Whether a batch should go now: it is due or full, and nothing speaks against it."""
         unsent = self._last - self.sent
-        if unsent <= 0 or self._due is None or now < self._held_until:
+        if unsent <= 0 or self._due is None or now < max(self._held_until, self._absent_until):
             return False
         if self._probing and self._under_way:
             return False
@@ -101,9 +103,12 @@ class Lane:
         self._sent_before = max(self._sent_before, last)
         self._due = now if self._last > last else None
 
-    def nothing_to_send(self) -> None:
-        """What is numbered beyond `sent` does not wait any more: it was given up, and declared."""
-        self._due = None
+    def nothing_to_send(self, now: float) -> None:
+        """What is numbered beyond `sent` was not found: look again in a moment.
+
+        Counts are numbered a moment before they can be read; or they were given up, and declared.
+        """
+        self._absent_until = now + LOOK_AGAIN_S
 
     def confirmed(self, last: int, now: float) -> None:
         """The broker has the batch that ends with `last`."""
@@ -177,7 +182,7 @@ class Lane:
         stalled = self._progress + self._stall_s if self._stalls else None
         due = None
         if self._due is not None and not (self._probing and self._under_way):
-            due = max(self._due, self._held_until)
+            due = max(self._due, self._held_until, self._absent_until)
         dates = [at for at in (stalled, due) if at is not None]
         return min(dates, default=None)
 

@@ -95,12 +95,7 @@ class Link:
         self._downward = downward
         self._counters = counters
         self._complaints = Complaints(log, counters)
-        self._retries = Retries(
-            settings.first_retry_s,
-            settings.retry_max_s,
-            taken_over_s=settings.taken_over_s,
-            seed=settings.seed,
-        )
+        self._retries = _retries(settings)
         self._source = OutboxSource(database, clock, settings.address)
         self._uplink = Uplink(self._source, self._hello, pace=settings.pace, counters=counters)
         self._dispatch = Dispatch(
@@ -118,6 +113,8 @@ class Link:
         self._stopping = asyncio.Event()
         self._part_s = 0.0
         self._alarm = ""
+        self._last_ack: Moment | None = None
+        """On any connection, unlike that of `_status`."""
         self._status = LinkStatus(False, clock.now(), "The link has not been started.")
         database.on_commit(self._on_commit)
 
@@ -131,6 +128,7 @@ class Link:
         return replace(
             self._status,
             acked=tuple((stream, cursors[stream][1]) for stream in Stream),
+            last_ack=self._last_ack,
             rtt_ms=None if rtt_s is None else round(rtt_s * 1000),
             window=self._uplink.window,
             refused=tuple(refused.items()),
@@ -188,10 +186,10 @@ class Link:
         try:
             if self._stopping.is_set():
                 return
-            for part in self._downward.speaking:
-                part.attach(connection.publish)
             relays = self._downward.relays
             await connection.subscribe(*address.down, *(relays.filters if relays else ()))
+            for part in self._downward.speaking:
+                part.attach(connection.publish)
             online = encode(self._presence("online"))
             await connection.publish(address.presence, online, retain=True)
             await self._uplink.begin(connection)
@@ -268,7 +266,8 @@ class Link:
         log.info("connected to the broker at %s", self._broker.host)
 
     def _note_ack(self) -> None:
-        self._status = replace(self._status, last_ack=self._clock.now())
+        self._last_ack = self._clock.now()
+        self._status = replace(self._status, last_ack=self._last_ack)
 
     def _note_failure(self, error: StorageError | SyncError) -> None:
         code = error.code if isinstance(error, BrokerRefused) else 0
@@ -301,6 +300,15 @@ class Link:
 
     def _on_commit(self, _streams: Iterable[Stream]) -> None:
         self._uplink.wake()
+
+
+def _retries(settings: LinkSettings) -> Retries:
+    return Retries(
+        settings.first_retry_s,
+        settings.retry_max_s,
+        taken_over_s=settings.taken_over_s,
+        seed=settings.seed,
+    )
 
 
 def _now() -> float:

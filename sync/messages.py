@@ -25,7 +25,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from edge.errors import BadMessage
 from edge.records import Stream
@@ -38,9 +38,6 @@ PAYLOAD_BYTES_MAX = 96 * 1024
 """Largest payload we send; 128 KiB is the smallest limit among the brokers we looked at."""
 MESSAGE_BYTES_MAX = 128 * 1024
 """Largest payload we look at."""
-PARTS_MAX = 1024
-"""Parts of one snapshot: 96 MiB, many times the largest catalogue we know of."""
-ROWS_PER_PART_MAX = 5000
 VECTORS_PER_TEMPLATE_MAX = 20
 SEQ_MAX = 2**31 - 1
 """CloudEvents integers have 32 bits: 80 years of the busiest stream of one box."""
@@ -296,23 +293,6 @@ class Presence(Struct, frozen=True):
     conn: Count
 
 
-class DatasetPart(Struct, frozen=True):
-    """Part `part` (from 1) of `parts` of one snapshot of a dataset.
-
-    `needs` names datasets that must have been applied first, by generation (templates need
-    the members that agreed to them). Each row is validated when the snapshot is complete.
-    """
-
-    v: Literal[1]
-    dataset: Dataset
-    generation: Short
-    version: Cursor
-    part: Annotated[int, Meta(ge=1, le=PARTS_MAX)]
-    parts: Annotated[int, Meta(ge=1, le=PARTS_MAX)]
-    rows: Annotated[list[msgspec.Raw], Meta(max_length=ROWS_PER_PART_MAX)]
-    needs: dict[Dataset, Short] | UnsetType = UNSET
-
-
 class TemplateRow(Struct, frozen=True):
     """A face template in a dataset: each vector is 512 bytes of little-endian float32, in base64.
 
@@ -324,7 +304,7 @@ class TemplateRow(Struct, frozen=True):
     vectors: Annotated[list[bytes], Meta(min_length=1, max_length=VECTORS_PER_TEMPLATE_MAX)]
 
 
-def encode(message: Ack | Greeting | Hello | Presence | DatasetPart) -> bytes:
+def encode(message: Ack | Greeting | Hello | Presence) -> bytes:
     """A message as JSON."""
     return msgspec.json.encode(message)
 

@@ -285,7 +285,7 @@ class Uplink:
             self._refused(lane, str(error), now)
             return None
         if batch is None:
-            lane.nothing_to_send()
+            lane.nothing_to_send(now)
         else:
             lane.batch_sent(batch[1], now)
         return batch

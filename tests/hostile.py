@@ -19,6 +19,7 @@ from sync.messages import Ack, Address, Hello, decode, encode, parse_topic
 CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 12, 13, 14
 RECEIVE_MAXIMUM, MAXIMUM_PACKET, SERVER_REFERENCE = 0x21, 0x27, 0x1C
+PARTING_S = 1.0
 PUBLISHED_KEPT = 10_000
 """Of what came in; no test sends so much."""
 
@@ -69,6 +70,7 @@ class HostileBroker:
         self.understands_5: bool | str = True
         """False: says so in the words of 3.1.1; "hangs up": says nothing."""
         self.confirm: Confirm = lambda _number, _topic: 0
+        self.confirm_after_s = 0.0
         self.before_connack = b""
         self.after_connack = b""
         self.retained: list[tuple[str, bytes]] = []
@@ -138,6 +140,7 @@ class HostileBroker:
                     if not self._taken(session, kind, flags, body=body, length=length):
                         break
                     await session.writer.drain()
+                await _parting(reader, session.writer)
         finally:
             self.sessions.discard(session)
             session.writer.close()
@@ -230,8 +233,13 @@ class HostileBroker:
         if answer == "held":
             session.held.append(packet)
             return
-        session.send(packet * (2 if answer == "twice" else 1))
+        packet *= 2 if answer == "twice" else 1
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.confirm_after_s, self._confirmed, session, packet)
+
+    def _confirmed(self, session: Session, packet: bytes) -> None:
         session.unconfirmed -= 1
+        session.send(packet)
 
     # --- the platform behind it
 
@@ -263,6 +271,16 @@ class HostileBroker:
     def _answer(self, session: Session, address: Address, ack: Ack) -> None:
         session.send(_publish(session, address.ack, encode(ack), retain=False, dup=False))
         session.next_id = session.next_id % 65535 + 1
+
+
+async def _parting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hang up so that the last word is heard: closing over unread bytes would take it back."""
+    if writer.can_write_eof():
+        writer.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                while await reader.read(4096):
+                    pass
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[int, int, bytes, int]:

@@ -21,6 +21,7 @@ KEYS = {
     "tpm": "in the machine's TPM",
     "none": "not protected",
 }
+NO_ACK = "none since the daemon was started"
 
 
 @app.callback()
@@ -61,10 +62,10 @@ def _show(found: "SyncStatus") -> None:
         [
             ("box", f"{found.box}, epoch {found.epoch}"),
             ("line", _line(found.line, found.now_ms)),
-            ("last ack", _ago(found.line.last_ack_ms, found.now_ms)),
+            ("last ack", _ago(found.line.last_ack_ms, found.now_ms) or NO_ACK),
             ("platform", _lease(found.lease)),
             ("commands", _commands(found.commands, found.now_ms)),
-            ("erased", f"{found.erased} people, for ever"),
+            ("erased", f"{found.erased} on the platform's order, never to come back"),
             ("clock", f"{printing.local_time(found.now_ms)}, {found.clock.source}, {trust}"),
             ("keys", KEYS[found.key]),
         ]
@@ -139,7 +140,7 @@ def _commands(commands: "CommandFacts", now_ms: int) -> str:
 
 
 def _ago(wall_ms: int | None, now_ms: int) -> str:
-    return "never" if wall_ms is None else f"{_age(wall_ms, now_ms)} ago"
+    return "" if wall_ms is None else f"{_age(wall_ms, now_ms)} ago"
 
 
 def _age(wall_ms: int | None, now_ms: int) -> str:

@@ -97,10 +97,10 @@ class BulkFile:
 
     # --- inside a transaction
 
-    def put(self, rows: Sequence[Written], epoch: str) -> None:
+    def put(self, rows: Sequence[Written], epoch: str, *, seal: bool = True) -> None:
         """Add rows in order; if many are raw, or come at once, all but the newest are sealed."""
         at_once = self._raw + len(rows) > SEAL_ROWS or len(rows) >= SEGMENT_EVENTS_MAX
-        if self._sealing is not None and at_once:
+        if self._sealing is not None and seal and at_once:
             rows = self._seal([*self._raw_rows(), *rows], self._sealing, epoch)
         self.writing.executemany(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -156,10 +156,10 @@ class BulkFile:
         (free,) = self.writing.execute("PRAGMA freelist_count").fetchone()
         return float(pages - free) / self.pages_max
 
-    def at_quota(self) -> bool:
-        """Whether it is the quota that is full, and not the disk."""
+    def at_quota(self, rows: Sequence[Written]) -> bool:
+        """Whether it was the quota that had no room for `rows`, and not the disk."""
         (pages,) = self.writing.execute("PRAGMA page_count").fetchone()
-        return bool(pages >= QUOTA_PART * self.pages_max)
+        return bool(pages + size_of(rows) / PAGE_BYTES >= QUOTA_PART * self.pages_max)
 
     def last(self) -> int:
         """The highest number in the file, 0 if it is empty."""
@@ -206,6 +206,11 @@ class BulkFile:
     def close(self) -> None:
         """Close it. The reading connection ends with whoever reads last."""
         self.writing.close()
+
+
+def size_of(rows: Sequence[Written]) -> int:
+    """What `rows` take while they are raw."""
+    return sum(len(row.body) + ROW_BYTES for row in rows)
 
 
 def box_of(origin: str) -> str:

@@ -31,6 +31,8 @@ EVICTED_PART = 0.05
 """Of the quota, at a time: few gap records."""
 TRIES_MAX = 8
 """To store one commit's rows, giving up old ones each time."""
+SKIPPED_MAX = 256
+"""Commits that do not even try after failures: each try that fails costs a gap record in crit."""
 DELETED_LATE_MAX = 8000
 """Acknowledged rows may stay so long: deleting them is a commit of its own during a drain."""
 
@@ -51,6 +53,7 @@ class BulkStream:
         self._ready = False
         """Whether the commit under way accounts for them."""
         self._told: Reason | None = None
+        self._failures = self._to_skip = 0
         self._deleted_upto = 0
 
     def start(self) -> list[Written]:
@@ -69,6 +72,19 @@ class BulkStream:
         except sqlcipher.Error as error:
             self._say(Reason.UNWRITABLE, error)
             return []
+        return declared
+
+    def finish(self) -> list[Written]:
+        """Declare what is not accounted for while its reason is known; the gap records."""
+        declared: list[Written] = []
+        if self._trouble is not None:
+            try:
+                with self._own_commit():
+                    moment = outbox.latest_moment(self._main)
+                    declared = self._account(_last(self._main), moment)
+            except sqlcipher.Error as error:
+                self._say(Reason.UNWRITABLE, error)  # the next start declares it
+                return []
         return declared
 
     @property
@@ -93,7 +109,9 @@ class BulkStream:
         declared: list[Written] = []
         moment = rows[-1].moment
         with reserve(self._main):
-            if self._trouble is not None:
+            if self._to_skip:
+                self._to_skip -= 1
+            elif self._trouble is not None:
                 declared = self._account(rows[0].seq - 1, moment)
             elif self._file is not None:
                 self._ready = True
@@ -107,27 +125,35 @@ class BulkStream:
             return []  # declared as soon as the file can be written
         self._trouble = None
         declared: list[Written] = []
+        seal = True
         for _ in range(TRIES_MAX):
             try:
-                self._put(rows, epoch)
+                self._put(rows, epoch, seal=seal)
             except Exception as error:  # a border: the commit stands, whatever the codec does
+                if seal and not isinstance(error, sqlcipher.Error | OSError):
+                    log.error("Events cannot be sealed and stay as they are: %r", error)
+                    seal = False
+                    continue
                 more = self._overcome(error, rows)
                 if more is None:
                     break
                 declared += more
             else:
-                self._told = None
+                self._told, self._failures = None, 0
                 return declared
         self._trouble = self._trouble or Reason.UNWRITABLE
+        if self._trouble is not Reason.QUOTA:  # smaller changes may fit
+            self._failures += 1
+            self._to_skip = min(2**self._failures, SKIPPED_MAX)
         return declared
 
-    def _put(self, rows: Sequence[Written], epoch: str) -> None:
+    def _put(self, rows: Sequence[Written], epoch: str, *, seal: bool) -> None:
         assert self._file is not None
         floor = outbox.floor(self._main, Stream.BULK)
         with self._file.transaction():
             if floor > self._deleted_upto:
                 self._file.delete_upto(floor)
-            self._file.put(rows, epoch)
+            self._file.put(rows, epoch, seal=seal)
         self._deleted_upto = floor
 
     def _overcome(self, error: Exception, rows: Sequence[Written]) -> list[Written] | None:
@@ -137,7 +163,7 @@ class BulkStream:
         try:
             if bulk.is_damage(error):
                 return self._begin_anew(error, before, moment)
-            if code(error) != FULL or not self._file.at_quota():
+            if code(error) != FULL or not self._file.at_quota(rows):
                 self._trouble = Reason.UNWRITABLE
             else:
                 with self._own_commit():
@@ -176,8 +202,9 @@ class BulkStream:
             return []
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; the loop does not read it any more."""
         if self._file is not None:
+            self._file.reading.close()
             self._file.close()
 
     # --- accounting
@@ -230,7 +257,8 @@ class BulkStream:
         return declared
 
     def _put_aside(self, error: Exception) -> None:
-        self.close()
+        if self._file is not None:
+            self._file.close()  # the loop may be reading: its connection ends with the last look
         self._file, self._trouble, self._ready, self._deleted_upto = None, Reason.DAMAGED, False, 0
         aside = bulk.put_aside(self._directory)
         log.error(
@@ -265,7 +293,7 @@ class BulkStream:
         """How many bytes to free for `rows`, and for some time."""
         assert self._file is not None
         part = round(self._file.pages_max * PAGE_BYTES * EVICTED_PART)
-        return max(part, 2 * sum(len(row.body) + bulk.ROW_BYTES for row in rows))
+        return max(part, 2 * bulk.size_of(rows))
 
     def _delete(self, floor: int) -> None:
         assert self._file is not None

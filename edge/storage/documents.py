@@ -53,8 +53,10 @@ def swap(connection: Executes, dataset: str, gone: Sequence[str]) -> list[str]:
         (dataset,),
     )
     rows = connection.execute(
-        "SELECT key FROM stage_row WHERE dataset = ?1 AND op = 'put' AND key NOT IN"
-        " (SELECT key FROM document WHERE dataset = ?1)",
+        # In order, so that neighbours stand on the same page; LIMIT keeps SQLite to it.
+        "SELECT key FROM (SELECT key FROM stage_row WHERE dataset = ?1 AND op = 'put'"
+        " ORDER BY key LIMIT -1)"
+        " WHERE key NOT IN (SELECT key FROM document WHERE dataset = ?1)",
         (dataset,),
     ).fetchall()
     return [key for (key,) in rows]

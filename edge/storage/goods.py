@@ -60,7 +60,9 @@ def swap_catalogue(connection: Executes, gone: Sequence[str]) -> list[str]:
     ).fetchall()
     connection.execute("INSERT OR REPLACE INTO product SELECT * FROM stage_product ORDER BY sku")
     rows = connection.execute(
-        "SELECT sku FROM stage_product WHERE sku NOT IN (SELECT sku FROM product)"
+        # In order, so that neighbours stand on the same page; LIMIT keeps SQLite to it.
+        "SELECT sku FROM (SELECT sku FROM stage_product ORDER BY sku LIMIT -1)"
+        " WHERE sku NOT IN (SELECT sku FROM product)"
     ).fetchall()
     gone_since = [sku for (sku,) in robbed if by_sku(connection, sku) is None]
     return [*(sku for (sku,) in rows), *gone_since]

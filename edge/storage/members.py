@@ -5,7 +5,7 @@ Called inside transactions by `edge/consent.py`, and for reading by the desks an
 It decides nothing: who may be written or read is decided in `edge/consent.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -107,34 +107,51 @@ def swap(connection: Executes) -> list[str]:
         "INSERT OR IGNORE INTO member SELECT id, card, name_sealed, tier, segment"
         " FROM stage_member WHERE wrapped IS NOT NULL ORDER BY id"
     )
+    refused = [*_not_taken(connection)]
+    _unstage(connection, refused)
     connection.execute(
         "INSERT INTO member_key SELECT id, wrapped FROM stage_member"
-        " WHERE wrapped IS NOT NULL AND id IN (SELECT id FROM member) ORDER BY id"
+        " WHERE wrapped IS NOT NULL ORDER BY id"
     )
-    refused = connection.execute(
-        "SELECT key FROM stage_row WHERE dataset = 'members' AND op = 'put' AND key NOT IN"
-        " (SELECT m.id FROM stage_member AS s JOIN member AS m"
-        " ON m.id = s.id AND m.card = s.card AND m.name_sealed = s.name_sealed)"
-    ).fetchall()
-    _swap_consents(connection, refused)
-    return [member for (member,) in refused]
+    _swap_consents(connection)
+    return refused
 
 
-def _swap_consents(connection: Executes, refused: list[tuple[str]]) -> None:
-    """Consents that are gone take what hung on them."""
-    names = (msgspec.json.encode([member for (member,) in refused]).decode(),)
-    for table, column in (("member", "id"), ("consent", "member")) if refused else ():
+def _not_taken(connection: Executes) -> Iterator[str]:
+    """Members who are staged and do not stand as they are staged. What is compared comes in order,
+    so that neighbours stand on the same page; LIMIT keeps SQLite to it.
+    """
+    for other in (
+        "SELECT key FROM stage_row WHERE dataset = 'members' AND op = 'put'"
+        " EXCEPT SELECT id FROM stage_member",
+        "SELECT id FROM"
+        " (SELECT id, card, name_sealed FROM stage_member ORDER BY id LIMIT -1) AS s"
+        " WHERE NOT EXISTS (SELECT 1 FROM member AS m WHERE m.id = s.id AND m.card = s.card"
+        " AND m.name_sealed = s.name_sealed)",
+    ):
+        for (member,) in connection.execute(other).fetchall():
+            yield member
+
+
+def _unstage(connection: Executes, members: Sequence[str]) -> None:
+    if not members:
+        return
+    names = (msgspec.json.encode(members).decode(),)
+    for table, column in (("member", "id"), ("consent", "member")):
         connection.execute(
             f"DELETE FROM stage_{table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
             names,
         )
+
+
+def _swap_consents(connection: Executes) -> None:
+    """Consents that are gone take what hung on them."""
     connection.execute(
-        "DELETE FROM consent WHERE member IN (SELECT id FROM stage_member)"
+        "DELETE FROM consent WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
         " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
     )
     connection.execute(
-        "INSERT INTO consent SELECT s.* FROM stage_consent AS s JOIN member ON id = s.member"
-        " WHERE true ORDER BY s.member, s.kind"
+        "INSERT INTO consent SELECT * FROM stage_consent WHERE true ORDER BY member, kind"
         " ON CONFLICT (member, kind) DO UPDATE SET given_ms = excluded.given_ms,"
         " text_version = excluded.text_version, channel = excluded.channel"
     )

@@ -125,6 +125,7 @@ class Writer:
         """Finish what waits and close everything."""
         self._waiting.put(None)
         self._thread.join()
+        self._promise(self._bulk.finish())
         self._bulk.close()
         self._connection.close()
         if self._journal:

@@ -7,10 +7,12 @@ files and says on which topic each is said. Nothing of the product imports this.
 
 import inspect
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.inspect import DictType, EnumType, StrType, StructType, Type
 
 from sync import commands, datasets, messages, rows, spoken
 from sync.contract import events, services
@@ -61,17 +63,49 @@ def generate() -> dict[str, bytes]:
     kinds = {
         **{f"messages/{name}": kind for name, kind in MESSAGES.items()},
         **{f"rows/{name}": kind for name, kind in rows.KINDS.items()},
-        **{f"commands/{name}": kind for name, kind in commands.ORDERS.items()},
+        **{f"commands/{name}": kind for name, kind in commands.ACTIONS.items()},
         **{f"events/{name}": kind for name, kind in events.BY_TYPE.items()},
     }
     for service, (asked, told) in services.BY_SERVICE.items():
         kinds |= {f"services/{service}.args": asked, f"services/{service}.value": told}
-    texts = {_file(name): _text(msgspec.json.schema(kind)) for name, kind in kinds.items()}
+    texts = {_file(name): _text(_schema(kind)) for name, kind in kinds.items()}
     return texts | {_file(f"messages/{name}"): _text(body) for name, body in BODIES.items()}
 
 
 def _file(name: str) -> str:
     return f"{name}.schema.json"
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """msgspec's own, with what it leaves out: which names an object's members may have."""
+    schema = msgspec.json.schema(kind)
+    for struct in _structs(msgspec.inspect.type_info(kind)):
+        members = schema["$defs"][struct.cls.__name__]["properties"]
+        for field in struct.fields:
+            if isinstance(field.type, DictType) and (names := _names(field.type.key_type)):
+                members[field.encode_name]["propertyNames"] = names
+    return schema
+
+
+def _names(key: Type) -> dict[str, Any]:
+    if isinstance(key, EnumType):
+        return {"enum": [member.value for member in key.cls]}
+    if isinstance(key, StrType) and key.max_length is not None:
+        return {"maxLength": key.max_length}
+    return {}
+
+
+def _structs(kind: Any) -> Iterator[StructType]:
+    """All that `kind` consists of. Ours do not contain themselves."""
+    if isinstance(kind, StructType):
+        yield kind
+        for field in kind.fields:
+            yield from _structs(field.type)
+    for name in ("item_type", "value_type"):
+        if hasattr(kind, name):
+            yield from _structs(getattr(kind, name))
+    for each in (*getattr(kind, "item_types", ()), *getattr(kind, "types", ())):
+        yield from _structs(each)
 
 
 def _text(schema: dict[str, Any]) -> bytes:

@@ -40,8 +40,10 @@ log = logging.getLogger(__name__)
 RETRY_S_MAX = 1.0
 LOOK_S = 0.5
 """How often the folder of datasets and the table of commands are looked at."""
-ARRIVED_MAX = 64
-"""Messages between the broker and the database; beyond it the broker keeps them."""
+ARRIVED_MAX = 1024
+"""Messages between the broker and the database (20 MB of batches). Receive Maximum should keep them
+at 64, but mosquitto 2.0.11 was seen to send 288; beyond this the connection ends and all comes
+again."""
 
 T = TypeVar("T")
 

@@ -64,6 +64,10 @@ class Replica:
         self._broken = _broken(database)
         self._stage = Stage(database, counters)
         self._parts: dict[Dataset, tuple[Bucket, dict[int, Judged]]] = {}
+        self._wrong: dict[Dataset, tuple[str, ...]] = {}
+        """The chunks of snapshots that contradicted themselves."""
+        self._told = True
+        """Whether the platform knows what the box has."""
         self._woken = asyncio.Event()
         self._asker: asyncio.Task[None] | None = None
 
@@ -93,6 +97,7 @@ class Replica:
     def attach(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
         """There is a connection: ask on it until `detach`."""
         self._asking.begin()
+        self._told = True  # by the hello that each connection begins with
         self._woken.set()
         self._asker = asyncio.get_running_loop().create_task(self._ask(publish))
 
@@ -127,7 +132,7 @@ class Replica:
     # --- what comes
 
     async def receive(self, dataset: str, payload: bytes, *, shared: bool = False) -> bool:
-        """Take one message of `dataset`; whether `versions` changed, and the platform should know.
+        """Take one message of `dataset`; whether the platform should be told of `versions` now.
 
         `shared`: it came on the topic that all boxes read. BadMessage if it is malformed or was
         not signed by whom we trust. What the box has no room for is counted and asked for again
@@ -153,7 +158,12 @@ class Replica:
             return False
         finally:
             self._woken.set()
-        return changed
+        # One hello for all that came together: each is answered with what is still lacking.
+        self._told = self._told and not changed
+        if self._told or self._plans:
+            return False
+        self._told = True
+        return True
 
     async def _take(self, header: Header, body: bytes) -> bool:
         if header.dataset not in self._plans:
@@ -178,7 +188,9 @@ class Replica:
             if plan.version.version > version.version:
                 return False
             if plan.version == version and plan.manifest.chunks == manifest.chunks:
-                return False
+                return await self._begin_waiting_plans()
+        if self._wrong.get(name) == manifest.chunks:
+            return False  # its chunks did not give the state that it promised
         self._plans.pop(name, None)
         await self._database.transact(lambda tx: staging.drop_plan(tx, name))
         await self._stage.clean(name)
@@ -251,8 +263,11 @@ class Replica:
             outcome = await self._database.transact(
                 lambda tx: applying.finish(tx, plan.manifest, plan.buckets, now)
             )
+        except StorageError:
+            plan.missing = None  # tried again when the platform says it once more
+            raise
         except BadMessage:
-            await self._abandon(name)
+            await self._abandon(plan.manifest)
             raise
         del self._plans[name]
         self._whole(name)
@@ -260,9 +275,11 @@ class Replica:
         await self._applied(name, outcome)
         return True
 
-    async def _abandon(self, name: Dataset) -> None:
+    async def _abandon(self, manifest: Manifest) -> None:
         """Nothing will come of this snapshot: what it consists of contradicts its manifest."""
+        name = manifest.dataset
         self._counters.add("replica.wrong_state")
+        self._wrong[name] = manifest.chunks
         self._plans.pop(name, None)
         self._asking.behind.add(name)
         self._asking.again(name)

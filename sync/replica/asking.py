@@ -90,22 +90,27 @@ class Asking:
         wants: list[Want] = []
         for dataset in Dataset:
             has = versions.get(dataset, NOTHING)
-            if (plan := plans.get(dataset)) is not None:
-                wants += self._chunks(dataset, plan, now_s)
-            elif broken.get(dataset) and self._first_time(dataset, "buckets", now_s):
+            plan = plans.get(dataset)
+            if plan is not None and plan.missing:
+                wants += self._chunks(dataset, plan.missing, plan.version, now_s=now_s)
+            elif (
+                plan is None and broken.get(dataset) and self._first_time(dataset, "buckets", now_s)
+            ):
                 wants.append(_want(dataset, has, buckets=broken[dataset][:WANTED_MAX]))
             elif dataset in self.behind and self._first_time(dataset, "all", now_s):
                 wants.append(_want(dataset, has))
         return wants
 
-    def _chunks(self, dataset: Dataset, plan: Plan, now_s: float) -> list[Want]:
+    def _chunks(
+        self, dataset: Dataset, missing: set[int], version: DatasetVersion, *, now_s: float
+    ) -> list[Want]:
         under_way = sum(1 for _, what, _ in self._asked if what == "chunk")
         room = max(0, WINDOW - under_way)
         asked = {chunk for name, what, chunk in self._asked if (name, what) == (dataset, "chunk")}
-        wanted = sorted((plan.missing or set()) - asked)[:room]
+        wanted = sorted(missing - asked)[:room]
         self._asked.update({(dataset, "chunk", chunk): now_s for chunk in wanted})
         return [
-            Want(1, dataset, *_of(plan.version), first=first, last=last)
+            Want(1, dataset, *_of(version), first=first, last=last)
             for first, last in _ranges(wanted)
         ]
 

@@ -80,3 +80,22 @@ def test_the_wheel_holds_every_file_of_the_five_packages(tmp_path):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == ours
+
+
+def test_an_npm_package_that_is_not_the_known_one_is_not_used(tree):
+    """npm is played by a program that brings another archive, as a forged registry would."""
+    npm = tree / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text('#!/bin/sh\necho forged > "$5/asyncapi-specs-6.11.1.tgz"\n')
+    npm.chmod(0o755)
+    code = "import setup; setup.LOG.parent.mkdir(); setup.fetch_asyncapi_schema()"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tree / "scripts",
+        env={**os.environ, "PATH": f"{npm.parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    assert "is not the @asyncapi/specs@" in run.stderr
+    assert not (tree / ".venv" / "asyncapi").exists()

@@ -134,7 +134,9 @@ class Message:
         if declared is None:
             require(TESTS_OWN_TYPE.match(event["type"]) is not None, f"no event {event['type']}")
             return
-        require(declared["stream"] == header["stream"], f"{event['type']} in {header['stream']}")
+        named = declared["stream"]
+        streams = named if isinstance(named, list) else [named]
+        require(header["stream"] in streams, f"{event['type']} in {header['stream']}")
         rule = validator(declared["data"]["$ref"], strict=self._strict)
         _valid(rule, event["data"], f"data of {event['type']}")
 
@@ -170,8 +172,13 @@ class Contract:
             raise Breach(f"the topic {topic!r} is of these channels: {names}")
         return fitting[0]
 
-    def check(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> tuple[str, str]:
-        """The names of the channel and the message. Breach if it is not exactly one of each."""
+    def check(
+        self, topic: str, payload: bytes, *, qos: int | None, retain: bool | None
+    ) -> tuple[str, str]:
+        """The names of the channel and the message. Breach if it is not exactly one of each.
+
+        `qos` or `retain` None: it is not known.
+        """
         channel = self.channel_of(topic)
         fitted = channel.topic.fullmatch(topic)
         parameters = fitted.groupdict() if fitted else {}
@@ -179,8 +186,8 @@ class Contract:
         for publication in channel.publications:
             try:
                 publication.message.check(payload, parameters)
-                flags = (publication.qos, publication.retain)
-                require((qos, retain) == flags, f"QoS {qos}, retain {retain} are not {flags}")
+                require(qos in (None, publication.qos), f"QoS is {qos}")
+                require(retain in (None, publication.retain), f"retain is {retain}")
                 found.append(publication.message.name)
             except Breach as breach:
                 complaints.append(f"no {publication.message.name}: {breach}")

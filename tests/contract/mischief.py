@@ -80,7 +80,8 @@ def _object(node: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[Any
     made = st.fixed_dictionaries(needed, optional=members)
     if not isinstance(further, dict):
         return made
-    names = st.sampled_from(["crit", "visit", "bulk", "members", "stock", "0", "255", "x"])
+    allowed = node.get("propertyNames", {}).get("enum", ["0", "255", "x"])
+    names = st.sampled_from(allowed)
     return st.dictionaries(names, _of(further, root), max_size=3)
 
 

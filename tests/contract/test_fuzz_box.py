@@ -104,12 +104,9 @@ async def prepared(directory) -> FedBox:
 def is_refused(topic: str, payload: bytes) -> bool:
     """Whether nothing may come of it: it breaks the document, or no key of ours has signed it."""
     try:
-        _, message = contract(strict=False).check(topic, payload, qos=1, retain=True)
+        _, message = contract(strict=False).check(topic, payload, qos=1, retain=None)
     except Breach:
-        try:
-            _, message = contract(strict=False).check(topic, payload, qos=1, retain=False)
-        except Breach:
-            return True
+        return True
     line, _, body = payload.partition(b"\n")
     if message == "chunk":
         return body != STOCK

@@ -7,6 +7,7 @@ test says. Used by the fuzz tests, which say thousands of things.
 import asyncio
 import contextlib
 import hashlib
+import json
 import sqlite3
 from collections import deque
 from pathlib import Path
@@ -28,10 +29,12 @@ from sync.mqtt import BrokerSettings, Message
 from sync.reference.answers import Desk
 from sync.reference.commanding import Commander
 from sync.reference.platform import Platform, Rooms
+from sync.reference.serving import DatasetServer
+from sync.reference.shelf import Shelf
 from sync.replica import Replica, ReplicaSettings
 from sync.signing import SigningKey, TrustedKeys
 from tests.contract.golden import GOLDEN, PUBLIC_KEY
-from tests.contract.specimens import ADDRESS
+from tests.contract.specimens import ADDRESS, CATALOGUE
 
 ANSWER_S_MAX = 20.0
 KEYS = TrustedKeys.read(GOLDEN / "v1" / PUBLIC_KEY)
@@ -136,14 +139,17 @@ class FedPlatform:
     """The reference platform behind its connection, on a SQLite file; `feed` it."""
 
     def __init__(self, directory: Path) -> None:
-        (directory / "datasets").mkdir()
+        folder = directory / "datasets"
+        folder.mkdir()
+        (folder / "catalogue.json").write_text(json.dumps(CATALOGUE))
         self.path = directory / "platform.db"
         self.wire = Wire()
         self._ingest = Ingest(self.path)
         key = SigningKey.open(directory / "platform.key")
         rooms = Rooms(
             commander=Commander(PlatformCommands(self._ingest.database), key),
-            desk=Desk(directory / "datasets", Claims(self._ingest.database)),
+            desk=Desk(folder, Claims(self._ingest.database)),
+            datasets=DatasetServer(Shelf(folder), key),
         )
         settings = BrokerSettings("127.0.0.1", 1, "fed")
         self.platform = Platform(settings, self._ingest, rooms)
@@ -155,6 +161,7 @@ class FedPlatform:
         self._tasks = [
             asyncio.create_task(self.platform._dispatch(self._arriving)),
             asyncio.create_task(self.platform._answers.send(self.wire)),
+            asyncio.create_task(self.platform._wishes.send(self.wire)),
         ]
 
     async def feed(self, topic: str, payload: bytes) -> None:
@@ -181,6 +188,7 @@ class FedPlatform:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.platform._reception.close()
+        self.platform._wishes.close()
         self._ingest.close()
 
 

@@ -12,6 +12,7 @@ import random
 import socket
 import struct
 from collections import deque
+from collections.abc import Callable
 from typing import Literal
 
 Way = Literal["up", "down"]
@@ -42,6 +43,8 @@ class FaultProxy:
         self.rate_bps: float | None = None
         self.connections = 0
         """How many were accepted so far."""
+        self.on_cut: Callable[[], None] = lambda: None
+        """Called when `cut_after` has struck."""
         self.ways: dict[Way, _Way] = {"up": _Way(self), "down": _Way(self)}
         self.random = random.Random(seed)
         self._relays: dict[asyncio.Task[None], _Relay] = {}
@@ -243,6 +246,7 @@ class _Pump:
             writer.write(chunk)
             await writer.drain()
             if cut:
+                self._proxy.on_cut()
                 return True
 
 

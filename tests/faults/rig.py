@@ -159,7 +159,8 @@ class Shop:
         (directory / "broker").mkdir()
         self.broker = FrozenBroker(directory / "broker", options.pop("broker", ANYBODY))
         self.broker.start()
-        self.platform = Platform(directory, self.broker.port, *options.pop("platform", ()))
+        where = options.pop("platform_directory", directory)
+        self.platform = Platform(where, self.broker.port)
         self.box = BoxProcess(directory, box_port or self.broker.port, self.rng, **options)
 
     @property

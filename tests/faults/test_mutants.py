@@ -57,9 +57,9 @@ async def test_deleting_on_puback_is_caught(mosquitto, tmp_path, uplink, lost):
 async def connected(box, uplink):
     """One connection of `box`, with an uplink of this kind."""
     source = OutboxSource(box.database, box.clock, ADDRESS)
-    up = uplink(
-        source, lambda again: hello(box, again), pace=box.settings.pace, counters=box.counters
-    )
+    pace = box.settings.pace
+    up = uplink(source, lambda again: hello(box, again), pace=pace, counters=box.counters)
+    box.database.on_commit(lambda _: up.wake())
     dispatch = Dispatch(
         ADDRESS, up, Downward(box.replica), acknowledged=lambda: None, unknown=lambda *_: None
     )

@@ -16,7 +16,7 @@ from tests.faults.rig import Shop, wait_for
 
 EVERYTHING = "topic readwrite #\n"
 NOTHING_UPWARD = "topic read sb/#\ntopic write sb/v1/chain/shop-1/box-1/st\n"
-REFUSED_S = {"short": 3.0, "long": 60.0}
+REFUSED_S = {"short": 2.5, "long": 40.0}
 
 
 @pytest.mark.parametrize("length", ["short", pytest.param("long", marks=pytest.mark.slow)])

@@ -7,9 +7,8 @@ import json
 import struct
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from edge.counters import Counters
 from edge.records import Stream
 from edge.storage import journal, outbox
 from edge.storage.database import Database
+from sync.batch import BatchSealing
 from sync.downward import Downward
 from sync.ingest.log import read_log
 from sync.link import Link, LinkSettings
@@ -28,10 +28,10 @@ from sync.reference.judge import Verdict, judge
 from sync.replica import Replica, ReplicaSettings
 from sync.uplink import Pace
 from tests.contract import tap
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ADDRESS = Address("chain", "shop-1", "box-1")
-WAIT_S = 20.0
 
 CONSENT = {"given_ms": 1, "text_version": "1", "channel": "till"}
 PROGRAMME = {"kind": "programme", **CONSENT}
@@ -49,14 +49,6 @@ def template(name: str) -> dict[str, object]:
     return {"member": name, "model": "dlib-1", "vectors": [VECTOR, VECTOR]}
 
 
-async def until(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
-    """Wait until `condition` holds; fail naming `what` when it takes too long."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"still not: {what}"
-        await asyncio.sleep(0.01)
-
-
 class Box:
     """Database, replica and link of one box, as the daemon puts them together."""
 
@@ -71,7 +63,9 @@ class Box:
         self.directory = directory
         self.clock = SystemClock()
         self.counters = Counters()
-        self.database = database or Database.open(directory / "state", directory / "journal")
+        self.database = database or Database.open(
+            directory / "state", directory / "journal", sealing=BatchSealing(ADDRESS)
+        )
         self.settings = settings or quick(port)
         self.replica = Replica(
             self.database,

@@ -43,8 +43,13 @@ def demo(cache: Path, *options: str) -> tuple[int, dict[str, Any], str]:
 
 
 def test_a_morning_with_the_line_cut_keeps_every_promise(tmp_path: Path, story: Story) -> None:
-    code, result, said = demo(tmp_path)
+    report = tmp_path / "heard.json"
+    tapped = f"{sys.executable} -m tests.contract.tapped_platform {report}"
+    code, result, said = demo(tmp_path, "--platform", tapped)
     assert code == 0, said
+    heard = json.loads(report.read_text())
+    assert heard["breaches"] == [], heard["breaches"][:3]
+    assert {"batches batch", "hello hello", "presence presence", "acks ack"} <= set(heard["seen"])
     events = result["events"]
     assert events["created"] == events["acknowledged"] > 0
     assert (events["lost"], events["duplicated"], result["false_recognitions"]) == (0, 0, 0)

@@ -2,35 +2,27 @@
 an older one. Not a byte of the person is left in the box's files, and they never come back.
 """
 
-import asyncio
 import shutil
-import sys
 from collections import Counter
 
 import msgspec
 import pytest
 
 from edge import erasure
-from edge.lease import Lease
 from edge.records import Stream
 from edge.storage import members
-from sync.calls import Calls
-from sync.commands import Authority, Commands
 from sync.datasets import Want
-from sync.downward import Downward, Told
 from sync.ingest.log import read_log
 from sync.messages import Dataset
 from sync.reference.serving import DatasetServer
 from sync.reference.shelf import Shelf
 from sync.rows import bucket_of
-from sync.signing import SigningKey, TrustedKeys
-from tests.pages import everything
+from sync.signing import SigningKey
+from tests.system.obeying_box import ObeyingBox, command
 from tests.system.sync_box import (
     ADDRESS,
     FACE,
     PROGRAMME,
-    ROOT,
-    Box,
     PlatformProcess,
     member,
     running,
@@ -40,66 +32,6 @@ from tests.system.sync_box import (
 
 ANNA, BORIS = "anna-k-4711", "boris-p-4712"
 TRACES = [ANNA.encode(), f"card-{ANNA}".encode(), ANNA.title().encode()]
-SEALED = (
-    ("name_sealed", "member", "id"),
-    ("wrapped", "member_key", "member"),
-    ("vectors_sealed", "template", "member"),
-    ("body", "document", "member"),
-)
-ENDS_BYTES = 40
-
-
-class ObeyingBox(Box):
-    """A box that takes commands, as the daemon puts it together."""
-
-    def downward(self) -> Downward:
-        keys = TrustedKeys.read(self.directory / "platform.pub")
-        self.lease = Lease(self.database, self.clock, lease_s=72 * 3600, counters=self.counters)
-        self.commands = Commands(
-            self.database,
-            self.clock,
-            authority=Authority(ADDRESS, keys),
-            lease=self.lease,
-            counters=self.counters,
-        )
-        self.calls = Calls(self.database, self.clock, address=ADDRESS, counters=self.counters)
-        told = Told(commands=lambda: self.commands.last, evicted=self.database.backlog.evicted)
-        heard = self.lease.heard
-        return Downward(self.replica, self.commands, self.calls, heard=heard, told=told)
-
-    def knows(self, name: str) -> bool:
-        return members.exists(self.database.reading, name)
-
-    async def serve(self, name: str) -> None:
-        """What happens when a member comes in and buys something."""
-        now = self.clock.now()
-        told = {"visit": "v-1", "member": name, "posterior": 1.0, "reasons": [f"it is {name}"]}
-
-        def change(tx) -> None:
-            tx.emit(Stream.VISIT, "visit.identified.v1", told, now, member=name)
-            order = {"number": "1", "screen": "main", "lines": [], "total_minor": 0}
-            order |= {"currency": "RUB", "member": name}
-            tx.emit(Stream.CRIT, "order.placed.v1", order, now, member=name)
-
-        await self.database.transact(change)
-
-    def sealed(self, name: str) -> list[bytes]:
-        """Every sealed piece of a person as it lies in the database: both its ends.
-
-        What is long goes over several pages.
-        """
-        return [
-            piece
-            for column, table, owner in SEALED
-            for row in self.database.reading.execute(
-                f"SELECT {column} FROM {table} WHERE {owner} = ?", (name,)
-            ).fetchall()
-            for piece in (bytes(row[0])[:ENDS_BYTES], bytes(row[0])[-ENDS_BYTES:])
-        ]
-
-    def bytes(self) -> bytes:
-        """All that is on its disk, decrypted."""
-        return everything(self.directory / "state") + (self.directory / "journal").read_bytes()
 
 
 @pytest.fixture
@@ -116,17 +48,6 @@ def publish(platform: PlatformProcess, *names: str) -> None:
     platform.put("members", [member(name, PROGRAMME, FACE) for name in names])
     platform.put("templates", [template(name) for name in names])
     platform.put("balances", [{"member": name, "points": 7, "as_of_ms": 1} for name in names])
-
-
-async def command(platform: PlatformProcess, type_: str, args: dict[str, object]) -> None:
-    """`storebox platform command`, as an operator gives it."""
-    words = ["platform", "command", str(ADDRESS), type_, msgspec.json.encode(args).decode()]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edge.cli.main", *words, "--database", str(platform.log)),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    assert await process.wait() == 0
 
 
 async def settled(box: ObeyingBox, platform: PlatformProcess) -> None:

@@ -281,7 +281,8 @@ async def test_the_last_version_but_one_is_spoken_if_told_so(mosquitto, tmp_path
             assert box.verdict(platform.log).flawless
 
 
-async def test_a_half_open_line_is_noticed_within_one_and_a_half_keepalives(mosquitto):
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+async def test_a_half_open_line_is_noticed_within_one_and_a_half_keepalives(mosquitto, busy):
     keepalive_s = 4
     proxy = await FaultProxy.open(mosquitto.port)
     try:
@@ -292,11 +293,12 @@ async def test_a_half_open_line_is_noticed_within_one_and_a_half_keepalives(mosq
         assert patience_ms == 1.5 * keepalive_s * 1000
         proxy.blackhole()
         began_s = time.monotonic()
-        publishing = asyncio.ensure_future(connection.publish("news", b"x"))
+        said = [asyncio.ensure_future(connection.publish("news", b"x"))] if busy else []
         error = await connection.closed
         assert time.monotonic() - began_s <= 1.5 * keepalive_s + 0.5
         assert isinstance(error, BrokerUnreachable)
-        with pytest.raises(BrokerUnreachable):
-            await publishing
+        for publishing in said:
+            with pytest.raises(BrokerUnreachable):
+                await publishing
     finally:
         await proxy.close()

@@ -29,7 +29,7 @@ class Drain:
     timeout_s: float = 300.0
 
 
-SHORT = Drain(30_000, SATELLITE_S, 1e6, 0.7, 3.0)
+SHORT = Drain(30_000, SATELLITE_S, 1e6, 0.7, 2.0)
 """The first round trips, in which the window opens, weigh most in so short a drain."""
 LONG = Drain(250_000, SATELLITE_S, 1e6, 0.85, 3.0)
 LAN = Drain(60_000, 0.0, None, 0.0, 1.0)

@@ -161,6 +161,16 @@ async def test_a_late_answer_is_for_the_next_question_only(shop):
     assert shop.counters.get("calls.not_asked") == 1
 
 
+async def test_only_so_many_late_answers_are_waited_for(shop):
+    for _ in range(9):
+        asking = [shop.calls.ask(Service.STOCK, {"sku": "a"}, budget_s=0.001) for _ in range(30)]
+        await asyncio.gather(*asking)
+    await shop.answer(270 - module.LATE_MAX - 1)
+    assert shop.counters.get("calls.not_asked") == 1
+    await shop.answer(270 - module.LATE_MAX)
+    assert shop.counters.get("calls.late") == 1
+
+
 async def test_a_late_answer_to_a_coupon_is_not_kept(shop):
     await shop.calls.ask(Service.COUPON_CLAIM, {"code": "x"}, budget_s=0.01)
     await shop.answer()

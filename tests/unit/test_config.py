@@ -256,7 +256,10 @@ def test_the_time_zone_of_a_shop(write):
 
 @pytest.mark.parametrize(
     ("section", "key"),
-    [("broker", "password_file"), ("broker", "ca_file"), ("kiosk", "staff_pin_file")],
+    [
+        *(("broker", f"{what}_file") for what in ("password", "token", "ca", "cert", "key")),
+        ("kiosk", "staff_pin_file"),
+    ],
 )
 def test_a_file_that_is_named_is_looked_for_only_when_asked(write, tmp_path, section, key):
     named = tmp_path / "named"

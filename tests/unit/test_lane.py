@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from edge.records import Stream
 from sync.lane import (
     FLOOR_TURNS,
+    LOOK_AGAIN_S,
     REFUSED_S,
     REFUSED_S_MAX,
     STALL_RTTS,
@@ -120,14 +121,14 @@ def test_a_platform_that_comes_anew_is_offered_at_once_what_was_refused():
     assert visit.ready(0.1)
 
 
-def test_a_tail_that_was_given_up_is_not_asked_for_for_ever():
-    visit = lane(last=5)
-    assert visit.ready(0.0)
-    visit.nothing_to_send()
-    assert not visit.ready(0.0)
-    assert visit.wake_at() is None
-    visit.produced(6, 1.0)
-    assert visit.ready(2.0)
+@pytest.mark.parametrize("waiting", [5, 5000])
+def test_what_is_numbered_and_cannot_be_read_yet_is_looked_for_again(waiting):
+    bulk = lane(last=waiting)
+    assert bulk.ready(0.0)
+    bulk.nothing_to_send(0.0)
+    assert not bulk.ready(0.0), "or the loop would spin"
+    assert bulk.wake_at() == LOOK_AGAIN_S
+    assert bulk.ready(LOOK_AGAIN_S)
 
 
 def test_a_stall_sends_from_the_acknowledged_number_again_one_batch_at_first():

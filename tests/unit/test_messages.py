@@ -21,7 +21,6 @@ from sync.messages import (
     Ack,
     Address,
     Dataset,
-    DatasetPart,
     Hello,
     Presence,
     decode,
@@ -124,7 +123,6 @@ def test_foreign_topics_are_refused(topic):
     [
         Ack(1, EPOCH, {Stream.CRIT: 7, Stream.BULK: 0}, (Stream.BULK,)),
         Presence(1, "offline", "b00tb00t", 3),
-        DatasetPart(1, Dataset.STOCK, "g", 1, 1, 2, [], {Dataset.MEMBERS: "m"}),
     ],
 )
 def test_messages_come_back_the_same(message):
@@ -133,7 +131,7 @@ def test_messages_come_back_the_same(message):
 
 @given(st.binary(max_size=300))
 def test_noise_is_refused_with_our_own_error(noise):
-    for kind in (Ack, Hello, Presence, DatasetPart):
+    for kind in (Ack, Hello, Presence):
         with pytest.raises(BadMessage):
             decode(noise, kind)
     with pytest.raises(BadMessage):
@@ -156,12 +154,6 @@ def test_noise_is_refused_with_our_own_error(noise):
 def test_hostile_acknowledgements_are_refused(payload):
     with pytest.raises(BadMessage):
         decode(payload, Ack)
-
-
-def test_a_deep_row_is_refused():
-    deep = b'{"v":1,"dataset":"stock","generation":"g","version":1,"part":1,"parts":1,"rows":['
-    with pytest.raises(BadMessage):
-        decode(deep + b"[" * 50_000, DatasetPart)
 
 
 def cloud_event(**changes):

@@ -11,7 +11,7 @@ from edge.clock import ScenarioClock
 from edge.errors import EmptyCart, Refused, UnknownProduct
 from edge.ordering.desk import CART_LINES_MAX, LINE_QUANTITY_MAX, OrderingDesk
 from edge.records import Member, Product, Stock, Stream
-from edge.storage import goods, outbox
+from edge.storage import goods, members, outbox
 from edge.storage.database import Database, Transaction
 
 GTIN = "4600000000008"
@@ -41,6 +41,8 @@ async def desk(database: Database) -> OrderingDesk:
         goods.put_stock(tx, Stock("s", "here", 3, 1))
         for number in range(CART_LINES_MAX + 1):
             goods.put_product(tx, Product(f"x{number}", f"{number}", "many", {}, 1))
+
+        members.put(tx, tx.vault, MEMBER)
 
     await database.transact(fill)
     return OrderingDesk(database, ScenarioClock(1_000, frozenset()), Box())

@@ -5,13 +5,14 @@ The daemon's side is the real control socket with the real questions over a real
 
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.config import Config, load
 from edge.control import ControlServer
 from edge.counters import Counters
+from edge.lease import Lease
 from edge.operation import answers
 from edge.records import (
     Consent,
@@ -25,10 +26,11 @@ from edge.records import (
 )
 from edge.storage import members, visits
 from edge.storage.database import Database, Transaction
+from sync.link import LinkStatus
 
 OK, FAILED, USAGE, NOT_REACHABLE = 0, 1, 2, 3
 NOUNS = {"run", "demo", "status", "doctor", "sensors", "outbox", "members", "visits", "config"}
-NOUNS |= {"pin", "platform", "version"}
+NOUNS |= {"pin", "platform", "sync", "version"}
 NOW = Moment(1_700_000_000_000, 5_000, "boot", True)
 CODE = "4006381333931"
 
@@ -59,13 +61,9 @@ def fill(tx: Transaction) -> None:
         tx.emit(Stream.CRIT, "order.placed.v1", {"number": number, "pad": "y" * 2000}, NOW)
 
 
-@dataclass
-class Line:
-    connected: bool = False
-    reason: str = "The broker refused the login."
-    remedy: str = "Check the password file."
-    since: Moment = NOW
-    last_ack: Moment | None = None
+REFUSED = LinkStatus(
+    False, NOW, "The broker refused the login.", "Check the password file.", alarms=("Look here.",)
+)
 
 
 @dataclass
@@ -73,7 +71,7 @@ class Box:
     """The parts that a daemon would be asked about."""
 
     config: Config
-    line: Line = field(default_factory=Line)
+    line: LinkStatus = REFUSED
     observations: int = 0
     per_question: int = 0
     state: str = "listening"
@@ -100,6 +98,7 @@ async def daemon(path: Path):
         database=database,
         sensors=box.statuses,
         link=lambda: box.line,
+        lease=Lease(database, clock, lease_s=72 * 3600, counters=Counters()),
         kiosk=lambda: "http://127.0.0.1:8480/",
         started=clock.now(),
     )

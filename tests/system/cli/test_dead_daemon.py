@@ -148,6 +148,21 @@ async def test_facts_are_read_from_the_database_of_a_dead_daemon(storebox, fille
     assert sorted(f.name for f in filled.iterdir() if f.suffix in (".db", ".key")) == before
 
 
+async def test_the_line_of_a_dead_daemon(storebox, filled):
+    shown = await storebox("sync", "status")
+    told = await storebox("sync", "status", "--json")
+    assert (shown.code, told.code) == (OK, OK)
+    assert "Reading the database instead." in shown.err
+    assert "NOT connected. The daemon does not run." in shown.out
+    assert "systemctl start storebox" in shown.out
+    assert {lag["depth"]["stream"]: lag["depth"]["waiting"] for lag in told.json["streams"]} == {
+        "crit": 3,
+        "visit": 0,
+        "bulk": 0,
+    }
+    assert told.json["commands"] == {"keys": False, "last": 0, "newest": []}
+
+
 async def test_a_damaged_database_is_one_sentence(storebox, filled):
     (filled / "master.key").write_bytes(bytes(32))
     result = await storebox("members", "list")

@@ -1,6 +1,8 @@
 """The `storebox` command while the daemon answers on its control socket."""
 
-from tests.system.cli.box import FAILED, OK, daemon
+from edge.records import Stream
+from sync.link import LinkStatus
+from tests.system.cli.box import FAILED, NOW, OK, daemon
 
 
 async def test_status(storebox, filled, path):
@@ -98,3 +100,31 @@ async def test_doctor_asks_the_running_daemon(storebox, filled, path):
     assert checks["daemon"]["ok"]
     assert checks["sensors"]["ok"]
     assert not checks["outbox_age"]["ok"], "the events are of 2023"
+
+
+async def test_the_line_of_a_running_box(storebox, filled, path):
+    async with daemon(path) as box:
+        off, off_json = await storebox("sync", "status"), await storebox("sync", "status", "--json")
+        box.line = LinkStatus(
+            True, NOW, last_ack=NOW, rtt_ms=34, window=8, refused=((Stream.CRIT, "full"),)
+        )
+        on = await storebox("sync", "status")
+    assert (off.code, off_json.code, on.code) == (OK, OK, OK)
+    for words in (
+        "shop/s1/b1",
+        "NOT connected",
+        "The broker refused the login.",
+        "Check the password file.",
+        "Look here.",
+        "none are obeyed",
+        "faces may be matched",
+        "The platform has sent no dataset yet.",
+    ):
+        assert words in off.out
+    assert off_json.json["streams"][0]["depth"]["waiting"] == 3
+    assert off_json.json["line"]["connected"] is False
+    assert off_json.json["lease"]["holds"] is True
+    assert off_json.json["key"] == "file"
+    assert "acknowledged after 34 ms" in on.out
+    assert "8 batches at a time" in on.out
+    assert "full" in on.out
