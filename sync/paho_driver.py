@@ -52,12 +52,16 @@ class Driver(Client):
 
 
 def made(settings: BrokerSettings, will: Will | None) -> Driver:
-    """The client of one attempt. BrokerRefused if a file it needs cannot be used."""
+    """The client of one attempt. BrokerRefused if a file it needs cannot be used.
+
+    An older broker would keep its session for ever, and what it queued in it might be taken for
+    news of a platform that is long gone: there every session is a new one.
+    """
     older = settings.protocol == "3.1.1"
     client = Driver(
         CallbackAPIVersion.VERSION2,
         client_id=settings.client_id,
-        clean_session=False if older else None,
+        clean_session=True if older else None,
         protocol=MQTTv311 if older else MQTTv5,
         reconnect_on_failure=False,
         manual_ack=True,

@@ -119,6 +119,30 @@ def test_events_that_are_none_are_not_stored(fed, data, body, honest):
 
 @law
 @given(
+    stream=st.sampled_from(Stream),
+    changes=st.fixed_dictionaries(
+        {},
+        optional={
+            "first": st.integers(1, 2**31 - 1),
+            "n": st.integers(1, 500),
+            "epoch": st.from_regex("[0-9a-f]{8}", fullmatch=True),
+            "box": st.sampled_from(["box-2", "box-1x"]),
+        },
+    ),
+)
+def test_events_that_do_not_fit_their_header_are_not_stored(fed, stream, changes):
+    run, platform = fed
+    line, _, body = batch_of(stream, "identity").partition(b"\n")
+    header = json.loads(line)
+    assume(any(header[name] != value for name, value in changes.items()))
+    before = platform.count("received")
+    payload = json.dumps(header | changes).encode() + b"\n" + body
+    run(platform.feed(ADDRESS.up(stream), payload))
+    assert platform.count("received") == before
+
+
+@law
+@given(
     service=st.sampled_from(Service),
     args=st.dictionaries(
         st.sampled_from(["sku", "member", "coupon", "order", "phone", "code", "number", "x"]),

@@ -17,6 +17,7 @@ from edge.records import Stream
 from edge.storage.database import Database
 from sync import tunnel
 from sync.batch import read_header
+from sync.messages import Address
 from sync.relay import Relay
 from tests.contract.document import Breach, contract
 from tests.contract.mischief import after_schema, mutants, noise
@@ -67,6 +68,20 @@ def test_what_is_right_is_kept(primary):
     for said, stream in zip(BATCHES, Stream, strict=True):
         assert takes(primary, stream, said.payload)
         assert not takes(primary, stream, said.payload)
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_what_is_another_boxs_or_of_another_stream_is_not_kept(primary, stream):
+    run, relay, database = primary
+    before = contents(database.reading)
+    for said in BATCHES:
+        another = Address(ADDRESS.tenant, ADDRESS.store, "box-2")
+        with pytest.raises(BadMessage):
+            run(relay.batch(another, stream, said.payload))
+        if said.topic != ADDRESS.up(stream):
+            with pytest.raises(BadMessage):
+                run(relay.batch(ADDRESS, stream, said.payload))
+    assert contents(database.reading) == before
 
 
 @law

@@ -46,11 +46,20 @@ def test_a_file_of_the_architecture_exists(name: str) -> None:
     assert (ROOT / name).is_file()
 
 
+BLOCKS = re.findall(r"```toml\n(.*?)```", README, re.S)
+
+
 def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", README, re.S)
     path = tmp_path / "storebox.toml"
-    path.write_text(block)
+    path.write_text(BLOCKS[0])
     assert set(load(path).sensors) == {"radar", "door", "scanner"}
+
+
+@pytest.mark.parametrize("block", BLOCKS[1:])
+def test_a_further_piece_of_configuration_is_valid(tmp_path: Path, block: str) -> None:
+    path = tmp_path / "storebox.toml"
+    path.write_text('[box]\ntenant = "chain"\nstore = "MSK-017"\nbox = "box-1"\n' + block)
+    load(path)
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)h][^)]*)\)", README))

@@ -47,8 +47,8 @@ ROWS = (
         catch_up_s=15.0,
     ),
 )
-SHORT_S, LONG_S = 4.0, 60.0
-KEEPALIVE_S, SHORT_DOWN_S = 2, 4.0
+SHORT_S, LONG_S = 3.0, 60.0
+KEEPALIVE_S, SHORT_DOWN_S = 2, 3.5
 """Some are frozen for longer than one and a half keepalives, and the broker gives the box up."""
 
 

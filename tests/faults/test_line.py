@@ -136,7 +136,7 @@ def lateness(log, cuts, slow):
     return sorted(untouched), sorted(touched)
 
 
-HALF_OPEN = {"short": (2, 8.0, 2.0), "long": (10, 90.0, 10.0)}
+HALF_OPEN = {"short": (2, 5.0, 2.0), "long": (10, 90.0, 10.0)}
 """Keepalive in seconds, how long the line is half open, and the margin of a busy machine."""
 RSS_GROWTH_MAX = 16 << 20
 """The caches fill as the backlog grows; it is flat from then on."""

@@ -22,7 +22,7 @@ from sync.mqtt import BrokerSettings
 from sync.reference.judge import judge
 from sync.relay import Relay
 from sync.relaying import SatelliteUplinks
-from tests.broker import Broker
+from tests.contract.tap import TappedBroker
 from tests.system.sync_box import ADDRESS, Box, PlatformProcess, quick, running, until
 
 DOOR = Address(ADDRESS.tenant, ADDRESS.store, "door")
@@ -32,10 +32,11 @@ DOOR = Address(ADDRESS.tenant, ADDRESS.store, "door")
 def shop_broker(tmp_path):
     directory = tmp_path / "shop-broker"
     directory.mkdir()
-    broker = Broker(directory)
+    broker = TappedBroker(directory)
     broker.start()
     yield broker
     broker.stop()
+    broker.verify()
 
 
 class Primary(Box):

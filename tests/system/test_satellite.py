@@ -98,6 +98,8 @@ async def test_a_satellites_sensor_speaks_with_the_primary(mosquitto, tmp_path):
             await until(lambda: primary.intake.status("door-scanner").ok, "sensor connected")
             scanner.scan("4600000000017")
             await until(lambda: primary.texts() == ["4600000000017"], "the scan at the primary")
+            heard = {("sensed", "piece"), ("led", "piece")}  # all that the document has for it
+            await until(lambda: heard == set(mosquitto.tap.heard().seen) & heard, "both ways")
         (seen,) = primary.seen
         assert seen.sensor == "door-scanner"
         assert seen.seen.boot == SystemClock().now().boot
