@@ -168,7 +168,9 @@ class Dispatch:
         if not known or stale or not await self._handed_over(what, payload, shared):
             kind = "link.stale" if stale else "link.unknown_topic"
             self._unknown(kind, f"A message on {topic[:100]!r} is not meant for this box.")
-        elif self._downward.heard is not None and not retained:
+        elif self._downward.heard is not None and not retained and what != "dn/cmd":
+            # A command may be anybody's until its signature was checked; a platform that commands
+            # also acknowledges.
             self._downward.heard()
 
     async def _handed_over(self, what: str, payload: bytes, shared: bool) -> bool:

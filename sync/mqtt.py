@@ -29,7 +29,8 @@ from sync.broker import BrokerSettings, Will
 from sync.paho_driver import (
     ANSWER_KEEPALIVES,
     CONNECT_TIMEOUT_S,
-    INCOMING_MAX,
+    INCOMING_HELD_BYTES_MAX,
+    INCOMING_HELD_MAX,
     WINDOW_MAX,
     Driver,
     connect_properties,
@@ -71,7 +72,8 @@ class Connection:
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._heard_at = self._loop.time()
-        self._incoming: asyncio.Queue[Message] = asyncio.Queue(INCOMING_MAX)
+        self._incoming: asyncio.Queue[Message] = asyncio.Queue(INCOMING_HELD_MAX)
+        self._held_bytes = 0
         self._slots = asyncio.Semaphore(0)
         self._abandoned = threading.Event()
         self._hung_up = False
@@ -159,11 +161,11 @@ class Connection:
             try:
                 await _either(arrival, self.closed)
                 if arrival.done():
-                    return arrival.result()
+                    return self._handed_on(arrival.result())
             finally:
                 arrival.cancel()
             raise self.closed.result()
-        return self._incoming.get_nowait()
+        return self._handed_on(self._incoming.get_nowait())
 
     async def close(self) -> None:
         """Say goodbye, so that the server drops the will, and wait until the connection ended."""
@@ -229,11 +231,17 @@ class Connection:
 
     def _arrived(self, message: Message) -> None:
         self._heard_at = self._loop.time()
-        if self._incoming.full():
+        held = self._held_bytes + len(message.payload)
+        if self._incoming.full() or (self._held_bytes and held > INCOMING_HELD_BYTES_MAX):
             # The server ignores our Receive Maximum. QoS 1 comes again after a reconnect.
             self._end(refusals.unreachable(self._place, "sends more than it may"))
             return
+        self._held_bytes = held
         self._incoming.put_nowait(message)
+
+    def _handed_on(self, message: Message) -> Message:
+        self._held_bytes -= len(message.payload)
+        return message
 
     def _lost(self, error: SyncError) -> None:
         self._hung_up = not self._opened.done()

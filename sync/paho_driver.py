@@ -21,6 +21,11 @@ WINDOW_MAX = 64
 """Unconfirmed publishes at most: paho walks through all of them at each PUBACK."""
 INCOMING_MAX = 64
 """Messages that the server may send before we have acknowledged the first (Receive Maximum)."""
+INCOMING_HELD_MAX = 1024
+"""mosquitto 2.0 sends hundreds of small messages at once whatever it was told; more than this is no
+burst."""
+INCOMING_HELD_BYTES_MAX = 8 << 20
+"""Of those held, together; one message alone is always taken."""
 INCOMING_BYTES_MAX = 256 * 1024
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_KEEPALIVES = 1.5

@@ -22,6 +22,8 @@ DATABASE_PAGES_MAX = 512 * 1024
 RESERVE_PAGES = 4096
 """16 MiB of it are for orders and erasures: some 10 000 orders while everything else is refused."""
 WAL_BYTES_MAX = 4 << 20
+CACHE_KIB = 4000
+"""Half of SQLCipher's default: taking over 100 000 members is no slower with it (measured)."""
 
 FULL = 13
 IO_ERROR = 10
@@ -40,6 +42,7 @@ def connect(path: Path, vault: Vault) -> Any:
             "secure_delete = ON",
             f"max_page_count = {DATABASE_PAGES_MAX - RESERVE_PAGES}",
             f"journal_size_limit = {WAL_BYTES_MAX}",
+            f"cache_size = -{CACHE_KIB}",
         ):
             connection.execute(f"PRAGMA {pragma}")
     except sqlcipher.Error as error:

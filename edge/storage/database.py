@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 CHANGES_WAITING_MAX = 1000
 """Changes waiting for the writer; more callers than this wait before they are even queued."""
+READING_CACHE_KIB = 2000
+"""SQLite's own default. SQLCipher's is four times that, and a backlog of orders would fill it."""
 
 
 class Database:
@@ -86,6 +88,7 @@ class Database:
                 migrations.apply(writer)
             reader = connect(path, vault)
             reader.execute("PRAGMA query_only = ON")
+            reader.execute(f"PRAGMA cache_size = -{READING_CACHE_KIB}")
         except sqlcipher.Error as error:
             raise translated(error) from error
         return cls(

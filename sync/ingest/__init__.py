@@ -18,8 +18,8 @@ from sync.batch import Batch, moment_of
 from sync.ingest.store import Statements, Where, open_store
 from sync.messages import SEQ_MAX, Address, BatchHeader, CloudEvent, decode_json
 
-QUARANTINE_MAX = 10_000
-"""Refused messages kept for a person to look at; beyond it the oldest go."""
+QUARANTINE_MAX = 1000
+"""Refused messages kept for a person to look at (128 MB at most); beyond it the oldest go."""
 
 DONE_TYPE = "command.done.v1"
 

@@ -32,7 +32,7 @@ from sync.mqtt import BrokerSettings, Connection, Message
 from sync.reference.answers import Desk
 from sync.reference.commanding import Commander
 from sync.reference.downward import Answers, Datasets, Outgoing, Wishes
-from sync.reference.receiving import GROUP_MAX, HOLD_S, Arrived, Reception, put_away
+from sync.reference.receiving import GROUP_MAX, HOLD_S, Arrived, Reception
 from sync.spoken import Request, Service
 
 log = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class Platform:
             self._wishes.hello(address, hello.datasets)
 
     async def _refuse(self, message: Message, error: BadMessage) -> None:
-        await self._on_disk(lambda: put_away(self._ingest, message.topic, message.payload, error))
+        await self._on_disk(lambda: self._reception.put_away(message.topic, message.payload, error))
 
     # --- from time to time
 

@@ -7,6 +7,7 @@ precedes it is committed elsewhere: it is held for a moment before it is asked f
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,9 +15,11 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from edge.counters import Counters
 from edge.errors import BadMessage, StorageError, StorageFull
 from edge.records import Stream
 from sync.batch import Batch, read_header, unpack
+from sync.complaints import Complaints
 from sync.ingest import Ingest
 from sync.messages import Ack, Address, BatchHeader
 
@@ -79,6 +82,7 @@ class Reception:
     def __init__(
         self, ingest: Ingest, tell: Callable[[Address, Ack], None], *, hold_s: float = 0.0
     ) -> None:
+        self._complaints = Complaints(log, Counters())
         self._ingest = ingest
         self._tell = tell
         self._hold_s = hold_s
@@ -147,7 +151,7 @@ class Reception:
                 if header.stream is not message.stream:
                     raise BadMessage(f"A batch of {header.stream} came as {message.stream}.")
             except BadMessage as error:
-                put_away(self._ingest, message.topic, message.payload, error)
+                self.put_away(message.topic, message.payload, error)
                 continue
             try:
                 entries.append(Legible(message, unpack(message.address, header, body)))
@@ -178,7 +182,8 @@ class Reception:
     def _refused_for_good(
         self, message: Arrived, header: BatchHeader, error: BadMessage
     ) -> Outcome:
-        log.warning("a batch of %s was put into quarantine: %s", message.address, error)
+        text = f"A batch of {message.address} was put into quarantine: {error}"
+        self._complaints.say("platform.poison", text, time.monotonic())
         of = (message.address, header)
         try:
             self._ingest.quarantine(message.topic, message.payload, str(error), of=of)
@@ -188,14 +193,14 @@ class Reception:
             return Outcome(message.address, header, None, _reason(full))
         return Outcome(message.address, header, upto)
 
-
-def put_away(ingest: Ingest, topic: str, payload: bytes, error: BadMessage) -> None:
-    """Keep a message that nobody can read, for a person to look at, as long as there is room."""
-    log.warning("a message on %s was put into quarantine: %s", topic[:200], error)
-    try:
-        ingest.quarantine(topic, payload, str(error), of=None)
-    except StorageError as full:
-        log.error("it was not kept: %s", full)
+    def put_away(self, topic: str, payload: bytes, error: BadMessage) -> None:
+        """Keep a message that nobody can read, for a person to look at, while there is room."""
+        text = f"A message on {topic[:200]} was put into quarantine: {error}"
+        self._complaints.say("platform.unreadable", text, time.monotonic())
+        try:
+            self._ingest.quarantine(topic, payload, str(error), of=None)
+        except StorageError as full:
+            log.error("it was not kept: %s", full)
 
 
 def _reason(error: StorageError) -> str:

@@ -41,11 +41,11 @@ def main(arguments: list[str]) -> int:
 def measure(area: str, parts: tuple[str, ...], name: str) -> None:
     """Run the parts, show their figures, and write them to `name`.json."""
     entries: list[dict[str, Any]] = []
+    RESULTS.mkdir(parents=True, exist_ok=True)
     for part in parts:
         print(f"measuring {area}: {part} ...", file=sys.stderr, flush=True)
         entries += importlib.import_module(f"tests.bench.{part}").run()
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(entries, indent=1) + "\n")
+        (RESULTS / f"{name}.json").write_text(json.dumps(entries, indent=1) + "\n")
     show(name, entries)
 
 

@@ -22,7 +22,7 @@ from tests.faults.rig import Shop
 LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 JUMPS = ("-3600", "+31536000", "@1970-01-02 00:00:05", "-1", "+0")
 """As libfaketime wants them; the last is the correction."""
-JUMP_EVERY_S = {"short": 0.4, "long": 6.0}
+JUMP_EVERY_S = {"short": 0.25, "long": 6.0}
 WRONG_MS_MAX = 2000
 
 
@@ -32,7 +32,7 @@ async def test_row_9_a_jumping_clock_changes_no_number_and_no_order(tmp_path, le
     (library,) = glob.glob(LIBRARY) or pytest.fail("libfaketime is missing: run `make setup`")
     offset = tmp_path / "clock"
     set_clock(offset, "+0")
-    with Shop(tmp_path, rate=1000.0) as shop:
+    with Shop(tmp_path, rate=300.0) as shop:
         shop.box.environment = {
             "LD_PRELOAD": library,
             "FAKETIME_TIMESTAMP_FILE": str(offset),

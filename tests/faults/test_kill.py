@@ -35,8 +35,8 @@ ROWS = (
     Row(
         "2-platform-broker-all-killed",
         (("platform",), ("broker",), ("box", "broker", "platform")),
-        (0.3, 2.0),
-        (0.0, 1.0),
+        (0.3, 1.5),
+        (0.0, 0.8),
     ),
     Row(
         "3-anything-frozen",

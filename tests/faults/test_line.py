@@ -19,7 +19,7 @@ from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Shop, wait_for
 
 BURST = 500
-CALIBRATION_EVENTS = 5000
+CALIBRATION_EVENTS = 2000
 
 
 @dataclass(frozen=True)

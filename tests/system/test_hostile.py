@@ -12,7 +12,7 @@ from edge.errors import BrokerRefused, BrokerUnreachable
 from edge.records import Stream
 from sync.messages import Ack, Greeting, encode
 from sync.mqtt import BrokerSettings, Connection
-from sync.paho_driver import INCOMING_BYTES_MAX, INCOMING_MAX
+from sync.paho_driver import INCOMING_BYTES_MAX, INCOMING_HELD_BYTES_MAX, INCOMING_HELD_MAX
 from tests.hostile import CONNACK, PUBLISH, HostileBroker, varint
 from tests.system.sync_box import ADDRESS, Box, quick, running, until
 
@@ -306,11 +306,19 @@ async def test_a_packet_larger_than_agreed_is_not_collected():
             assert "no MQTT" in (await connection.closed).what
 
 
-async def test_who_sends_more_than_agreed_without_waiting_is_left():
+@pytest.mark.parametrize(
+    ("payload", "count"),
+    [
+        (b"x", INCOMING_HELD_MAX + 1),
+        (bytes(INCOMING_BYTES_MAX // 2), 2 * INCOMING_HELD_BYTES_MAX // INCOMING_BYTES_MAX + 1),
+    ],
+    ids=["many", "large"],
+)
+async def test_who_sends_more_than_agreed_without_waiting_is_left(payload, count):
     async with HostileBroker() as broker:
         connection = await Connection.open(at(broker))
-        for _ in range(INCOMING_MAX + 1):
-            broker.deliver("news", b"x")
+        for _ in range(count):
+            broker.deliver("news", payload)
         async with asyncio.timeout(5):
             assert "more than it may" in (await connection.closed).what
 
