@@ -42,7 +42,7 @@ ZSTD_LEVEL = 1
 """Measured: 39 bytes an event at 2 us; higher levels save 2 bytes for many times that."""
 
 TEXTS_MAX = 1024
-"""Types, boots and seconds whose text is kept: a box has a few dozen types."""
+"""Types, boots and days whose text is kept: a box has a few dozen types."""
 
 _DAWN = datetime(1970, 1, 1, tzinfo=UTC)
 _DUSK_MS = 253_402_300_799_999
@@ -175,9 +175,15 @@ def _body(address: Address, events: Sequence[Event]) -> bytes:
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(b"[%b]" % b",".join(lines))
 
 
-@lru_cache(TEXTS_MAX)
 def _date(second: int) -> bytes:
-    return (_DAWN + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S").encode()
+    day, rest = divmod(second, 86_400)
+    minute, second = divmod(rest, 60)
+    return b"%bT%02d:%02d:%02d" % (_day(day), *divmod(minute, 60), second)
+
+
+@lru_cache(TEXTS_MAX)
+def _day(day: int) -> bytes:
+    return (_DAWN + timedelta(days=day)).strftime("%Y-%m-%d").encode()
 
 
 def moment_of(event: CloudEvent) -> Moment:

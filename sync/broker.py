@@ -42,10 +42,11 @@ class BrokerSettings:
 
     def at(self, reference: str) -> "BrokerSettings":
         """The same at the server that `reference` names: `host` or `host:port`, the first one."""
-        host, _, port = reference.split()[0].rpartition(":")
+        first = reference.split()[0]
+        host, _, port = first.rpartition(":")
         if host and port.isdecimal() and 0 < int(port) < 65536:
             return replace(self, host=host.strip("[]"), port=int(port))
-        return replace(self, host=reference.split()[0].strip("[]"))
+        return replace(self, host=first.strip("[]"))
 
 
 @dataclass(frozen=True, slots=True)

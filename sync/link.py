@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from edge.clock import Clock
@@ -25,7 +26,9 @@ from sync.messages import Address, ClockState, Hello, Presence, StreamState, enc
 from sync.mqtt import Connection
 from sync.refusals import UNKNOWN_VERSION
 from sync.retries import ELSEWHERE, SENT_ON_MAX, TAKEN_OVER, Retries
+from sync.silence import SILENT, SILENT_REMEDY
 from sync.source import OutboxSource
+from sync.twin import REMEDY, Twin
 from sync.uplink import Pace, Uplink
 
 log = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ class LinkStatus:
 
     `since` is when it became so. `rtt_ms` is from sending a batch to its acknowledgement by the
     platform, `window` how many batches may be unacknowledged, `refused` tells for each stream that
-    is not taken now why not. `alarms` are sentences about what somebody has to look at.
+    is not taken now why not. `alarms` are sentences about what somebody has to look at; one of them
+    says what `silent` means: connected, and the platform does not answer.
     """
 
     connected: bool
@@ -73,6 +77,7 @@ class LinkStatus:
     window: int = 0
     refused: tuple[tuple[Stream, str], ...] = ()
     alarms: tuple[str, ...] = ()
+    silent: bool = False
     protocol: str = ""
     """The version of MQTT that is spoken on this connection."""
 
@@ -96,6 +101,9 @@ class Link:
         self._counters = counters
         self._complaints = Complaints(log, counters)
         self._retries = _retries(settings)
+        self._twin = Twin(settings.taken_over_s)
+        self._dismissed = False
+        self._connected_at = 0.0
         self._source = OutboxSource(database, clock, settings.address)
         self._uplink = Uplink(self._source, self._hello, pace=settings.pace, counters=counters)
         self._dispatch = Dispatch(
@@ -123,8 +131,6 @@ class Link:
         cursors = self._database.cursors()
         refused = self._uplink.refused
         rtt_s = self._uplink.rtt_s
-        alarms = [self._alarm] if self._alarm else []
-        alarms += [f"The stream {stream} is not taken: {why}" for stream, why in refused.items()]
         return replace(
             self._status,
             acked=tuple((stream, cursors[stream][1]) for stream in Stream),
@@ -132,8 +138,24 @@ class Link:
             rtt_ms=None if rtt_s is None else round(rtt_s * 1000),
             window=self._uplink.window,
             refused=tuple(refused.items()),
-            alarms=tuple(alarms),
+            alarms=tuple(self._alarms()),
+            silent=self._silent,
         )
+
+    @property
+    def _silent(self) -> bool:
+        return self._status.connected and self._uplink.silent
+
+    def _alarms(self) -> list[str]:
+        """What somebody has to look at, most urgent first."""
+        lasted_s = _now() - self._connected_at if self._status.connected else 0.0
+        alarms = [f"{SILENT} {SILENT_REMEDY}"] if self._silent else []
+        alarms += [REMEDY] if self._twin.suspected(lasted_s) else []
+        alarms += [self._alarm] if self._alarm else []
+        if (restored := self._source.renewed) is not None:
+            alarms.append(_restored(restored))
+        refused = self._uplink.refused.items()
+        return alarms + [f"The stream {stream} is not accepted: {why}" for stream, why in refused]
 
     async def drained(self, timeout_s: float) -> bool:
         """Wait until the platform has acknowledged everything; False if it takes longer.
@@ -147,10 +169,17 @@ class Link:
         while not self._stopping.is_set():
             began = _now()
             error: StorageError | SyncError | None = None
+            self._dismissed = False
             try:
                 await self._connected_once()
             except* (SyncError, StorageError) as group:
                 error = _first(group)
+            except* Exception as group:  # the task's border: a fault of ours must not end the box
+                log.exception("the connection ended by a fault", exc_info=group)
+                error = SyncError(
+                    f"A fault of storebox ended the connection: {group.exceptions[0]!r}.",
+                    "It connects again; please report this with the log.",
+                )
             if error is None or self._stopping.is_set():
                 break
             lasted = self._status.connected and _now() - began > STEADY_S
@@ -158,6 +187,7 @@ class Link:
                 self._retries.succeeded()
                 self._complaints.forget("link.ended_")
                 self._sent_on = 0
+            error = self._twin.ended(_now() - began, dismissed=self._dismissed) or error
             self._note_failure(error)
             if not self._follow(error):
                 await self._pause(self._retries.pause_s(error))
@@ -202,6 +232,7 @@ class Link:
                     group.create_task(relays.run(connection))
         finally:
             self._connection = None
+            self._dismissed = connection.dismissed
             for part in self._downward.speaking:
                 part.detach()
             connection.abort()
@@ -261,7 +292,7 @@ class Link:
     def _note_connected(self, connection: Connection) -> None:
         self._status = LinkStatus(True, self._clock.now(), protocol=connection.protocol)
         self._alarm = ""
-        self._part_s = _now()
+        self._part_s = self._connected_at = _now()
         self._understands_5 = connection.protocol == "5"
         log.info("connected to the broker at %s", self._broker.host)
 
@@ -273,19 +304,21 @@ class Link:
         code = error.code if isinstance(error, BrokerRefused) else 0
         self._complaints.say(f"link.ended_{type(error).__name__}_{code:02x}", error, _now())
         if isinstance(error, BrokerRefused):
-            self._alarm = str(error)
+            self._alarm = str(error) if error.code != TAKEN_OVER else ""
             if error.code == TAKEN_OVER:
+                self._twin.told()
                 self._counters.add("link.taken_over")
         self._status = LinkStatus(False, self._clock.now(), error.what, error.remedy)
 
     def _follow(self, error: StorageError | SyncError) -> bool:
         """Go where the broker sends us, if that is safe. Else back to the one configured."""
-        wanted = isinstance(error, BrokerRefused) and error.code in ELSEWHERE and error.elsewhere
+        refused = error if isinstance(error, BrokerRefused) and error.code in ELSEWHERE else None
+        wanted = refused.elsewhere.strip() if refused is not None else ""
         # Without TLS nobody vouches for the one who says so.
         if wanted and self._broker.encrypted and self._sent_on < SENT_ON_MAX:
             self._sent_on += 1
             self._counters.add("link.sent_elsewhere")
-            self._broker = self._broker.at(str(wanted))
+            self._broker = self._broker.at(wanted)
             return True
         self._broker, self._sent_on = self._settings.broker, 0
         unknown = isinstance(error, BrokerRefused) and error.code == UNKNOWN_VERSION
@@ -308,6 +341,14 @@ def _retries(settings: LinkSettings) -> Retries:
         settings.retry_max_s,
         taken_over_s=settings.taken_over_s,
         seed=settings.seed,
+    )
+
+
+def _restored(moment: Moment) -> str:
+    at = datetime.fromtimestamp(moment.wall_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+    return (
+        f"This box's database was restored from a backup, as was noticed at {at};"
+        " it began anew and sent what waited. Look for what else was restored, and why."
     )
 
 

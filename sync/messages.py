@@ -226,8 +226,10 @@ class Ack(Struct, frozen=True):
 
     Streams in `resend` are to be sent again from there: something before what arrived is missing.
     Streams in `refused` (with a reason) are not taken now: the box keeps them and slows down.
-    In the answer to a Hello `marks` tell the last event of each stream from any other with its
-    number (`mark_of` in `edge/storage/outbox.py`): a box restored from a backup finds out by them.
+    The answer to a Hello repeats its `conn`; until it has come nothing is sent or deleted, as an
+    older one may have waited in the broker. Its `marks` tell the last event of each stream from any
+    other with its number (`mark_of` in `edge/storage/outbox.py`): so a box that was restored from a
+    backup finds out.
     """
 
     v: Literal[1]
@@ -236,6 +238,7 @@ class Ack(Struct, frozen=True):
     resend: tuple[Stream, ...] = ()
     refused: dict[Stream, Short] = {}
     marks: dict[Stream, Short] = {}
+    conn: Count = 0
 
 
 class Greeting(Struct, frozen=True):

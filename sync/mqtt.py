@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from paho.mqtt.client import (
@@ -78,9 +79,12 @@ class Connection:
         self._abandoned = threading.Event()
         self._hung_up = False
         """It ended before it was told whether we may come in."""
+        self._resumed = False
         self._packet_max = PACKET_BYTES_MAX
         self.closed: asyncio.Future[SyncError] = self._loop.create_future()
         """Done when the connection has ended; its result says why."""
+        self.dismissed = False
+        """The server, which knew our session, closed it without a reason; no broken line does so."""
         self.window = 0
         """How many publishes may be unconfirmed: ours or the server's limit, the smaller one."""
         self.protocol = "3.1.1" if settings.protocol == "3.1.1" else "5"
@@ -211,11 +215,14 @@ class Connection:
             raise refusals.unreachable(self._place, "confirms nothing any more")
         raise self.closed.result()
 
-    def _connected(self, reason: ReasonCode, properties: Properties | None) -> None:
+    def _connected(
+        self, reason: ReasonCode, properties: Properties | None, *, resumed: bool
+    ) -> None:
         if reason.is_failure:
             elsewhere = getattr(properties, "ServerReference", "")
             self._end(refusals.not_let_in(self._place, reason.value, str(reason), elsewhere))
             return
+        self._resumed = resumed or self.protocol == "3.1.1"  # where every session is a new one
         self.window = min(WINDOW_MAX, getattr(properties, "ReceiveMaximum", WINDOW_MAX))
         self._packet_max = getattr(properties, "MaximumPacketSize", PACKET_BYTES_MAX)
         for _ in range(self.window):
@@ -243,8 +250,9 @@ class Connection:
         self._held_bytes -= len(message.payload)
         return message
 
-    def _lost(self, error: SyncError) -> None:
+    def _lost(self, error: SyncError, *, in_order: bool) -> None:
         self._hung_up = not self._opened.done()
+        self.dismissed = in_order and self._resumed and not self.closed.done()
         self._end(error)
 
     def _end(self, error: SyncError) -> None:
@@ -304,19 +312,21 @@ class Connection:
         client.failed = self._on_failed
 
     def _on_connect(
-        self, _client: Client, _: Any, _flags: ConnectFlags, reason: ReasonCode, more: Any
+        self, _client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, more: Any
     ) -> None:
-        self._tell(self._connected, reason, more)
+        self._tell(partial(self._connected, reason, more, resumed=flags.session_present))
 
     def _on_disconnect(
-        self, _client: Client, _: Any, flags: DisconnectFlags, reason: ReasonCode, more: Any
+        self, client: Client, _: Any, flags: DisconnectFlags, reason: ReasonCode, more: Any
     ) -> None:
-        if flags.is_disconnect_packet_from_server:
+        told_why = flags.is_disconnect_packet_from_server
+        if told_why:
             elsewhere = getattr(more, "ServerReference", "")
             error = refusals.sent_away(self._place, reason.value, str(reason), elsewhere)
         else:
             error = refusals.unreachable(self._place, "is no longer connected")
-        self._tell(self._lost, error)
+        in_order = isinstance(client, Driver) and client.at_end and not told_why
+        self._tell(partial(self._lost, error, in_order=in_order))
 
     def _on_failed(self, error: Exception) -> None:
         how = f"says what is no MQTT: {type(error).__name__}"

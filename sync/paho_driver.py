@@ -37,6 +37,13 @@ class Driver(Client):
     """paho with a border around its thread: what a mad broker says ends the connection, no more."""
 
     failed: Callable[[Exception], None]
+    at_end = False
+    """Whether the server has ended what it sends in order; paho tells that from no reset."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        received: bytes = super()._sock_recv(bufsize)
+        self.at_end = not received
+        return received
 
     def loop_forever(
         self, timeout: float = 1.0, retry_first_connection: bool = False

@@ -43,7 +43,7 @@ class Relay:
         origin = Origin(str(address), hello.epoch)
         acked = {stream: state.upto for stream, state in hello.streams.items()}
         upto = await self._database.transact(lambda tx: relayed.resume(tx, origin, acked))
-        return Ack(v=1, epoch=hello.epoch, upto=upto)
+        return Ack(v=1, epoch=hello.epoch, upto=upto, conn=hello.conn)
 
     async def batch(self, address: Address, stream: Stream, payload: bytes) -> Ack:
         """A batch of a satellite, kept before it is acknowledged.

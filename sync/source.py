@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from edge.clock import Clock
-from edge.records import Stream
+from edge.records import Moment, Stream
 from edge.storage import outbox
 from edge.storage.database import Database
 from edge.storage.segments import Sealed
@@ -62,6 +62,8 @@ class OutboxSource:
         self._database = database
         self._clock = clock
         self._address = address
+        self.renewed: Moment | None = None
+        """When a new epoch was begun last; None if that was not since the daemon was started."""
 
     @property
     def address(self) -> Address:
@@ -95,6 +97,7 @@ class OutboxSource:
     async def renew(self) -> None:
         """What waits keeps its number and belongs to the new epoch."""
         await self._database.transact(outbox.renew_epoch)
+        self.renewed = self._clock.now()
 
     async def acknowledged(self, uptos: dict[Stream, int]) -> None:
         """Deleted with the next group commit."""

@@ -15,11 +15,12 @@ from typing import Protocol
 from msgspec import Struct
 
 from edge.counters import Counters
-from edge.errors import EventTooLarge, PublishRefused, SyncError
+from edge.errors import EventTooLarge, PublishRefused, StorageError, SyncError
 from edge.records import Stream
 from sync.complaints import Complaints
 from sync.lane import REFUSED_S, Lane, choose
 from sync.messages import Ack, Hello, encode
+from sync.silence import SILENT, SILENT_S, Silence
 from sync.source import BatchSource, waits
 from sync.window import Window
 
@@ -30,6 +31,8 @@ CRIT_SLOTS = 2
 IDLE_S = 60.0
 HELLO_S, HELLO_S_MAX = 5.0, 60.0
 """A hello that nobody answers is said again after so long, and each further time twice as long."""
+NOT_DELETED_S = 5.0
+"""Until a deletion is tried again that the disk had no room for."""
 HELLO_BYTES_SPARE = 256
 """A broker that takes less than a hello is told the least of it, which takes about so much."""
 
@@ -58,6 +61,8 @@ class Pace(Struct, frozen=True):
     bulk_flush_s: float = 30.0
     refused_s: float = REFUSED_S
     """The first pause of a stream that is not taken now."""
+    silent_s: float = SILENT_S
+    """A platform that owes an answer for so long does not answer."""
 
     def flush_s(self, stream: Stream) -> float:
         """Of one stream; an order never waits."""
@@ -83,11 +88,14 @@ class Uplink:
         self._publisher: Publisher | None = None
         self._lanes: list[Lane] = []
         self._window = Window()
+        self._silence = Silence(pace.silent_s)
         self._unconfirmed = 0
         self._compared = False
         """Whether the platform has said on this connection what it has, and it is ours."""
         self._hello_s = HELLO_S
         self._hello_at_s = 0.0
+        self._conn = 0
+        """The number of the connection, as said in its hello."""
         self._draining = 0
         self._deleting: dict[Stream, int] = {}
         self._woken = asyncio.Event()
@@ -108,6 +116,11 @@ class Uplink:
     def refused(self) -> dict[Stream, str]:
         """The streams that are not taken now, and why."""
         return {lane.stream: lane.refused for lane in self._lanes if lane.refused}
+
+    @property
+    def silent(self) -> bool:
+        """Whether the platform does not answer, though the broker has what was said."""
+        return self._silence.lasts(_now())
 
     def wake(self) -> None:
         """There is something new to send."""
@@ -148,6 +161,7 @@ class Uplink:
         self._window, self._unconfirmed = Window(), 0
         self._compared, self._hello_s = False, HELLO_S
         self._deleting.clear()
+        self._silence.begin()
         await self.say_hello()
 
     async def run(self) -> None:
@@ -162,11 +176,15 @@ class Uplink:
         self._hello_at_s = _now()
         topic = self._source.address.up("hello")
         hello = self._hello(again)
+        self._conn = hello.conn
         payload = encode(hello)
         if len(payload) > self._publisher.payload_max(topic):
             self._complaints.say("link.hello_cut", "The broker takes no whole hello.", _now())
             payload = encode(hello.without_datasets())
+        answers = self._silence.answers
         await self._publisher.publish(topic, payload)
+        if answers == self._silence.answers:
+            self._silence.asked(_now())
 
     async def greeted(self) -> None:
         """The platform has just come: it needs a hello, and what it has not acknowledged."""
@@ -192,7 +210,12 @@ class Uplink:
                 "The platform has events of this box that the box does not know.",
                 "Its database was restored from a backup; it begins anew and sends what waits.",
             )
+        if not self._compared and ack.conn != self._conn:
+            # It waited in the broker, and may speak of what this box was before it was restored.
+            self._counters.add("link.ack_before_comparison")
+            return False
         self._compared = True
+        self._silence.answered()
         for lane in self._lanes:
             self._progressed(lane, ack.upto.get(lane.stream, 0), now)
             if lane.stream in ack.resend:
@@ -227,8 +250,15 @@ class Uplink:
             await self._deletable.wait()
             self._deletable.clear()
             uptos, self._deleting = self._deleting, {}
-            await self._source.acknowledged(uptos)
-            self._emptied.set()
+            try:
+                await self._source.acknowledged(uptos)
+            except StorageError as error:  # no reason to hang up: what stays is only sent again
+                self._complaints.say("link.not_deleted", error, _now())
+                self._deleting = uptos | self._deleting
+                await asyncio.sleep(NOT_DELETED_S)
+                self._deletable.set()
+            else:
+                self._emptied.set()
 
     # --- what goes
 
@@ -256,6 +286,8 @@ class Uplink:
                 lane.hurry(now)
             if lane.check_progress(now):
                 self._counters.add("link.sent_again")
+        if self._silence.news(now):
+            self._complaints.say("link.platform_silent", SILENT, now)
 
     @property
     def _under_way(self) -> int:
@@ -298,6 +330,8 @@ class Uplink:
             self._refused(lane, error.what, _now())
         else:
             lane.confirmed(last, _now())
+            if lane.acked < last:
+                self._silence.asked(_now())
         finally:
             self._unconfirmed -= 1
             self._woken.set()

@@ -248,7 +248,7 @@ class HostileBroker:
         if what == "up/hello":
             hello = decode(message.payload, Hello)
             upto = {stream: self.cursors.get((hello.epoch, stream), 0) for stream in Stream}
-            self._answer(session, address, Ack(1, hello.epoch, upto))
+            self._answer(session, address, Ack(1, hello.epoch, upto, conn=hello.conn))
         elif what.startswith("up/"):
             self._take_batch(session, address, message.payload)
 

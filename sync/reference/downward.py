@@ -190,4 +190,5 @@ def _merged(earlier: Ack, later: Ack) -> Ack:
         resend=(*(stream for stream in earlier.resend if stream not in done), *later.resend),
         refused={s: why for s, why in earlier.refused.items() if s not in done} | later.refused,
         marks={s: mark for s, mark in earlier.marks.items() if s not in done} | later.marks,
+        conn=max(earlier.conn, later.conn),
     )

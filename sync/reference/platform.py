@@ -207,7 +207,8 @@ class Platform:
             marks = self._ingest.marks(address, hello.epoch)
             self._boxes.said_hello(address, hello)
             commands = self._rooms.commander.on_hello(address, hello, upto[Stream.CRIT])
-            return Ack(v=1, epoch=hello.epoch, upto=upto, marks=marks), list(commands)
+            ack = Ack(v=1, epoch=hello.epoch, upto=upto, marks=marks, conn=hello.conn)
+            return ack, list(commands)
 
         ack, commands = await self._on_disk(compared)
         self._answers.acknowledge(address, ack)

@@ -30,7 +30,17 @@ def name(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_what_was_said_is_read_as_ever(path):
     known = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert rendering(known["topic"], path.read_bytes(), retain=known["retain"]) == known
+    read = rendering(known["topic"], path.read_bytes(), retain=known["retain"])
+    assert as_far_as(known, read) == known
+
+
+def as_far_as(known, read):
+    """`read` without what later versions of the types added, and an old message says nothing of."""
+    if isinstance(known, dict) and isinstance(read, dict):
+        return {key: as_far_as(known[key], value) for key, value in read.items() if key in known}
+    if isinstance(known, list) and isinstance(read, list) and len(known) == len(read):
+        return [as_far_as(*pair) for pair in zip(known, read, strict=True)]
+    return read
 
 
 @pytest.mark.parametrize("path", [f for f in FILES if f.stem.startswith(SIGNED)], ids=name)

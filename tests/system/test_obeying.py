@@ -89,7 +89,8 @@ async def test_a_command_that_the_broker_lost_is_sent_again_after_the_hello(
     async with running(box), listener(mosquitto.port, ADDRESS.up("hello")) as wire:
         first = msgspec.json.decode((await wire.receive()).payload, type=Hello)
         assert first.commands == 0
-        answer = {"v": 1, "epoch": box.database.epoch, "upto": {}}  # so it says no hello of itself
+        # So it says no hello of itself.
+        answer = {"v": 1, "epoch": box.database.epoch, "upto": {}, "conn": first.conn}
         await wire.publish(ADDRESS.ack, msgspec.json.encode(answer))
         await until(lambda: box.link.status().last_ack, "answered")
         await wire.publish(ADDRESS.command, signed(key, 2))  # the first got lost

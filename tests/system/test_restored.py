@@ -2,6 +2,7 @@
 
 import shutil
 
+import msgspec
 import pytest
 
 from edge.records import Stream
@@ -30,7 +31,12 @@ async def test_nothing_is_sent_before_the_platform_has_said_what_it_has(mosquitt
             await spy.publish(ADDRESS.ack, encode(Ack(1, "ffffffff", {})))  # of another epoch
             await spy.publish(ADDRESS.greeting, encode(Greeting(1)))
             assert await told() == ADDRESS.up("hello")
-            await spy.publish(ADDRESS.ack, encode(Ack(1, box.database.epoch, {})))
+            early = Ack(1, box.database.epoch, {})  # it waited in the broker, for an older hello
+            await spy.publish(ADDRESS.ack, encode(early))
+            await spy.publish(ADDRESS.greeting, encode(Greeting(1)))
+            assert await told() == ADDRESS.up("hello")
+            assert box.counters.get("link.ack_before_comparison") == 1
+            await spy.publish(ADDRESS.ack, encode(msgspec.structs.replace(early, conn=1)))
             assert await told() == ADDRESS.up(Stream.CRIT)
 
 

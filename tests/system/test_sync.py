@@ -39,7 +39,7 @@ async def test_an_event_leaves_the_box_only_after_the_platform_has_committed_it(
         async with listener(mosquitto.port, ADDRESS.up(Stream.CRIT)) as spy:
             await box.emit(Stream.CRIT, 3)
             await until(lambda: box.link.status().connected, "connected")
-            await spy.publish(ADDRESS.ack, encode(Ack(1, box.database.epoch, {})))
+            await spy.publish(ADDRESS.ack, encode(Ack(1, box.database.epoch, {}, conn=1)))
             await spy.receive()  # the broker has taken it and handed it on
             assert box.waiting() == 3
         with PlatformProcess(tmp_path, mosquitto.port) as platform:
@@ -206,7 +206,7 @@ async def test_an_orderly_stop_does_not_wait_for_a_batch_to_fill(mosquitto, tmp_
 async def test_an_acknowledgement_of_another_epoch_deletes_nothing(mosquitto, tmp_path):
     async with running(Box(tmp_path, mosquitto.port)) as box:
         await box.emit(Stream.CRIT, 3)
-        right = Ack(v=1, epoch=box.database.epoch, upto={Stream.CRIT: 2})
+        right = Ack(v=1, epoch=box.database.epoch, upto={Stream.CRIT: 2}, conn=1)
         await until(lambda: box.link.status().connected, "connected")
         async with listener(mosquitto.port) as spy:
             wrong = msgspec.structs.replace(right, epoch="ffffffff")
