@@ -58,8 +58,12 @@ async def scrub(database: Database, clock: Clock, counters: Counters) -> None:
 
 
 async def scrub_once(database: Database) -> bool:
-    """Wipe what can be wiped now; whether there was anything."""
+    """Wipe what can be wiped now; whether there was anything. It stays due if a reader was in the
+    way all the time.
+    """
     due = erased.to_be_scrubbed(database.reading, RECEIPT)
     if due:
-        await database.transact(lambda tx: erased.set_scrubbed(tx, RECEIPT), scrub=True)
+        await database.transact(lambda tx: erased.set_scrubbing(tx, RECEIPT), scrub=True)
+        if database.scrubbed:
+            await database.transact(erased.set_scrubbed)
     return due

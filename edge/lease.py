@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 
 NOTE_S = 60.0
 """So often the time passed is written down; a restart in another boot forgets at most so much."""
-HEARD, TRUSTED = "heard", "trusted"
-"""The two stopwatches: since the platform was heard, and since the wall clock was trusted."""
+HEARD, TRUSTED, MET = "heard", "trusted", "met"
+"""The stopwatches: since the platform was heard (or, before that, since the box was new), since the
+wall clock was trusted, and since the platform was heard for the first time."""
 
 OnChange = Callable[[bool], Awaitable[None]]
 
@@ -47,12 +48,18 @@ class Lease:
         # A new box knows nobody yet, so that its silence begins with it.
         self._heard = stopwatches.get(database.reading, HEARD) or started(now)
         self._trusted = stopwatches.get(database.reading, TRUSTED)
+        self._met = stopwatches.get(database.reading, MET)
         self._told = True
 
     @property
     def holds(self) -> bool:
         """Whether the lease has not run out."""
         return elapsed_ms(self._heard, self._clock.now()) < self._lease_ms
+
+    @property
+    def met(self) -> bool:
+        """Whether the platform was ever heard at all."""
+        return self._met is not None
 
     @property
     def silent_s(self) -> float:
@@ -78,6 +85,7 @@ class Lease:
     def heard(self) -> None:
         """The platform has just said something."""
         self._heard = started(self._clock.now())
+        self._met = self._met or self._heard
         if not self._told:
             self._renewed.set()
 
@@ -112,7 +120,7 @@ class Lease:
         now = self._clock.now()
         self._heard = advanced(self._heard, now)
         self._trusted = self._trusted and advanced(self._trusted, now)
-        watches = {HEARD: self._heard, TRUSTED: self._trusted}
+        watches = {HEARD: self._heard, TRUSTED: self._trusted, MET: self._met}
         try:
             await self._database.transact(partial(_put, watches=watches))
         except StorageError:  # status and the log say it already; it is written a minute later

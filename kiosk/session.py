@@ -14,19 +14,21 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from edge.clock import Clock
-from edge.errors import Refused, StoreboxError, UnknownProduct
+from edge.errors import Refused, StorageFull, StoreboxError, UnknownProduct
 from edge.ordering.desk import OrderingDesk, Shelf
 from edge.records import Member, Order, Visit
 from kiosk import state
 from kiosk.live import Bell
 from kiosk.settings import KioskSettings
 from kiosk.state import Page, ScreenState
-from kiosk.words import EXCUSE, LANGUAGES, N_
+from kiosk.words import EXCUSE, LANGUAGES, N_, NO_ROOM
 
 log = logging.getLogger(__name__)
 
 LOOKING_S_MAX = 15.0
 """Longest wait for the camera of a screen; presence itself gives up after some 10 s."""
+NO_ROOM_SAID_S = 60.0
+"""So long after there was no room carts and staff are told of it; then the next try finds out."""
 
 NOT_RECOGNISED = N_("We could not recognise you. Scan your loyalty card instead, please.")
 WELCOME = N_("Nice to see you! Member prices are on.")
@@ -83,6 +85,7 @@ class Screens:
             name: _Screen(ScreenState(language=settings.language, touched_ms=now_ms))
             for name in settings.screens
         }
+        self._full_ms: int | None = None
         presence.add_listener(self._somebody_changed)
 
     # --- looking
@@ -99,6 +102,14 @@ class Screens:
         """Who is identified there, if they still are a member."""
         name = self._screen(screen).state.member
         return self.presence.member(name) if name else None
+
+    @property
+    def full(self) -> bool:
+        """Whether the box just had no room for an order, or for what comes before one."""
+        since_ms = self._full_ms
+        return since_ms is not None and (
+            self.clock.now().mono_ms - since_ms < NO_ROOM_SAID_S * 1000
+        )
 
     def warning_left_s(self, screen: str) -> float | None:
         """How long the shopper may still answer the warning; None when there is none."""
@@ -157,6 +168,7 @@ class Screens:
                 place.state = state.forgotten(place.state)
                 raise Refused(*REPRICED)
             order = await self.ordering.place(screen, member=member)
+            self._full_ms = None
             place.state = state.ordered(place.state, order.number)
             self.shop.ring()
             return order
@@ -294,10 +306,18 @@ class Screens:
                 place.state = replace(place.state, notice=notice)
             except StoreboxError as error:
                 log.error("screen %s: %s", screen, error)
-                place.state = replace(place.state, notice=EXCUSE)
+                place.state = replace(place.state, notice=self._excuse(error))
             finally:
                 place.used.set()
                 place.bell.ring()
+
+    def _excuse(self, error: StoreboxError) -> tuple[str, ...]:
+        """What to say when the box cannot; that it has no room others are told before they try."""
+        if not isinstance(error, StorageFull):
+            return EXCUSE
+        self._full_ms = self.clock.now().mono_ms
+        self.shop.ring()
+        return NO_ROOM
 
     async def _greet(self, screen: str, place: _Screen, member: Member) -> None:
         place.state = replace(state.greeted(place.state, member.id), notice=(WELCOME,))

@@ -18,9 +18,9 @@ from kiosk.live import LiveConnections
 from kiosk.pages import Pages
 from kiosk.session import Screens
 from kiosk.settings import FIELD_MAX
-from kiosk.state import Page
+from kiosk.state import Page, ScreenState
 from kiosk.views import CartView, LineView, ProductView, line_views, product_view
-from kiosk.words import first_name
+from kiosk.words import NO_ROOM, first_name
 
 Field = Annotated[str, Form(min_length=1, max_length=FIELD_MAX)]
 SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -87,7 +87,7 @@ class Shopper:
             "words": words,
             "screen": screen,
             "state": state,
-            "notice": words.sentences(state.notice),
+            "notice": words.sentences(self._notice(state)),
             "product": product,
             "cart": CartView(screens.ordering.cart(screen)),
             "order": order,
@@ -96,6 +96,11 @@ class Shopper:
             "first_name": first_name(member.name) if member else "",
             "warning_left_s": screens.warning_left_s(screen),
         }
+
+    def _notice(self, state: ScreenState) -> tuple[str, ...]:
+        """What was said, else what the shopper should know before they order."""
+        warn = self._screens.full and state.page is Page.CART
+        return state.notice or (NO_ROOM if warn else ())
 
     def _lines(
         self, screen: str, page: Page, order: Order | None, language: str

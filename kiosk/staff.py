@@ -123,6 +123,7 @@ class StaffRoom:
             "orders": orders_of_day(orders, words.day, now.wall_ms),
             "member": presence.member,
             "now_ms": now.wall_ms,
+            "full": self.screens.full,
         }
 
 

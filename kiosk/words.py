@@ -42,6 +42,7 @@ def N_(text: str) -> str:
 
 
 EXCUSE = (N_("That is not possible right now."), N_("Ask a seller, please."))
+NO_ROOM = (N_("Orders cannot be taken at the moment: the box has no room left."), EXCUSE[1])
 
 
 @cache

@@ -160,7 +160,9 @@ class Commands:
             self._carried_out(done, action)
         elif done is Place.KNOWN:
             self._complain("commands.replayed", "A command was taken already.")
-        else:
+        else:  # noted only now: a change may run twice
+            if len(self._beyond) < BEYOND_MAX:
+                self._beyond.add(command.counter)
             self._complain("commands.beyond", "A command came before one that is missing.")
         return done is Place.BEYOND
 
@@ -254,8 +256,6 @@ class Commands:
             )
             return Place.NEXT if late else Place.KNOWN
         if command.counter > last + 1 and command.counter not in self._beyond:
-            if len(self._beyond) < BEYOND_MAX:
-                self._beyond.add(command.counter)
             return Place.BEYOND
         return Place.NEXT
 

@@ -51,10 +51,11 @@ def fingerprint(ca: str, platform: str) -> str:
     return hashlib.sha256(f"{ca}\n{platform}".encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
 
 
-def enrol(url: str, code: str, folder: Path) -> Granted:
+def enrol(url: str, code: str, folder: Path, *, box: str = "") -> Granted:
     """Apply, and write `box.key` (0600), `box.crt`, `ca.crt` and `platform.pub` into `folder`.
 
-    Refused when the code is worth nothing, NotReachable when the platform is not there.
+    Refused when the code is worth nothing or another's than `box`, if that is known; NotReachable
+    when the platform is not there.
     """
     secret, _, expected = code.strip().partition(".")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -65,6 +66,12 @@ def enrol(url: str, code: str, folder: Path) -> Granted:
         raise Refused(
             "What answered is not the platform that made this code.",
             "Check --url and the code; somebody may stand between.",
+        )
+    if box and granted.box != box:
+        raise Refused(
+            f"The code is that of {granted.box}, but [box] says that this is {box}.",
+            f"Correct [box], or have a code made: storebox platform claim {box}. This one is used"
+            " up.",
         )
     certificate = x509.load_pem_x509_certificate(granted.certificate.encode())
     if certificate.public_key() != key.public_key():

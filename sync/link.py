@@ -21,7 +21,7 @@ from edge.records import Moment, Stream
 from edge.storage.database import Database
 from sync.broker import BrokerSettings, Will
 from sync.complaints import Complaints
-from sync.downward import Dispatch, Downward
+from sync.downward import Dispatch, Downward, Relays
 from sync.messages import Address, ClockState, Hello, Presence, StreamState, encode
 from sync.mqtt import Connection
 from sync.refusals import UNKNOWN_VERSION
@@ -102,8 +102,7 @@ class Link:
         self._complaints = Complaints(log, counters)
         self._retries = _retries(settings)
         self._twin = Twin(settings.taken_over_s)
-        self._dismissed = False
-        self._connected_at = 0.0
+        self._dismissed, self._connected_at = False, 0.0
         self._source = OutboxSource(database, clock, settings.address)
         self._uplink = Uplink(self._source, self._hello, pace=settings.pace, counters=counters)
         self._dispatch = Dispatch(
@@ -120,6 +119,7 @@ class Link:
         self._number = 0
         self._stopping = asyncio.Event()
         self._part_s = 0.0
+        self._relays_alarm = ""
         self._alarm = ""
         self._last_ack: Moment | None = None
         """On any connection, unlike that of `_status`."""
@@ -151,7 +151,7 @@ class Link:
         lasted_s = _now() - self._connected_at if self._status.connected else 0.0
         alarms = [f"{SILENT} {SILENT_REMEDY}"] if self._silent else []
         alarms += [REMEDY] if self._twin.suspected(lasted_s) else []
-        alarms += [self._alarm] if self._alarm else []
+        alarms += [alarm for alarm in (self._alarm, self._relays_alarm) if alarm]
         if (restored := self._source.renewed) is not None:
             alarms.append(_restored(restored))
         refused = self._uplink.refused.items()
@@ -217,7 +217,9 @@ class Link:
             if self._stopping.is_set():
                 return
             relays = self._downward.relays
-            await connection.subscribe(*address.down, *(relays.filters if relays else ()))
+            await connection.subscribe(*address.down)
+            if relays is not None and not await self._subscribed_for(relays, connection):
+                relays = None
             for part in self._downward.speaking:
                 part.attach(connection.publish)
             online = encode(self._presence("online"))
@@ -236,6 +238,17 @@ class Link:
             for part in self._downward.speaking:
                 part.detach()
             connection.abort()
+
+    async def _subscribed_for(self, relays: Relays, connection: Connection) -> bool:
+        """Whether the broker lets us hear what is for others; if not, our own line stays up."""
+        try:
+            await connection.subscribe(*relays.filters)
+        except BrokerRefused as error:
+            self._relays_alarm = str(error)
+            self._complaints.say("link.relays_refused", error, _now())
+            return False
+        self._relays_alarm = ""
+        return True
 
     def _hello(self, again: bool) -> Hello:
         now = self._clock.now()

@@ -266,7 +266,8 @@ class Hello(Struct, frozen=True):
 
     `again` asks for datasets once more although they were sent on this connection (`conn`).
     `commands` is the counter of the last command taken; `key` how the box's keys are protected;
-    `evicted` how many events of each stream were given up by quota, each declared.
+    `evicted` how many events of each stream were given up by quota, each declared. `relayed`: said
+    by its primary, which passes on its events; datasets and commands do not reach the box.
     """
 
     v: Literal[1]
@@ -281,6 +282,7 @@ class Hello(Struct, frozen=True):
     commands: Count = 0
     key: Literal["file", "tpm", "none"] = "file"
     evicted: dict[Stream, Cursor] = {}
+    relayed: bool = False
 
     def without_datasets(self) -> "Hello":
         """The least that a platform must know, for a broker that takes only small messages."""

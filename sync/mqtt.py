@@ -84,7 +84,7 @@ class Connection:
         self.closed: asyncio.Future[SyncError] = self._loop.create_future()
         """Done when the connection has ended; its result says why."""
         self.dismissed = False
-        """The server, which knew our session, closed it without a reason; no broken line does so."""
+        """The server knew our session, and closed without a reason; no broken line does so."""
         self.window = 0
         """How many publishes may be unconfirmed: ours or the server's limit, the smaller one."""
         self.protocol = "3.1.1" if settings.protocol == "3.1.1" else "5"
@@ -296,6 +296,7 @@ class Connection:
             self._tell(self._end, error)
             return
         except (OSError, ValueError) as error:
+            self._client = None  # the loop may have ended, and paho must not wait for a collector
             self._tell(self._end, refusals.unreachable(self._place, f"cannot be reached: {error}"))
             return
         client.loop_start()

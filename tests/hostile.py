@@ -75,6 +75,8 @@ class HostileBroker:
         self.after_connack = b""
         self.retained: list[tuple[str, bytes]] = []
         """Told to everybody who subscribes."""
+        self.declined = ""
+        """Subscriptions to filters with this in them are refused."""
         self.disconnect: int | None = None
         """The reason with which everybody is sent away after subscribing."""
         self.obliging = True
@@ -186,11 +188,13 @@ class HostileBroker:
 
     def _subscribe(self, session: Session, body: bytes) -> bool:
         position = 2 + (1 + body[2] if session.version == 5 else 0)
+        wanted = []
         while position < len(body):
             (length,) = struct.unpack_from("!H", body, position)
-            session.subscribed.append(body[position + 2 : position + 2 + length].decode())
+            wanted.append(body[position + 2 : position + 2 + length].decode())
             position += 3 + length
-        codes = bytes([1] * len(session.subscribed))
+        session.subscribed += wanted
+        codes = bytes(0x87 if self.declined and self.declined in each else 1 for each in wanted)
         properties = b"\0" if session.version == 5 else b""
         answer = body[:2] + properties + codes
         session.send(bytes((SUBACK << 4, len(answer))) + answer)

@@ -9,7 +9,11 @@ from edge.cli import printing
 from edge.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from sync.reference.fleet import Report
+    from sync.reference.fleet import Report, Tally
+
+NOBODY_ANSWERED = """\
+No batch was acknowledged: no platform answers at this broker.
+Start one: storebox platform run"""
 
 app = typer.Typer(help="A simulated fleet.", no_args_is_help=True)
 
@@ -23,21 +27,21 @@ def fleet() -> None:
 def simulate(
     boxes: Annotated[int, typer.Option(min=1, help="How many.")] = 2000,
     host: Annotated[str, typer.Option(help="The broker's.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 1883,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The broker's.")] = 1883,
     spread_s: Annotated[float, typer.Option(min=0, help="Connect within so many seconds.")] = 30.0,
     duration_s: Annotated[float, typer.Option(min=1, help="Stop after so many.")] = 60.0,
     interval_s: Annotated[float, typer.Option(min=0.1, help="Between a box's batches.")] = 30.0,
     events: Annotated[int, typer.Option(min=1, max=500, help="In each batch.")] = 50,
     seed: Annotated[int, typer.Option(help="The same seed makes the same plan.")] = 1,
     tenant: Annotated[str, typer.Option(help="Of the simulated boxes.")] = "fleet",
-    username: Annotated[str, typer.Option()] = "",
-    password_file: Annotated[Path | None, typer.Option()] = None,
+    username: Annotated[str, typer.Option(help="How they log in.")] = "",
+    password_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, readable=True, help="Of --username.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Connect boxes that do not exist, let them send, and measure it."""
+    """Connect boxes that do not exist, let them send, and measure it; Ctrl-C ends it early."""
     import asyncio
-
-    import msgspec
 
     from sync.reference.fleet import Plan, simulate
 
@@ -54,11 +58,23 @@ def simulate(
         username=username,
         password=password_file.read_text().strip() if password_file else "",
     )
-    report = asyncio.run(simulate(plan))
+    _show(asyncio.run(simulate(plan, _tell)), json=json)
+
+
+def _show(report: "Report", *, json: bool) -> None:
+    if report.batches_sent and not report.batches_acknowledged:
+        printing.say(NOBODY_ANSWERED)
     if json:
-        printing.as_json(msgspec.to_builtins(report))
-        return
-    printing.table(("figure", "value"), _figures(report), empty="")
+        printing.as_json(report)
+    else:
+        printing.table(("figure", "value"), _figures(report), empty="")
+
+
+def _tell(elapsed_s: float, tally: "Tally", boxes: int) -> None:
+    printing.say(
+        f"{elapsed_s:.0f} s: {tally.connected} of {boxes} connected, {tally.sent} batches sent,"
+        f" {tally.acknowledged} acknowledged, {tally.lost} connections lost"
+    )
 
 
 def _figures(report: "Report") -> list[tuple[str, str]]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli import printing
+
 if TYPE_CHECKING:
     from sync.messages import Address
 
@@ -59,8 +61,9 @@ def command(
     import msgspec
 
     from edge.errors import Refused
+    from sync.ingest.boxes import Boxes
     from sync.ingest.commands import Commands
-    from sync.ingest.store import open_store
+    from sync.ingest.store import Opening, open_store
     from sync.reference.commanding import Commander
     from sync.reference.keys import open_keys
 
@@ -68,10 +71,17 @@ def command(
         args = msgspec.json.decode(arguments.encode(), type=dict[str, object])
     except msgspec.MsgspecError as error:
         raise Refused(f"The arguments are no JSON object: {error}.") from error
-    with closing(open_store(database)) as store:
-        commander = Commander(Commands(store), open_keys(_state(database, state)).signing)
-        number = commander.order(_address(box), type_, args, valid_s=valid_h * 3600)
-    print(number)
+    address = _address(box)
+    with closing(open_store(database, Opening.WRITE)) as store:
+        keys = open_keys(_state(database, state), make=False)
+        identity = Commander(Commands(store), keys.signing).order(
+            address, type_, args, valid_s=valid_h * 3600
+        )
+        known = Boxes(store).heard_of(address)
+    print(identity)
+    printing.say(f"Ordered for {address}: {type_}. A running platform sends it when it is there.")
+    if not known:
+        printing.say(f"The box {address} has never been heard of here. Is the name right?")
 
 
 @app.command()
@@ -80,7 +90,8 @@ def claim(box: Box, database: Database = "platform.db", state: State = None) -> 
     from sync.reference.enrolment import Registrar
     from sync.reference.keys import open_keys
 
-    print(Registrar(database, open_keys(_state(database, state))).claim(_address(box)))
+    keys = open_keys(_state(database, state), make=False)
+    print(Registrar(database, keys).claim(_address(box)))
 
 
 @app.command("broker-certificate")
@@ -93,10 +104,32 @@ def broker_certificate(
     """Make a certificate for the broker that enrolled boxes trust."""
     from sync.reference.keys import open_keys, write_broker_certificate
 
-    keys = open_keys(_state(database, state))
+    keys = open_keys(_state(database, state), make=False)
     folder.mkdir(parents=True, exist_ok=True)
     write_broker_certificate(keys.authority, folder, host)
     print(folder / "broker.crt")
+
+
+@app.command("client-certificate")
+def client_certificate(
+    folder: Annotated[Path, typer.Option(help="Where client.key and client.crt are written.")],
+    name: Annotated[
+        str, typer.Argument(help="What the broker's access list calls it; no box's name.")
+    ] = "platform",
+    database: Database = "platform.db",
+    state: State = None,
+) -> None:
+    """Make a certificate with which the platform itself enters such a broker."""
+    from edge.errors import Refused
+    from sync.reference.enrolment import NAME_CHARACTERS_MAX
+    from sync.reference.keys import open_keys, write_client_certificate
+
+    if not 0 < len(name) <= NAME_CHARACTERS_MAX or "/" in name:
+        raise Refused(f"{name!r} cannot be its name.", "Boxes' certificates come by enrolling.")
+    keys = open_keys(_state(database, state), make=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_client_certificate(keys.authority, folder, name)
+    print(folder / "client.crt")
 
 
 def _address(text: str) -> "Address":

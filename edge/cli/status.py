@@ -31,6 +31,8 @@ def status(config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
 
 def _show(box: "BoxStatus") -> None:
     line = "connected" if box.link.connected else f"not connected. {box.link.reason}".strip()
+    if box.link.silent:
+        line = "connected, but the platform does NOT answer"
     trust = "trusted" if box.clock.trusted else "NOT synchronised"
     printing.pairs(
         [
@@ -50,8 +52,9 @@ def _show(box: "BoxStatus") -> None:
     show_sensors(box.sensors)
     print()
     show_streams(box.outbox)
-    if not box.link.connected and box.link.remedy:
-        print(f"\nLine: {printing.printable(box.link.remedy)}")
+    remedies = [box.link.remedy] if not box.link.connected and box.link.remedy else []
+    for remark in (*remedies, *box.link.alarms):
+        print(f"\nLine: {printing.printable(remark)}")
 
 
 def show_sensors(sensors: "tuple[SensorStatus, ...]") -> None:

@@ -13,6 +13,7 @@ from edge.cli.options import CONFIG_FILE, AsJson, ConfigFile
 
 if TYPE_CHECKING:
     from edge.operation.syncing import CommandFacts, LeaseFacts, LineFacts, SyncStatus
+    from edge.records import Stream
 
 app = typer.Typer(help="The line to the platform.", no_args_is_help=True)
 
@@ -22,6 +23,7 @@ KEYS = {
     "none": "not protected",
 }
 NO_ACK = "none since the daemon was started"
+NOBODY_KNOWS = "not known while the daemon does not run"
 
 
 @app.callback()
@@ -62,10 +64,10 @@ def _show(found: "SyncStatus") -> None:
         [
             ("box", f"{found.box}, epoch {found.epoch}"),
             ("line", _line(found.line, found.now_ms)),
-            ("last ack", _ago(found.line.last_ack_ms, found.now_ms) or NO_ACK),
+            ("last answer", _last_answer(found.line, found.now_ms)),
             ("platform", _lease(found.lease)),
             ("commands", _commands(found.commands, found.now_ms)),
-            ("erased", f"{found.erased} on the platform's order, never to come back"),
+            ("erased", f"{found.erased} people on the platform's order, never to come back"),
             ("clock", f"{printing.local_time(found.now_ms)}, {found.clock.source}, {trust}"),
             ("keys", KEYS[found.key]),
         ]
@@ -93,7 +95,7 @@ def _show(found: "SyncStatus") -> None:
 
 def _show_streams(found: "SyncStatus") -> None:
     printing.table(
-        ("stream", "waiting", "oldest", "produced", "acknowledged", "given up", "taken"),
+        ("stream", "waiting", "oldest", "produced", "acknowledged", "given up", "accepted"),
         (
             (
                 lag.depth.stream.value,
@@ -102,11 +104,21 @@ def _show_streams(found: "SyncStatus") -> None:
                 lag.depth.last_seq,
                 lag.depth.upto,
                 lag.evicted,
-                found.line.refused.get(lag.depth.stream, "yes"),
+                _accepted(found.line, lag.depth.stream),
             )
             for lag in found.streams
         ),
     )
+
+
+def _last_answer(line: "LineFacts", now_ms: int) -> str:
+    return _ago(line.last_ack_ms, now_ms) or (NO_ACK if line.daemon else NOBODY_KNOWS)
+
+
+def _accepted(line: "LineFacts", stream: "Stream") -> str:
+    """Whether the platform takes a stream now, as far as anybody can know."""
+    known = line.connected and not line.silent
+    return line.refused.get(stream, "yes" if known else "-")
 
 
 def _line(line: "LineFacts", now_ms: int) -> str:
@@ -114,14 +126,18 @@ def _line(line: "LineFacts", now_ms: int) -> str:
     if not line.connected:
         return f"NOT connected{since}. {line.reason}".strip()
     parts = [f"connected{since}", f"MQTT {line.protocol}" if line.protocol else ""]
-    if line.rtt_ms is not None:
-        parts.append(f"acknowledged after {line.rtt_ms} ms")
-    parts.append(f"{line.window} batches at a time" if line.window else "")
+    if line.silent:
+        parts.append("but the platform does NOT answer")
+    elif line.rtt_ms is not None:
+        parts.append(f"the platform answers within {line.rtt_ms} ms")
+        parts.append(f"at most {line.window} batches unanswered at once")
     return ", ".join(part for part in parts if part)
 
 
 def _lease(lease: "LeaseFacts") -> str:
-    heard = f"heard {printing.duration(lease.silent_s)} ago"
+    heard = "never heard yet"
+    if lease.met:
+        heard = f"heard {printing.duration(lease.silent_s)} ago"
     limit = printing.duration(lease.lease_s)
     if lease.holds:
         left = printing.duration(lease.lease_s - lease.silent_s)
@@ -136,7 +152,8 @@ def _commands(commands: "CommandFacts", now_ms: int) -> str:
         return "signed ones are obeyed; none came yet"
     newest = commands.newest[0]
     outcome = "done" if newest.ok else f"refused: {newest.reason}"
-    return f"{commands.last} taken; {newest.type} {_ago(newest.wall_ms, now_ms)}: {outcome}"
+    when = _ago(newest.wall_ms, now_ms)
+    return f"{commands.last} came so far; the newest {newest.type} {when}: {outcome}"
 
 
 def _ago(wall_ms: int | None, now_ms: int) -> str:

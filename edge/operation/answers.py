@@ -167,7 +167,15 @@ def _sync(parts: Parts) -> SyncStatus:
 
 def _link(line: LinkStatus) -> LinkState:
     last_ack_ms = line.last_ack.wall_ms if line.last_ack else None
-    return LinkState(line.connected, line.reason, line.remedy, line.since.wall_ms, last_ack_ms)
+    return LinkState(
+        connected=line.connected,
+        reason=line.reason,
+        remedy=line.remedy,
+        since_ms=line.since.wall_ms,
+        last_ack_ms=last_ack_ms,
+        silent=line.silent,
+        alarms=line.alarms,
+    )
 
 
 def memory_rss_bytes() -> int:

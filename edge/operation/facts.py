@@ -35,13 +35,19 @@ class ClockState(Struct, frozen=True):
 
 
 class LinkState(Struct, frozen=True):
-    """The line to the platform: since when, and when the platform last acknowledged something."""
+    """The line to the platform: since when, and when the platform last acknowledged something.
+
+    `silent`: connected, and the platform owes an answer for too long. `alarms` are sentences about
+    what somebody has to look at.
+    """
 
     connected: bool
     reason: str = ""
     remedy: str = ""
     since_ms: int | None = None
     last_ack_ms: int | None = None
+    silent: bool = False
+    alarms: tuple[str, ...] = ()
 
 
 class StreamDepth(Struct, frozen=True):

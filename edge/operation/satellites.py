@@ -2,7 +2,8 @@
 
 Run by the daemon when `[shop_broker]` is configured. Satellites' events go to `sync/relay.py`;
 their sensors are reached by `reach`, which gives the supervisor a socket like any other sensor's:
-the intake does not know that a broker lies between. It never looks at a reading.
+the intake does not know that a broker lies between. It never looks at a reading, and what one
+satellite sends neither ends the line nor holds up another's sensors.
 """
 
 import asyncio
@@ -16,9 +17,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from edge.counters import Counters
-from edge.errors import BadMessage, DeviceNotFound, StorageError, SyncError
+from edge.errors import BadMessage, DeviceNotFound, PublishRefused, StorageError, SyncError
 from edge.records import Stream
 from sync import tunnel
+from sync.complaints import Complaints
 from sync.messages import ROOT, Ack, Address, Greeting, encode, parse_topic
 from sync.mqtt import BrokerSettings, Connection, Message
 from sync.relay import Relay
@@ -31,6 +33,16 @@ DEVICE_PREFIX = "satellite:"
 RETRY_S = 0.5, 5.0
 SATELLITES_MAX = 16
 """Boxes of one shop that a primary serves."""
+LINE_MAX = 40
+"""Messages of one satellite that wait for the disk: its window (32 batches, 2 of crit) and some
+more. What is beyond is dropped; the satellite sends it again, as nobody acknowledged it."""
+BEHIND_BYTES_MAX = 1 << 20
+"""Of one sensor, waiting for the intake. More of it would be old: the sensor begins anew."""
+GREETING_PAUSE_S = 1.0
+"""A satellite that lacks something is asked for a hello at most so often."""
+
+_Line = asyncio.Queue[tuple[str, bytes]]
+"""What one satellite said, waiting for its turn: the rest of the topic, and the payload."""
 
 
 @dataclass(slots=True)
@@ -51,10 +63,12 @@ class Satellites:
         self._home = home
         self._relay = relay
         self._counters = counters
+        self._complaints = Complaints(log, counters)
         self._random = random.Random(str(home))  # noqa: S311 - spreads retries, no secret
         self._connection: Connection | None = None
         self._sessions: dict[str, _Session] = {}
         self._known: set[Address] = set()
+        self._greeted_at: dict[Address, float] = {}
         self.trouble = "The line to the shop's broker has not been tried."
         """Why the satellites cannot be heard; empty while they can."""
 
@@ -64,7 +78,7 @@ class Satellites:
             try:
                 await self._connected_once()
             except* (SyncError, StorageError) as group:
-                error = group.exceptions[0]
+                error = _first(group)
                 if str(error) != self.trouble:
                     log.warning("the shop's broker: %s", error)
                 self.trouble = str(error)
@@ -76,32 +90,82 @@ class Satellites:
         try:
             await connection.subscribe(f"{shop}/up/#", f"{shop}/su/+")
             self._connection, self.trouble = connection, ""
-            for address in self._known:  # so that what they repeat need not wait for its time
-                await connection.publish(address.greeting, encode(Greeting(v=1)))
-            while True:
-                message = await connection.receive()
-                await self._take(message, connection)
-                message.ack()
+            self._known |= self._relay.known()
+            for address in sorted(self._known):  # so that repetitions need not wait for their time
+                await self._greet(address, connection)
+            async with asyncio.TaskGroup() as group:
+                await self._receive(connection, group)
         finally:
             self._connection = None
             for session in self._sessions.values():
                 session.writer.close()
             connection.abort()
 
-    async def _take(self, message: Message, connection: Connection) -> None:
+    async def _receive(self, connection: Connection, group: asyncio.TaskGroup) -> None:
+        """Pieces are handed on at once, all else in the satellite's own order, one by one."""
+        lines: dict[Address, _Line] = {}
+        while True:
+            message = await connection.receive()
+            try:
+                address, what = self._sender(message)
+                if what.startswith("su/"):
+                    self._take_piece(address, what.removeprefix("su/"), message.payload)
+                else:
+                    if (line := lines.get(address)) is None:
+                        line = lines[address] = asyncio.Queue(LINE_MAX)
+                        group.create_task(self._answer_all(address, line, connection))
+                    line.put_nowait((what, message.payload))
+            except asyncio.QueueFull:
+                self._counters.add("satellites.dropped")
+            except BadMessage as error:
+                text = f"A message on {message.topic[:100]!r} was refused: {error}"
+                self._complaints.say("satellites.bad_message", text, _now())
+            except Exception as error:  # a border: one message must not end the line of all
+                text = f"A message on {message.topic[:100]!r} could not be used: {error!r}"
+                self._complaints.say("satellites.failed_message", text, _now())
+            # Ours is the acknowledgement that counts: the broker may send the next one.
+            message.ack()
+
+    def _sender(self, message: Message) -> tuple[Address, str]:
+        """Which satellite, and the rest of the topic. BadMessage if it is none of ours."""
+        address, what = parse_topic(message.topic)
+        if address == self._home:
+            raise BadMessage("Another box of this shop uses the name of this one.")
+        self._meet(address)
+        return address, what
+
+    async def _answer_all(self, address: Address, line: _Line, connection: Connection) -> None:
+        """What one satellite says, after another; SyncError when the connection ends."""
+        while True:
+            what, payload = await line.get()
+            try:
+                ack = await self._answer(address, what, payload)
+                await connection.publish(address.ack, encode(ack))
+                if ack.resend:  # we know less than it thinks: it tells where it stands
+                    await self._greet(address, connection)
+            except BadMessage as error:
+                text = f"What satellite {address.box} said on {what[:40]!r} was refused: {error}"
+                self._complaints.say("satellites.bad_message", text, _now())
+            except StorageError as error:  # without an answer it will say it again
+                text = f"What satellite {address.box} said could not be kept: {error}"
+                self._complaints.say("satellites.not_kept", text, _now())
+            except PublishRefused as error:
+                self._complaints.say("satellites.answer_refused", error, _now())
+            except SyncError:
+                raise
+            except Exception as error:  # a border, as above
+                text = f"What satellite {address.box} said could not be used: {error!r}"
+                self._complaints.say("satellites.failed_message", text, _now())
+
+    async def _greet(self, address: Address, connection: Connection) -> None:
+        now = _now()
+        if now - self._greeted_at.get(address, float("-inf")) < GREETING_PAUSE_S:
+            return
+        self._greeted_at[address] = now
         try:
-            address, what = parse_topic(message.topic)
-            if address == self._home:
-                raise BadMessage("Another box of this shop uses the name of this one.")
-            self._meet(address)
-            if what.startswith("su/"):
-                self._take_piece(address, what.removeprefix("su/"), message.payload)
-                return
-            ack = await self._answer(address, what, message.payload)
-            await connection.publish(address.ack, encode(ack))
-        except BadMessage as error:
-            self._counters.add("satellites.bad_message")
-            log.warning("refused a message on %s: %s", message.topic[:200], error)
+            await connection.publish(address.greeting, encode(Greeting(v=1)))
+        except PublishRefused as error:
+            self._complaints.say("satellites.answer_refused", error, now)
 
     def _meet(self, address: Address) -> None:
         if address not in self._known and len(self._known) >= SATELLITES_MAX:
@@ -173,7 +237,26 @@ class Satellites:
         session = self._sessions.get(address.sensed(sensor))
         if session is None or piece.session != session.incoming.session:
             return  # of a session that has ended
+        if session.writer.is_closing():
+            return  # likewise, but its reader has not noticed yet
         if not session.incoming.follows(piece) or piece.kind is PieceKind.END:
             session.writer.close()
         elif piece.kind is PieceKind.BYTES:
             session.writer.write(piece.payload)
+            transport = session.writer.transport
+            if transport.get_write_buffer_size() > BEHIND_BYTES_MAX:
+                self._counters.add("satellites.sensor_behind")
+                transport.abort()  # what waits is thrown away with it
+
+
+def _now() -> float:
+    """The loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+def _first(group: BaseExceptionGroup[SyncError | StorageError]) -> BaseException:
+    """The one error to show: tasks of one connection end for the same reason."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

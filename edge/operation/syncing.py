@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from edge.lease import HEARD, Lease, elapsed_ms, started
+from edge.lease import HEARD, MET, Lease, elapsed_ms, started
 from edge.operation import facts
 from edge.operation.facts import ClockState, StreamDepth
 from edge.records import Moment, Stream
@@ -27,8 +27,9 @@ class LineFacts(Struct, frozen=True):
     """The connection. Times are wall times in ms; `protocol` is the version of MQTT.
 
     `rtt_ms` is from sending a batch to the platform's acknowledgement, `window` how many batches
-    may be on their way, `refused` why a stream is not taken now. `alarms` are sentences about what
-    somebody has to look at.
+    may be on their way, `refused` why a stream is not accepted now, `silent` whether the platform
+    owes an answer for too long. `alarms` are sentences about what somebody has to look at. Without
+    a running `daemon` nothing of this is known.
     """
 
     connected: bool
@@ -41,6 +42,8 @@ class LineFacts(Struct, frozen=True):
     window: int = 0
     refused: dict[Stream, str] = {}
     alarms: tuple[str, ...] = ()
+    silent: bool = False
+    daemon: bool = True
 
 
 class Lag(Struct, frozen=True):
@@ -60,8 +63,12 @@ class DatasetFacts(Struct, frozen=True):
 
 
 class LeaseFacts(Struct, frozen=True):
-    """How long the platform has been silent, and for how long faces may be matched so."""
+    """How long the platform has been silent, and for how long faces may be matched so.
 
+    `met`: it was ever heard; if not, its silence is as old as the box.
+    """
+
+    met: bool
     holds: bool
     silent_s: float
     lease_s: float
@@ -140,17 +147,19 @@ def running(
         window=link.window,
         refused=dict(link.refused),
         alarms=link.alarms,
+        silent=link.silent,
     )
-    leased = LeaseFacts(lease.holds, lease.silent_s, lease.lease_s)
+    leased = LeaseFacts(lease.met, lease.holds, lease.silent_s, lease.lease_s)
     return _status(files, identity, now, line=line, lease=leased)
 
 
 def stopped(files: Reads, identity: Identity, now: Moment) -> SyncStatus:
     """As the database alone tells it."""
-    line = LineFacts(connected=False, reason=NOT_RUNNING, remedy=HOW_TO_RUN)
+    line = LineFacts(connected=False, reason=NOT_RUNNING, remedy=HOW_TO_RUN, daemon=False)
+    met = stopwatches.get(files.reading, MET) is not None
     watch = stopwatches.get(files.reading, HEARD) or started(now)
     silent_s = elapsed_ms(watch, now) / 1000
-    leased = LeaseFacts(silent_s < identity.lease_s, silent_s, identity.lease_s)
+    leased = LeaseFacts(met, silent_s < identity.lease_s, silent_s, identity.lease_s)
     return _status(files, identity, now, line=line, lease=leased)
 
 

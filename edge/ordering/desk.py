@@ -109,7 +109,8 @@ class OrderingDesk:
             line = CartLine(sku, product.title(language), before + 1, price)
             orders.put_line(tx, screen, line)
 
-        await self._database.transact(change)
+        # Carts are few and small, and without one the orders' reserve would be of no use.
+        await self._database.transact(change, reserve=True)
 
     async def remove(self, screen: str, sku: str) -> None:
         """Take one line out of the cart."""
@@ -127,7 +128,7 @@ class OrderingDesk:
                         tx, screen, CartLine(line.sku, line.title, line.quantity, price)
                     )
 
-        await self._database.transact(change)
+        await self._database.transact(change, reserve=True)
 
     async def abandon(self, screen: str) -> None:
         """Empty the cart: the shopper went away."""

@@ -56,6 +56,7 @@ class BulkFile:
 
     def __init__(self, path: Path, vault: Vault, sealing: Sealing | None, bytes_max: int) -> None:
         self._path = path
+        self._vault = vault
         self._sealing = sealing
         self.pages_max = max(bytes_max, BULK_BYTES_MIN) // PAGE_BYTES
         self.writing = _connected(path, vault, self.pages_max)
@@ -63,8 +64,7 @@ class BulkFile:
         """Rows that are not in a segment."""
         try:
             self._make()
-            self.reading = _connected(path, vault, self.pages_max)
-            self.reading.execute("PRAGMA query_only = ON")
+            self.reading = self._opened_reading()
             (self._raw,) = self.writing.execute("SELECT count(*) FROM event").fetchone()
         except sqlcipher.Error:
             self.writing.close()
@@ -79,6 +79,15 @@ class BulkFile:
         with self.transaction():
             for statement in _SCHEMA:
                 self.writing.execute(statement)
+
+    def _opened_reading(self) -> Any:
+        reading = _connected(self._path, self._vault, self.pages_max)
+        reading.execute("PRAGMA query_only = ON")
+        return reading
+
+    def read_anew(self) -> None:
+        """Another reading connection; the former one ends with whoever reads on it."""
+        self.reading = self._opened_reading()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -230,7 +239,11 @@ def put_aside(directory: Path) -> Path | None:
     path = directory / NAME
     if not path.exists():
         return None
-    old = sorted(directory.glob(f"{NAME}.damaged-*"), key=lambda each: int(each.suffix[9:]))
+    named = directory.glob(f"{NAME}.damaged-*")
+    old = sorted(  # a person's own copy may have any tail
+        (each for each in named if each.suffix[9:].isdecimal()),
+        key=lambda each: int(each.suffix[9:]),
+    )
     number = int(old[-1].suffix[9:]) + 1 if old else 1
     aside = directory / f"{NAME}.damaged-{number}"
     for unfinished in (f"{NAME}-wal", f"{NAME}-shm"):

@@ -7,7 +7,7 @@ in the file nor declared are the last ones given, so nothing has to be noted dow
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Any
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
+from edge.errors import InputError
 from edge.records import Moment, Stream
-from edge.storage import bulk, outbox
+from edge.storage import bulk, outbox, spans
 from edge.storage.bulk import BulkFile
 from edge.storage.connections import FULL, PAGE_BYTES, code, reserve
-from edge.storage.outbox import Gap, Reason, Written
+from edge.storage.outbox import Reason, Written
 from edge.storage.segments import Sealing
 from edge.storage.vault import Vault
 
@@ -53,6 +54,8 @@ class BulkStream:
         self._ready = False
         """Whether the commit under way accounts for them."""
         self._told: Reason | None = None
+        self._unread = ""
+        """What reading failed of last: each kind is told once."""
         self._failures = self._to_skip = 0
         self._deleted_upto = 0
 
@@ -103,9 +106,25 @@ class BulkStream:
     def prepare(self, rows: Sequence[Written]) -> list[Written]:
         """Before the commit that gives `rows` their numbers: declare losses, and what is given up
 
-        to make room. The gap records.
+        to make room. The gap records. Whatever fails here costs nothing but bulk, unless SQLite
+        gave up the whole transaction: then it rises.
         """
         self._ready = False
+        self._main.execute("SAVEPOINT losses")
+        try:
+            declared = self._prepared(rows)
+        except Exception as error:  # a border: orders may share the commit
+            self._ready = False
+            if not self._main.in_transaction:
+                raise
+            self._main.execute("ROLLBACK TO losses")
+            self._trouble = self._trouble or Reason.UNWRITABLE
+            self._say(self._trouble, error)
+            declared = []
+        self._main.execute("RELEASE losses")
+        return declared
+
+    def _prepared(self, rows: Sequence[Written]) -> list[Written]:
         declared: list[Written] = []
         moment = rows[-1].moment
         with reserve(self._main):
@@ -191,11 +210,20 @@ class BulkStream:
             self._say(Reason.UNWRITABLE, error)
 
     def mend(self, error: Exception) -> list[Written]:
-        """Somebody could not read the file: begin a new one. The gap records."""
+        """Somebody could not read the file: begin a new one if it is damaged, else only read anew.
+
+        The gap records.
+        """
         if self._trouble is not None or self._file is None:
             return []  # it is known already
-        moment = outbox.latest_moment(self._main)
         try:
+            if not (bulk.is_damage(error) or isinstance(error, InputError)):
+                if self._unread != str(error):
+                    self._unread = str(error)
+                    log.warning("The bulk file could not be read (%s); it is opened anew.", error)
+                self._file.read_anew()
+                return []
+            moment = outbox.latest_moment(self._main)
             return self._begin_anew(error, _last(self._main), moment)
         except (sqlcipher.Error, OSError) as second:
             self._say(Reason.UNWRITABLE, second)
@@ -229,7 +257,7 @@ class BulkStream:
         self._ready = True
         return [
             self._declare(first, last, self._reason(last == upto), moment)
-            for first, last in _missing([*there, *known], after=floor, upto=upto)
+            for first, last in spans.missing([*there, *known], after=floor, upto=upto)
         ]
 
     def _examined(self, floor: int) -> tuple[int, list[tuple[int, int]]]:
@@ -270,8 +298,8 @@ class BulkStream:
         return self._trouble if newest and self._trouble is not None else Reason.DAMAGED
 
     def _declare(self, first: int, last: int, reason: Reason, moment: Moment) -> Written:
-        gap = Gap(Stream.BULK, first, last, last - first + 1, reason)
-        return outbox.declare(self._main, gap, moment)
+        span = (first, last)
+        return outbox.declare(self._main, Stream.BULK, span=span, reason=reason, moment=moment)
 
     def _give_up(self, bytes_min: int, moment: Moment) -> list[Written]:
         """Inside a transaction: declare that the oldest go; they are deleted after it."""
@@ -324,15 +352,3 @@ class BulkStream:
 
 def _last(main: Any) -> int:
     return outbox.cursors(main)[Stream.BULK][0]
-
-
-def _missing(
-    accounted: Iterable[tuple[int, int]], *, after: int, upto: int
-) -> list[tuple[int, int]]:
-    """The numbers in `after..upto` that are not accounted for."""
-    missing: list[tuple[int, int]] = []
-    for first, last in sorted([*accounted, (upto + 1, upto + 1)]):
-        if after + 1 < first <= upto + 1:
-            missing.append((after + 1, first - 1))
-        after = max(after, last)
-    return missing

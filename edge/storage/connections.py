@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from edge.errors import DatabaseUnreadable, StorageError, StorageFull
@@ -25,22 +26,37 @@ WAL_BYTES_MAX = 4 << 20
 CACHE_KIB = 4000
 """Half of SQLCipher's default: taking over 100 000 members is no slower with it (measured)."""
 
+
+class Room(Struct, frozen=True):
+    """How large the main file may grow, in pages; the `reserve` of them is for orders alone."""
+
+    pages: int = DATABASE_PAGES_MAX
+    reserve: int = RESERVE_PAGES
+
+
 FULL = 13
 IO_ERROR = 10
 DAMAGED = frozenset({11, 26})
 """SQLITE_CORRUPT and SQLITE_NOTADB: a page that is not what was written there."""
 
 
-def connect(path: Path, vault: Vault) -> Any:
+class _Connection(sqlcipher.Connection):  # type: ignore[misc]
+    """One that knows how much room its file has."""
+
+    room = Room()
+
+
+def connect(path: Path, vault: Vault, room: Room | None = None) -> Any:
     """A connection to the main file. DatabaseUnreadable when the key does not fit."""
     try:
         connection = unlocked(path, vault)
+        connection.room = room or Room()
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
             "secure_delete = ON",
-            f"max_page_count = {DATABASE_PAGES_MAX - RESERVE_PAGES}",
+            f"max_page_count = {connection.room.pages - connection.room.reserve}",
             f"journal_size_limit = {WAL_BYTES_MAX}",
             f"cache_size = -{CACHE_KIB}",
         ):
@@ -56,7 +72,11 @@ def connect(path: Path, vault: Vault) -> Any:
 def unlocked(path: Path, vault: Vault) -> Any:
     """A connection with the key set and tried. sqlcipher.Error when it does not fit."""
     connection = sqlcipher.connect(
-        str(path), isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000
+        str(path),
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_MS / 1000,
+        factory=_Connection,
     )
     try:
         connection.execute(f"PRAGMA key = \"x'{vault.database_key.hex()}'\"")
@@ -70,11 +90,12 @@ def unlocked(path: Path, vault: Vault) -> Any:
 @contextmanager
 def reserve(connection: Any) -> Iterator[None]:
     """While it lasts the file may also grow into what is kept for orders."""
-    connection.execute(f"PRAGMA max_page_count = {DATABASE_PAGES_MAX}")
+    room = connection.room
+    connection.execute(f"PRAGMA max_page_count = {room.pages}")
     try:
         yield
     finally:
-        connection.execute(f"PRAGMA max_page_count = {DATABASE_PAGES_MAX - RESERVE_PAGES}")
+        connection.execute(f"PRAGMA max_page_count = {room.pages - room.reserve}")
 
 
 def open_reading(directory: Path) -> Any:
@@ -109,22 +130,65 @@ def translated(error: BaseException) -> StorageError:
     return StorageError(f"The database refused a change: {error}.", "Run `storebox doctor`.")
 
 
+def unread(error: BaseException) -> StorageError:
+    """The error of our tree for what SQLite raised while it was only reading."""
+    if code(error) in DAMAGED:
+        return DatabaseUnreadable(
+            f"The database is damaged: {error}.", "Stop storebox and restore the backup."
+        )
+    return StorageError(f"The database cannot be read: {error}.", "Run `storebox doctor`.")
+
+
+class Rows:
+    """What a statement found. Pages are read while rows are fetched, so damage may show here."""
+
+    __slots__ = ("_cursor",)
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def fetchone(self) -> Any:
+        """The next row, None behind the last. StorageError if the file cannot be read."""
+        try:
+            return self._cursor.fetchone()
+        except sqlcipher.Error as error:
+            raise unread(error) from error
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left. StorageError if the file cannot be read."""
+        try:
+            rows: list[Any] = self._cursor.fetchall()
+        except sqlcipher.Error as error:
+            raise unread(error) from error
+        return rows
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows, one by one. StorageError if the file cannot be read."""
+        try:
+            yield from self._cursor
+        except sqlcipher.Error as error:
+            raise unread(error) from error
+
+
 class Reading:
     """The loop's read-only connection; its errors are those of the tree."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        """Run one statement; the cursor. StorageError if the file cannot be read."""
+    def execute(self, sql: str, parameters: Any = (), /) -> Rows:
+        """Run one statement; what it finds. StorageError if the file cannot be read."""
         try:
-            return self._connection.execute(sql, parameters)
+            return Rows(self._connection.execute(sql, parameters))
         except sqlcipher.Error as error:
-            raise translated(error) from error
+            raise unread(error) from error
 
-    def executemany(self, sql: str, parameters: Any, /) -> Any:
-        """Run one statement for each row of parameters; the cursor."""
-        return self._connection.executemany(sql, parameters)
+    def executemany(self, sql: str, parameters: Any, /) -> Rows:
+        """Run one statement for each row of parameters. StorageError: nothing is written here."""
+        try:
+            return Rows(self._connection.executemany(sql, parameters))
+        except sqlcipher.Error as error:
+            raise unread(error) from error
 
     def close(self) -> None:
         """Close it."""

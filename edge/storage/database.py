@@ -20,7 +20,7 @@ from edge.storage import migrations
 from edge.storage.backlog import Backlog
 from edge.storage.bulk import BULK_BYTES_MAX
 from edge.storage.bulk_stream import BulkStream
-from edge.storage.connections import Reading, connect, open_reading, translated
+from edge.storage.connections import Reading, Room, connect, open_reading, translated
 from edge.storage.journal import Journal
 from edge.storage.outbox import Depth
 from edge.storage.segments import Sealing, Waiting
@@ -67,11 +67,13 @@ class Database:
         *,
         sealing: Sealing | None = None,
         bulk_bytes_max: int = BULK_BYTES_MAX,
+        room: Room | None = None,
     ) -> "Database":
         """Open (or make) the files and `master.key` in `directory`, migrated to this version.
 
-        `sealing` is the codec of old bulk; without it bulk stays raw. Raises DatabaseTooNew,
-        DatabaseUnreadable, or StorageFull, each with what to do. Damage to bulk raises nothing.
+        `sealing` is the codec of old bulk; without it bulk stays raw. `room` is that of the main
+        file. Raises DatabaseTooNew, DatabaseUnreadable, or StorageFull, each with what to do.
+        Damage to bulk raises nothing.
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,7 +84,7 @@ class Database:
             ) from error
         path, key = directory / "storebox.db", directory / "master.key"
         vault = Vault.open(key) if path.exists() or key.exists() else Vault.create(key)
-        writer = connect(path, vault)
+        writer = connect(path, vault, room)
         try:
             if migrations.missing(path, writer):
                 migrations.apply(writer)
@@ -114,14 +116,21 @@ class Database:
     ) -> T:
         """Run `change` in the writer; its result once it is committed. Its exception otherwise.
 
-        With `reserve` it may use the room that is kept for orders and erasures. With `scrub`
-        nothing of what it deleted is left in the file or its log when this returns.
+        `change` is a function of its transaction alone and changes nothing else: it is run a
+        second time when the commit failed that it was to share with others. With `reserve` it may
+        use the room that is kept for orders and erasures. With `scrub` nothing of what it deleted
+        is left in the file or its log when this returns, unless `scrubbed` says otherwise.
         """
         async with self._room:
             waiting = Change(change, reserve, scrub)
             self._writer.put(waiting)
             result: T = await asyncio.shield(waiting.outcome)
             return result
+
+    @property
+    def scrubbed(self) -> bool:
+        """Whether the last scrub reached its end: a reader may be in the way for too long."""
+        return self._writer.scrubbed
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -175,12 +184,14 @@ class Database:
         return self._backlog.mark(stream, seq)
 
     def _mend(self, error: Exception) -> None:
-        """The bulk file cannot be read: the writer begins a new one. Asked for once at a time."""
+        """The bulk file cannot be read: the writer looks after it. Asked for once at a time."""
         if not self._mending:
             self._mending = True
-            self._writer.put(Mend(error))
+            self._writer.put(Mend(error, self._mended))
+
+    def _mended(self) -> None:
+        self._mending = False
 
     def _tell(self, streams: frozenset[Stream]) -> None:
-        self._mending = False
         for listener in self._listeners:
             listener(streams)

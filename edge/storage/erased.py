@@ -42,7 +42,11 @@ def count(connection: Executes) -> int:
 
 
 # --- what an erasure leaves in the file. `meta` says whether bytes may be left: "deleted" if some
-# are, "receipt" if none but those of receipts that name somebody and have not left yet.
+# are, "receipt" if none but those of receipts that name somebody and have not left yet. While a
+# scrub is under way it says what will be true after it, so that neither a power cut nor a reader
+# in the way ends in a file that is believed to be clean.
+
+_SCRUBBING = "scrubbing: "
 
 
 def set_deleted(connection: Executes) -> None:
@@ -53,15 +57,24 @@ def set_deleted(connection: Executes) -> None:
 def to_be_scrubbed(connection: Executes, receipt: str) -> bool:
     """Whether bytes are left that need not wait. `receipt` is the type of the receipts."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'erased'").fetchone()
-    return row is not None and (row[0] == "deleted" or not _waits(connection, receipt))
+    return row is not None and (row[0] != "receipt" or not _waits(connection, receipt))
 
 
-def set_scrubbed(connection: Executes, receipt: str) -> None:
-    """The transaction that says so is scrubbed itself."""
-    if _waits(connection, receipt):
-        connection.execute("UPDATE meta SET value = 'receipt' WHERE name = 'erased'")
-    else:
-        connection.execute("DELETE FROM meta WHERE name = 'erased'")
+def set_scrubbing(connection: Executes, receipt: str) -> None:
+    """What is deleted by now is about to be scrubbed."""
+    after = "receipt" if _waits(connection, receipt) else "clean"
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'erased'", (_SCRUBBING + after,))
+
+
+def set_scrubbed(connection: Executes) -> None:
+    """That scrub is done; if something was deleted meanwhile, there is another one to come."""
+    connection.execute(
+        "UPDATE meta SET value = 'receipt' WHERE name = 'erased' AND value = ?",
+        (_SCRUBBING + "receipt",),
+    )
+    connection.execute(
+        "DELETE FROM meta WHERE name = 'erased' AND value = ?", (_SCRUBBING + "clean",)
+    )
 
 
 def _waits(connection: Executes, receipt: str) -> bool:

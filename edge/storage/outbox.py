@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from edge.records import Event, Moment, Stream
+from edge.storage import spans
 
 VISIT_ROWS_MAX = 150_000
 """About a month of a busy shop (45 MB); beyond it the oldest are evicted, declared."""
@@ -50,7 +51,10 @@ class Reason(StrEnum):
 
 
 class Gap(Struct, frozen=True):
-    """Events `first..last` of `stream` were given up, `count` of them, and why."""
+    """Events `first..last` of `stream` were given up, and why.
+
+    `count` of them now; the others in that span had been declared before.
+    """
 
     stream: Stream
     first: int
@@ -134,19 +138,28 @@ def append(connection: Executes, events: Sequence[Emitted]) -> list[Written]:
     return written
 
 
-def declare(connection: Executes, gap: Gap, moment: Moment) -> Written:
-    """Give up the numbers of `gap`: a gap record in crit, and a hole that nobody reads again."""
-    record = Emitted(Stream.CRIT, GAP_TYPE, msgspec.json.encode(gap), moment)
-    (written,) = _insert(connection, Stream.CRIT, [record])
-    connection.execute(
+def declare(
+    connection: Executes, stream: Stream, *, span: tuple[int, int], reason: Reason, moment: Moment
+) -> Written:
+    """Give up the numbers of `span` (first, last), but for those that were given up before: a gap
+    record in crit, and holes that nobody reads again.
+    """
+    fresh = spans.missing(holes(connection, stream), after=span[0] - 1, upto=span[1])
+    gap = Gap(stream, *span, spans.size(fresh), reason)
+    written = _record(connection, gap, moment)
+    connection.executemany(
         "INSERT INTO hole VALUES (?, ?, ?, ?, ?)",
-        (gap.stream, gap.first, gap.last, gap.reason, written.seq),
+        [(stream, first, last, reason, written.seq) for first, last in fresh],
     )
-    if gap.reason == Reason.QUOTA:
-        connection.execute(
-            "UPDATE stream SET evicted = evicted + ? WHERE name = ?", (gap.count, gap.stream)
-        )
+    if reason is Reason.QUOTA:
+        sql = "UPDATE stream SET evicted = evicted + ? WHERE name = ?"
+        connection.execute(sql, (gap.count, stream))
     return written
+
+
+def _record(connection: Executes, gap: Gap, moment: Moment) -> Written:
+    record = Emitted(Stream.CRIT, GAP_TYPE, msgspec.json.encode(gap), moment)
+    return _insert(connection, Stream.CRIT, [record])[0]
 
 
 def _insert(connection: Executes, stream: Stream, events: Sequence[Emitted]) -> list[Written]:
@@ -178,10 +191,9 @@ def _evict(connection: Executes, moment: Moment) -> list[Written]:
         return []
     (first,) = connection.execute("SELECT min(seq) FROM outbox WHERE stream = 'visit'").fetchone()
     last = first + max(EVICTED_ROWS, waiting - VISIT_ROWS_MAX) - 1
-    deleted = connection.execute(
-        "DELETE FROM outbox WHERE stream = 'visit' AND seq BETWEEN ? AND ?", (first, last)
-    ).rowcount
-    return [declare(connection, Gap(Stream.VISIT, first, last, deleted, Reason.QUOTA), moment)]
+    span = (first, last)
+    connection.execute("DELETE FROM outbox WHERE stream = 'visit' AND seq BETWEEN ? AND ?", span)
+    return [declare(connection, Stream.VISIT, span=span, reason=Reason.QUOTA, moment=moment)]
 
 
 def pending(
@@ -234,15 +246,15 @@ def _pass_holes(connection: Executes) -> None:
 
 def _passed(connection: Executes, stream: Stream, upto: int, *, declared_upto: int) -> int:
     """`upto`, moved over the holes that follow it and whose declaration is not behind."""
-    while True:
-        (last,) = connection.execute(
-            "SELECT max(last) FROM hole"
-            " WHERE stream = ? AND first <= ? AND last > ? AND declared <= ?",
-            (stream, upto + 1, upto, declared_upto),
-        ).fetchone()
-        if last is None:
-            return upto
-        upto = int(last)
+    for first, last in connection.execute(
+        "SELECT first, last FROM hole WHERE stream = ? AND last > ? AND declared <= ?"
+        " ORDER BY first",
+        (stream, upto, declared_upto),
+    ):
+        if first > upto + 1:
+            break
+        upto = last
+    return upto
 
 
 def floor(connection: Executes, stream: Stream) -> int:
@@ -253,24 +265,20 @@ def floor(connection: Executes, stream: Stream) -> int:
 
 def raise_last(connection: Executes, stream: Stream, seq: int) -> None:
     """No number up to `seq` is given any more."""
-    connection.execute(
-        "UPDATE stream SET last_seq = max(last_seq, ?) WHERE name = ?", (seq, stream)
-    )
+    sql = "UPDATE stream SET last_seq = max(last_seq, ?) WHERE name = ?"
+    connection.execute(sql, (seq, stream))
 
 
 def holes(connection: Executes, stream: Stream) -> list[tuple[int, int]]:
-    """What was given up and is not behind the cursor yet: (first, last), in order."""
-    return list(
-        connection.execute(
-            "SELECT first, last FROM hole WHERE stream = ? ORDER BY first", (stream,)
-        ).fetchall()
-    )
+    """What was given up and is not behind the cursor yet: (first, last), in order, none twice."""
+    sql = "SELECT first, last FROM hole WHERE stream = ? ORDER BY first"
+    return list(connection.execute(sql, (stream,)).fetchall())
 
 
 def _given_up(connection: Executes, stream: Stream, after: int) -> int:
     """How many numbers above `after` were given up."""
-    spans = holes(connection, stream)
-    return sum(last - max(first - 1, after) for first, last in spans if last > after)
+    above = [hole for hole in holes(connection, stream) if hole[1] > after]
+    return sum(last - max(first - 1, after) for first, last in above)
 
 
 def renew_epoch(connection: Executes) -> None:
@@ -309,11 +317,9 @@ def _declare_again(connection: Executes) -> None:
     moment = latest_moment(connection)
     for stream, first, last, reason in rows:
         gap = Gap(Stream(stream), first, last, last - first + 1, reason)
-        record = Emitted(Stream.CRIT, GAP_TYPE, msgspec.json.encode(gap), moment)
-        (written,) = _insert(connection, Stream.CRIT, [record])
         connection.execute(
             "UPDATE hole SET declared = ? WHERE stream = ? AND first = ?",
-            (written.seq, stream, first),
+            (_record(connection, gap, moment).seq, stream, first),
         )
 
 
@@ -324,10 +330,8 @@ def forget(tx: Rewrites, member: str) -> tuple[int, int]:
     stays but the number.
     """
     kept = emptied = 0
-    rows = tx.execute(
-        "SELECT stream, seq, type, body FROM outbox WHERE member = ?", (member,)
-    ).fetchall()
-    for stream, seq, type_, body in rows:
+    sql = "SELECT stream, seq, type, body FROM outbox WHERE member = ?"
+    for stream, seq, type_, body in tx.execute(sql, (member,)).fetchall():
         if type_.startswith(KEPT_WITHOUT_MEMBER):
             fields = msgspec.json.decode(body)
             now, kept = msgspec.json.encode(fields | {"member": None}), kept + 1
@@ -344,13 +348,11 @@ def forget(tx: Rewrites, member: str) -> tuple[int, int]:
 def latest_moment(connection: Executes) -> Moment:
     """That of the newest event of crit or visit which waits; `UNDATED` if none does."""
     # CROSS: in this order, else SQLite reads the whole outbox.
-    rows = connection.execute(
+    row = connection.execute(
         "SELECT wall_ms, mono_ms, boot, trusted FROM stream CROSS JOIN outbox"
         " ON name = outbox.stream AND seq = last_seq LIMIT 1"
-    ).fetchall()
-    return next(
-        (Moment(wall, mono, boot, bool(trusted)) for wall, mono, boot, trusted in rows), UNDATED
-    )
+    ).fetchone()
+    return Moment(row[0], row[1], row[2], bool(row[3])) if row else UNDATED
 
 
 def mark(connection: Executes, stream: Stream, seq: int) -> str | None:

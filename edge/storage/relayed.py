@@ -101,8 +101,7 @@ def marks(connection: Executes, origin: Origin) -> dict[Stream, str]:
     None of a stream whose last number was passed over, or stood in a batch that nobody could read.
     """
     rows = connection.execute(
-        "SELECT stream, mark FROM relay_cursor WHERE (origin, epoch) = (?, ?)"
-        " AND mark IS NOT NULL",
+        "SELECT stream, mark FROM relay_cursor WHERE (origin, epoch) = (?, ?) AND mark IS NOT NULL",
         (origin.box, origin.epoch),
     ).fetchall()
     return {Stream(stream): mark for stream, mark in rows}
@@ -145,8 +144,7 @@ def floors(connection: Executes, origin: Origin) -> dict[Stream, int]:
     found = {}
     for stream, (taken, upto) in now.items():
         (first,) = connection.execute(
-            "SELECT min(first) FROM relayed WHERE (origin, epoch, stream) = (?, ?, ?)"
-            " AND last > ?",
+            "SELECT min(first) FROM relayed WHERE (origin, epoch, stream) = (?, ?, ?) AND last > ?",
             (origin.box, origin.epoch, stream, upto),
         ).fetchone()
         before = taken + 1 if first is None else int(first)
@@ -239,9 +237,7 @@ def _over_gaps(
     return upto
 
 
-def _advance(
-    connection: Executes, origin: Origin, span: Span, *, mark: str | None = None
-) -> None:
+def _advance(connection: Executes, origin: Origin, span: Span, *, mark: str | None = None) -> None:
     """`span` need not come any more; nothing happens if it is empty."""
     if span.first <= span.last:
         connection.execute(

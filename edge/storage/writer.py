@@ -1,19 +1,23 @@
 """The one thread that writes: changes that wait together become one commit of the main file.
 
-Made by `Database`. Each change has a savepoint of its own, so that one that fails takes nothing
-else with it. After the commit come bulk's own file, the journal of promises, a scrub if a change
-wants one, and then those who wait are told. Nobody else writes to these files.
+Made by `Database`. Each change has a savepoint of its own, and if the commit fails each is tried
+alone, so that one that fails takes nothing else with it. After the commit come bulk's own file, the
+journal of promises, a scrub if a change wants one, and then those who wait are told. Nobody else
+writes to these files, and nobody waits for ever: whatever goes wrong here is an answer.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
+from edge.errors import StorageError
 from edge.records import Stream
 from edge.storage.backlog import Backlog
 from edge.storage.bulk_stream import BulkStream
@@ -34,7 +38,7 @@ SCRUB_WAIT_MS = 50
 class Change:
     """One waiting change, what it wants, and where its outcome goes."""
 
-    __slots__ = ("apply", "error", "loop", "outcome", "reserve", "result", "scrub")
+    __slots__ = ("apply", "error", "loop", "outcome", "reserve", "result", "scrub", "settled")
 
     def __init__(self, apply: Callable[[Transaction], Any], reserve: bool, scrub: bool) -> None:
         self.apply = apply
@@ -44,10 +48,12 @@ class Change:
         self.outcome: asyncio.Future[Any] = self.loop.create_future()
         self.result: Any = None
         self.error: BaseException | None = None
+        self.settled = False
 
     def settle(self) -> None:
         """Tell whoever waits; from the writer's thread."""
-        self.loop.call_soon_threadsafe(self._settle)
+        self.settled = True
+        _call(self.loop, self._settle)
 
     def _settle(self) -> None:
         if self.outcome.cancelled():
@@ -59,12 +65,13 @@ class Change:
 
 
 class Mend:
-    """The loop could not read the bulk file."""
+    """The loop could not read the bulk file; it is told by `done` when that was looked after."""
 
-    __slots__ = ("error", "loop")
+    __slots__ = ("done", "error", "loop")
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, done: Callable[[], None] = lambda: None) -> None:
         self.error = error
+        self.done = done
         self.loop = asyncio.get_running_loop()
 
 
@@ -106,7 +113,11 @@ class Writer:
         self._backlog = Backlog(connection, lambda: bulk.writing, bulk.sealing)
         self._waiting: queue.SimpleQueue[Change | Mend | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
+        self._ended = ""
+        """Why nothing is written any more: the answer to every change from then on."""
         self.commits = 0
+        self.scrubbed = True
+        """Whether the last scrub reached its end."""
         self.epoch: str = connection.execute(
             "SELECT value FROM meta WHERE name = 'epoch'"
         ).fetchone()[0]
@@ -125,11 +136,14 @@ class Writer:
         """Finish what waits and close everything."""
         self._waiting.put(None)
         self._thread.join()
-        self._promise(self._bulk.finish())
+        self._guarded(self._finish)
         self._bulk.close()
         self._connection.close()
         if self._journal:
             self._journal.close()
+
+    def _finish(self) -> None:
+        self._promise(self._bulk.finish())
 
     # --- the thread
 
@@ -138,9 +152,47 @@ class Writer:
         while not ended:
             batch, mends, ended = self._batch()
             if batch:
-                self._commit(batch)
-            for mend in mends[:1]:
-                self._mend(mend)
+                failed = self._guarded(partial(self._commit, batch))
+                left = [change for change in batch if not change.settled]
+                self._refuse(left, failed)
+            if mends:
+                self._guarded(partial(self._mend, mends[0]))
+                _call(mends[0].loop, mends[0].done)
+
+    def _guarded(self, work: Callable[[], None]) -> Exception | None:
+        """The thread's border: it goes on whatever `work` raises, or says that it has ended."""
+        failed = None
+        try:
+            if not self._ended:
+                work()
+        except Exception as error:  # whoever waits is told by the caller
+            log.error("The database's writer failed: %r", error)
+            failed = error
+        self._roll_back(failed or RuntimeError("a transaction was left open"))
+        return failed
+
+    def _roll_back(self, cause: Exception) -> None:
+        """Leave no transaction open; one that cannot be ended is the writer's end."""
+        if self._ended or not self._connection.in_transaction:
+            return
+        try:
+            self._connection.execute("ROLLBACK")
+        except sqlcipher.Error as error:
+            if not self._connection.in_transaction:
+                return
+            self._ended = (
+                f"The database's writer has ended: {cause}; and that cannot be undone: {error}."
+            )
+            log.critical("%s Nothing is stored until storebox is restarted.", self._ended)
+
+    def _refuse(self, batch: Sequence[Change], error: Exception | None) -> None:
+        """Tell those who wait that their changes were not made, because of `error`, or ever."""
+        for change in batch:
+            if self._ended:  # one for each: a raised error carries its caller's stack
+                change.error = StorageError(self._ended, "Restart storebox.")
+            else:
+                change.error = translated(error or RuntimeError("it was passed over"))
+            change.settle()
 
     def _batch(self) -> tuple[list[Change], list[Mend], bool]:
         """Everything that waits by now, up to the limit; and whether the end came with it."""
@@ -161,24 +213,33 @@ class Writer:
         return batch, mends, True
 
     def _commit(self, batch: Sequence[Change]) -> None:
+        """Make the changes and tell those who wait. If that fails together, each is made alone, so
+        that an order is not refused for what happens to share its commit.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlcipher.Error as error:  # no change is at fault
+            self._refuse(batch, error)
+            return
         try:
             applied = self._committed(batch)
         except Exception as error:  # the thread's border: whoever waits must be told
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            for change in batch:
-                change.error = translated(error)
-        else:
-            self._settled(applied)
-            if any(change.scrub and change.error is None for change in batch):
-                self._scrub()
-            self._notify(batch[0].loop, applied.written)
+            self._roll_back(error)
+            if self._ended or len(batch) == 1:
+                self._refuse(batch, error)
+                return
+            for change in sorted(batch, key=lambda each: not each.reserve):
+                self._commit([change])
+            return
+        self._settled(applied)
+        if any(change.scrub and change.error is None for change in batch):
+            self._scrub()
+        self._notify(batch[0].loop, applied.written)
         for change in batch:
             change.settle()
 
     def _committed(self, batch: Sequence[Change]) -> Applied:
         applied = Applied()
-        self._connection.execute("BEGIN IMMEDIATE")
         for change in batch:
             if change.reserve:
                 with reserve(self._connection):
@@ -195,6 +256,7 @@ class Writer:
         """One change in its own savepoint. Its exception is its caller's, not the batch's."""
         connection = self._connection
         transaction = Transaction(connection, self._vault)
+        change.error = None  # it may be tried again
         connection.execute("SAVEPOINT change")
         try:
             change.result = change.apply(transaction)
@@ -238,22 +300,29 @@ class Writer:
 
     def _notify(self, loop: asyncio.AbstractEventLoop, written: Sequence[Written]) -> None:
         if written:
-            loop.call_soon_threadsafe(self._tell, frozenset(row.stream for row in written))
+            streams = frozenset(row.stream for row in written)
+            _call(loop, lambda: self._tell(streams))
 
     def _scrub(self) -> None:
         """Nothing of what was deleted stays in the file's log. Readers are waited for."""
-        connection = self._connection
-        connection.execute(f"PRAGMA busy_timeout = {SCRUB_WAIT_MS}")
+        self.scrubbed = False
         try:
-            for _ in range(SCRUB_TRIES_MAX):
-                (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                if not busy:
-                    return
-            log.error("A reader kept erased rows in the database's log for too long.")
-        except sqlcipher.Error as error:
+            self._connection.execute(f"PRAGMA busy_timeout = {SCRUB_WAIT_MS}")
+            try:
+                self.scrubbed = self._truncated()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            if not self.scrubbed:
+                log.error("A reader kept erased rows in the database's log for too long.")
+        except Exception as error:  # the thread's border: the commit stands
             log.error("Erased rows may still stand in the database's log: %s.", error)
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+    def _truncated(self) -> bool:
+        for _ in range(SCRUB_TRIES_MAX):
+            checkpoint = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not checkpoint[0]:
+                return True
+        return False
 
     # --- promises
 
@@ -297,3 +366,9 @@ class Writer:
             log.error("The journal of promises cannot be written any more: %s.", error)
             self._journal.abandon()
             self._journal = None
+
+
+def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    """Let `loop` call it; one that has ended has nobody left who waits."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback)

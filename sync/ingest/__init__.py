@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from edge.errors import BadMessage
-from edge.records import Stream
+from edge.records import Moment, Stream
 from edge.storage.journal import digest
 from edge.storage.outbox import GAP_TYPE, Gap, mark_of
 from sync.batch import Batch, moment_of
@@ -28,7 +28,7 @@ Key = tuple[str, str, str]
 
 _COLUMNS = (
     *("address", "epoch", "stream", "seq", "type", "digest", "body"),
-    *("event_ms", "mono_ms", "boot", "clock_trusted", "received_ms"),
+    *("event_ms", "mono_ms", "boot", "clock_trusted", "happened_ms", "received_ms"),
 )
 
 
@@ -90,7 +90,7 @@ class Ingest:
         """Append `events` of `batch` to the log, inside the transaction of `apply`."""
         assert self._open is not None, "apply calls this"
         key, now_ms = _key_of(batch), wall_ms()
-        rows = ((*key, *_columns(event), now_ms) for event in events)
+        rows = ((*key, *_columns(event, batch.header, now_ms), now_ms) for event in events)
         self._open.append("received", _COLUMNS, rows)
 
     def quarantine(
@@ -235,11 +235,24 @@ def _key_of(batch: Batch) -> Key:
     return str(batch.address), batch.header.epoch, batch.header.stream.value
 
 
-def _columns(event: CloudEvent) -> tuple[int, str, str, bytes, int, int, str, int]:
+def _happened_ms(moment: Moment, header: BatchHeader, now_ms: int) -> int:
+    """When it happened: by the box's wall clock if that was synchronised, else by how long ago it
+
+    was by its monotonic clock, which the batch's header tells within one boot.
+    """
+    if moment.trusted or moment.boot != header.boot:
+        return moment.wall_ms
+    return now_ms - max(0, header.mono - moment.mono_ms)
+
+
+def _columns(
+    event: CloudEvent, header: BatchHeader, now_ms: int
+) -> tuple[int, str, str, bytes, int, int, str, int, int]:
     body = bytes(event.data)
     moment = moment_of(event)
+    happened_ms = _happened_ms(moment, header, now_ms)
     stamps = (moment.wall_ms, moment.mono_ms, _printable(moment.boot), int(moment.trusted))
-    return (event.seq, _printable(event.type), digest(body), body, *stamps)
+    return (event.seq, _printable(event.type), digest(body), body, *stamps, happened_ms)
 
 
 def _printable(text: str) -> str:

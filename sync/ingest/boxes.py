@@ -98,6 +98,16 @@ class Boxes:
                 (str(address), online, presence.conn, b"", wall_ms()),
             )
 
+    def heard_of(self, address: Address) -> bool:
+        """Whether this box has ever said anything. One that was only given a command has not."""
+        with self._store.transaction() as statements:
+            rows = statements.execute(
+                "SELECT 1 FROM box WHERE address = ? AND seen_ms > 0"
+                " UNION ALL SELECT 1 FROM cursor WHERE address = ?",
+                (str(address), str(address)),
+            )
+        return bool(rows)
+
     def online(self) -> list[Address]:
         """The boxes that are connected, as far as is known."""
         with self._store.transaction() as statements:

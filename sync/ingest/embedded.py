@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import StorageError, StorageFull
-from sync.ingest.schema import TABLES
-from sync.ingest.store import Row
+from sync.ingest.schema import NEWEST_TABLE, TABLES
+from sync.ingest.store import Opening, Row, no_platform
 
 BUSY_S = 30.0
 """For another worker's commit: longer than any disk takes that is not broken."""
 
+_MODES = {Opening.MAKE: "rwc", Opening.WRITE: "rw", Opening.READ: "ro"}
+_IS_THERE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 _WORDS = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",
     "bytes": "BLOB",
@@ -36,21 +38,26 @@ class SqliteStore:
 
     locked = ""  # the whole file is locked
 
-    def __init__(self, path: Path, *, to_read: bool = False) -> None:
+    def __init__(self, path: Path, opening: Opening = Opening.MAKE) -> None:
         self._lock = threading.Lock()
-        self._begin = "BEGIN" if to_read else "BEGIN IMMEDIATE"
-        mode = "ro" if to_read else "rwc"
+        self._begin = "BEGIN" if opening is Opening.READ else "BEGIN IMMEDIATE"
+        if opening is Opening.WRITE and not path.is_file():
+            raise no_platform(path.resolve())
         with _translated(path):
             self._connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode={mode}",
+                f"{path.resolve().as_uri()}?mode={_MODES[opening]}",
                 uri=True,
                 timeout=BUSY_S,
                 isolation_level=None,
                 check_same_thread=False,
             )
-            if not to_read:
+            if opening is Opening.WRITE and not self.execute(_IS_THERE, (NEWEST_TABLE,)):
+                self._connection.close()
+                raise no_platform(path.resolve())
+            if opening is not Opening.READ:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")
+            if opening is Opening.MAKE:
                 self._connection.executescript(TABLES.format(**_WORDS) + _APPEND_ONLY)
         self._path = path
 

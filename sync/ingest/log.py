@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from edge.records import Stream
-from sync.ingest.store import Row, Where, open_store
+from sync.ingest.store import Opening, Row, Where, open_store
 
 PAGE_ROWS = 1000
 """Read at once: a log is larger than memory."""
@@ -48,7 +48,7 @@ def read_log(where: Where) -> list[Received]:
 
 def follow_log(where: Where, *, after: int = 0, limit: int | None = None) -> Iterator[Received]:
     """The log beyond position `after`, in the order of arrival."""
-    with closing(open_store(where, to_read=True)) as store:
+    with closing(open_store(where, Opening.READ)) as store:
         while limit is None or limit > 0:
             wanted = PAGE_ROWS if limit is None else min(limit, PAGE_ROWS)
             with store.transaction() as statements:
@@ -92,7 +92,7 @@ def quarantined(where: Where) -> list[tuple[str, str]]:
 
 
 def _read(where: Where, sql: str) -> list[Row]:
-    with closing(open_store(where, to_read=True)) as store, store.transaction() as statements:
+    with closing(open_store(where, Opening.READ)) as store, store.transaction() as statements:
         return statements.execute(sql)
 
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from edge.errors import StorageError, StorageFull
-from sync.ingest.schema import TABLES
-from sync.ingest.store import Row
+from sync.ingest.schema import NEWEST_TABLE, TABLES
+from sync.ingest.store import Opening, Row, no_platform
 
 try:
     import psycopg
@@ -43,9 +43,9 @@ class PostgresStore:
 
     locked = " FOR UPDATE"
 
-    def __init__(self, address: str, *, to_read: bool = False) -> None:
+    def __init__(self, address: str, opening: Opening = Opening.MAKE) -> None:
         self._address = address
-        self._to_read = to_read
+        self._opening = opening
         self._lock = threading.Lock()
         self._cursor: psycopg.Cursor[Row] | None = None
         with self._lock, _translated():
@@ -82,8 +82,14 @@ class PostgresStore:
 
     def _connected(self) -> "psycopg.Connection[Row]":
         connection = psycopg.connect(self._address, autocommit=True, connect_timeout=CONNECT_S)
-        if self._to_read:
+        if self._opening is Opening.READ:
             connection.read_only = True
+            return connection
+        if self._opening is Opening.WRITE:
+            found = connection.execute("SELECT to_regclass(%s)", (NEWEST_TABLE,)).fetchone()
+            if found == (None,):
+                connection.close()
+                raise no_platform("this PostgreSQL address")
             return connection
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
@@ -98,6 +104,13 @@ def _translated() -> Iterator[None]:
     except psycopg.Error as error:
         kind = StorageFull if isinstance(error, psycopg.errors.DiskFull) else StorageError
         raise kind(
-            f"The platform's PostgreSQL cannot be used: {str(error).strip()}.",
+            f"The platform's PostgreSQL cannot be used: {_clause(error)}.",
             "Look at the server; the boxes keep what was not committed.",
         ) from error
+
+
+def _clause(error: psycopg.Error) -> str:
+    """What the driver says, as part of one sentence: it says several, one a line, and asks back."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines()]
+    told = [line.rstrip(" .:;!") for line in lines if line and not line.endswith("?")]
+    return "; ".join(told) or type(error).__name__

@@ -4,6 +4,9 @@ Read by the two stores beside it when they open a database. `{serial}`, `{bytes}
 are filled in by each in its own words; everything else is SQL that both understand.
 """
 
+NEWEST_TABLE = "enrolment"
+"""Where it stands, this version of the platform has made its tables."""
+
 TABLES = """
 CREATE TABLE IF NOT EXISTS received (
   position {serial},
@@ -18,8 +21,10 @@ CREATE TABLE IF NOT EXISTS received (
   mono_ms BIGINT NOT NULL,
   boot TEXT NOT NULL,
   clock_trusted INTEGER NOT NULL,
+  happened_ms BIGINT NOT NULL,
   received_ms BIGINT NOT NULL
 );
+-- event_ms is the box's wall clock, however wrong; happened_ms the best that is known.
 -- Not UNIQUE: the log must be able to show that something was stored twice.
 CREATE INDEX IF NOT EXISTS received_event ON received(address, epoch, stream, seq);
 -- Up to where each stream is complete; event_ms and sent_ms of the last batch, by the box's clock.

@@ -7,8 +7,11 @@ Nothing else of the project knows which one it is.
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+
+from edge.errors import StorageError
 
 POSTGRES = ("postgresql://", "postgres://")
 
@@ -44,17 +47,35 @@ class Store(Protocol):
         ...
 
 
+def no_platform(where: object) -> StorageError:
+    """What to say of a place where no platform has made its tables."""
+    return StorageError(
+        f"There is no platform's database at {where}.",
+        "Name it with --database; `storebox platform run` makes a new one.",
+    )
+
+
 def is_postgres(where: Where) -> bool:
     """Whether `where` names a PostgreSQL database."""
     return str(where).startswith(POSTGRES)
 
 
-def open_store(where: Where, *, to_read: bool = False) -> Store:
-    """The database at `where`, made if it is not there; `to_read` writes and makes nothing."""
+class Opening(StrEnum):
+    """What opening a database may do to it."""
+
+    MAKE = "make"
+    """Make what is not there: file and tables."""
+    WRITE = "write"
+    """Write into what is there; StorageError if it is no platform's database."""
+    READ = "read"
+
+
+def open_store(where: Where, opening: Opening = Opening.MAKE) -> Store:
+    """The database at `where`, made if it is not there unless `opening` says otherwise."""
     if is_postgres(where):
         from sync.ingest.postgres import PostgresStore  # its driver is an extra
 
-        return PostgresStore(str(where), to_read=to_read)
+        return PostgresStore(str(where), opening)
     from sync.ingest.embedded import SqliteStore
 
-    return SqliteStore(Path(where), to_read=to_read)
+    return SqliteStore(Path(where), opening)

@@ -14,6 +14,7 @@ import msgspec
 
 from edge.errors import Refused
 from edge.records import Stream
+from sync.commands import ACTIONS
 from sync.ingest import wall_ms
 from sync.ingest.commands import Commands, Sign
 from sync.messages import Address, Hello
@@ -37,11 +38,22 @@ class Commander:
     def order(
         self, address: Address, type_: str, args: dict[str, Any], *, valid_s: int = VALID_S
     ) -> str:
-        """Write down a command; its id. The running platform sends it. Refused if it is none."""
+        """Write down a command; its id. The running platform sends it.
+
+        Refused if it is none, or if the arguments are not what a box takes: it would refuse them
+        much later, when nobody looks.
+        """
         if type_ not in set(CommandType):
             raise Refused(
                 f"{type_!r} is no command.", f"There are: {', '.join(sorted(CommandType))}."
             )
+        try:
+            msgspec.convert(args, ACTIONS[type_])
+        except msgspec.ValidationError as error:
+            known = ", ".join(ACTIONS[type_].__struct_fields__) or "none"
+            raise Refused(
+                f"The arguments do not fit {type_}: {error}.", f"It takes: {known}."
+            ) from error
         if len(msgspec.json.encode(args)) > ARGUMENTS_BYTES_MAX:
             raise Refused("The arguments are too large.", f"At most {ARGUMENTS_BYTES_MAX} bytes.")
         now_s = wall_ms() // 1000

@@ -21,7 +21,7 @@ from edge.errors import Refused
 from sync.enrolling import Application, Granted, fingerprint
 from sync.ingest import wall_ms
 from sync.ingest.enrolments import Enrolments
-from sync.ingest.store import Where, open_store
+from sync.ingest.store import Opening, Where, open_store
 from sync.messages import Address
 from sync.reference.keys import Keys, issued
 
@@ -51,7 +51,7 @@ class Registrar:
                 f"Choose names of at most {NAME_CHARACTERS_MAX} characters together.",
             )
         secret = base64.b32encode(secrets.token_bytes(CODE_BYTES)).decode()
-        store = open_store(self._where)
+        store = open_store(self._where, Opening.WRITE)
         try:
             Enrolments(store).add(address, secret, wall_ms())
         finally:
@@ -62,7 +62,7 @@ class Registrar:
         """A certificate for the box whose code it is. Refused with the reason."""
         public_key = _public_key(application.csr)
         with self._one_at_a_time:
-            store = open_store(self._where)
+            store = open_store(self._where, Opening.WRITE)
             try:
                 address = Enrolments(store).use(application.code, _hash(public_key), wall_ms())
             finally:

@@ -9,15 +9,16 @@ import asyncio
 import contextlib
 import random
 import resource
+import signal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from edge.errors import BadMessage, Refused
+from edge.errors import BadMessage, NotReachable, Refused
 from edge.records import Event, Moment, Stream
 from sync.batch import pack
 from sync.messages import Ack, Address, ClockState, Hello, Presence, StreamState, decode, encode
@@ -31,6 +32,7 @@ CONNECT_S = 30.0
 RETRY_MAX_S = 300.0
 BODY_BYTES = 100
 """Of one event, about what counts of passers-by take."""
+TELL_S = 2.0
 ACK_S = 10.0
 """A batch that is not acknowledged in so long is sent again."""
 
@@ -107,14 +109,23 @@ class Tally:
     problems: Counter[str] = field(default_factory=Counter)
 
 
-async def simulate(plan: Plan) -> Report:
-    """Run the fleet for `duration_s`. Refused if this machine cannot hold so many connections."""
+Tell = Callable[[float, Tally, int], None]
+"""Is told the seconds since the start, the figures so far, and how many boxes there are."""
+
+
+async def simulate(plan: Plan, tell: Tell | None = None) -> Report:
+    """Run the fleet for `duration_s`, or until SIGINT; `tell` how far it is from time to time.
+
+    NotReachable without a broker. Refused if it lets nobody in, or if this machine cannot hold so
+    many connections.
+    """
     _make_room(plan.boxes)
+    await _look_at_the_broker(plan)
     tally = Tally(asyncio.get_running_loop().time())
     boxes = [_Box(number, plan, tally) for number in range(plan.boxes)]
     tasks = [asyncio.create_task(box.run()) for box in boxes]
     try:
-        await asyncio.wait(tasks, timeout=plan.duration_s, return_when=asyncio.FIRST_EXCEPTION)
+        await _wait(plan, tally, tasks, tell)
     finally:
         for task in tasks:
             task.cancel()
@@ -123,6 +134,49 @@ async def simulate(plan: Plan) -> Report:
         if isinstance(end, Exception):
             raise end
     return _report(plan, tally)
+
+
+async def _wait(
+    plan: Plan, tally: Tally, tasks: list[asyncio.Task[None]], tell: Tell | None
+) -> None:
+    """Until the time is over, somebody interrupts, or a box ends, which none should."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    stopping = asyncio.create_task(stop.wait())
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    try:
+        while (left_s := tally.began_s + plan.duration_s - loop.time()) > 0:
+            done, _ = await asyncio.wait(
+                {*tasks, stopping},
+                timeout=min(TELL_S, left_s),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if done:
+                break
+            if tell is not None:
+                tell(loop.time() - tally.began_s, tally, plan.boxes)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        stopping.cancel()
+
+
+async def _look_at_the_broker(plan: Plan) -> None:
+    """One login before all others, so that what is wrong with it is said once, as a sentence."""
+    place = f"{plan.host}:{plan.port}"
+    name, will = f"fleet-{plan.tenant}", (f"{plan.tenant}/nobody", b"")
+    login = wire.Login(name, KEEPALIVE_S, will, plan.username, plan.password)
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            code = await wire.tried(plan.host, plan.port, login)
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "it does not answer"
+        raise NotReachable(
+            f"The broker at {place} cannot be reached: {reason}.", "Check --host and --port."
+        ) from error
+    if code:
+        raise Refused(
+            f"The broker at {place} lets no simulated box in (MQTT reason {code:#x}).",
+            "Check --username and --password-file, and its access list.",
+        )
 
 
 class _Box:
@@ -315,6 +369,7 @@ def rate(moments: Iterable[float], spread_s: float) -> Rate:
 
 
 def _report(plan: Plan, tally: Tally) -> Report:
+    elapsed_s = max(1.0, asyncio.get_running_loop().time() - tally.began_s)
     waits_ms = sorted(1000 * wait_s for wait_s in tally.ack_s) or [0.0]
     return Report(
         boxes=plan.boxes,
@@ -330,7 +385,7 @@ def _report(plan: Plan, tally: Tally) -> Report:
         messages_in=tally.messages_in,
         bytes_out=tally.bytes_out,
         bytes_in=tally.bytes_in,
-        messages_per_s=(tally.messages_out + tally.messages_in) / plan.duration_s,
+        messages_per_s=(tally.messages_out + tally.messages_in) / elapsed_s,
         ack_ms_median=waits_ms[len(waits_ms) // 2],
         ack_ms_p99=waits_ms[min(len(waits_ms) - 1, len(waits_ms) * 99 // 100)],
         problems=dict(tally.problems),

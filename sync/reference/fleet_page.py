@@ -11,7 +11,7 @@ from html import escape
 from sync.ingest.boxes import BoxView, StreamView
 from sync.ingest.commands import Commands, CommandView
 from sync.ingest.log import Received, counts_by_type, latest
-from sync.ingest.store import Where, open_store
+from sync.ingest.store import Opening, Where, open_store
 
 BOXES_SHOWN = 200
 LATEST_SHOWN = 30
@@ -38,7 +38,7 @@ td.n{{text-align:right;font-variant-numeric:tabular-nums}}code{{font-size:.85em}
 def drawn(where: Where, boxes: list[BoxView], *, connected: bool) -> bytes:
     """The page."""
     furthest = sorted(boxes, key=lambda box: (-box.behind, box.address))[:BOXES_SHOWN]
-    with closing(open_store(where, to_read=True)) as store:
+    with closing(open_store(where, Opening.READ)) as store:
         commands = Commands(store).latest(COMMANDS_SHOWN)
     counts = "".join(
         f"<tr><td>{escape(kind)}</td><td class=n>{count}</td></tr>"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from edge.storage import spans
 from edge.storage.outbox import GAP_TYPE, Gap
 from sync.ingest.log import Received
 
@@ -19,7 +20,8 @@ class Verdict(Struct, frozen=True):
     `created` were promised, `acknowledged` of them stand in the platform's log, `declared` were
     given up by quota and said so, `lost` are neither. `duplicated` counts rows beyond the first,
     `altered` rows with another body than promised, `disordered` rows that stand behind a later
-    number of their stream, `unpromised` rows that nobody was ever told of.
+    number of their stream, `unpromised` rows that nobody was ever told of. `miscounted` is how far
+    the counts of gap records are from the numbers in them.
     """
 
     created: int
@@ -30,12 +32,13 @@ class Verdict(Struct, frozen=True):
     altered: int
     disordered: int
     unpromised: int = 0
+    miscounted: int = 0
 
     @property
     def flawless(self) -> bool:
         """Whether each promise was kept: everything once, as it was, in order, and nothing else."""
         faults = (self.lost, self.duplicated, self.altered, self.disordered, self.unpromised)
-        return not any(faults)
+        return not any((*faults, self.miscounted))
 
 
 class _Promises:
@@ -113,7 +116,30 @@ def judge(promised: Iterable[tuple[str, ...]], received: Sequence[Received]) -> 
         altered=sum(1 for row, digests in allowed if digests and row.digest not in digests),
         disordered=_disordered(first.values()),
         unpromised=sum(1 for _, digests in allowed if not digests),
+        miscounted=_miscounted(_gaps(first.values()), promises),
     )
+
+
+def _miscounted(gaps: Sequence[tuple[str, Gap]], promises: _Promises) -> int:
+    """Each number counts once in its epoch, in whichever of the gap records it stands.
+
+    A renewed epoch takes some records along and tells others anew; what it leaves out, the epochs
+    before have declared.
+    """
+    off = 0
+    for epoch, stream in {(epoch, gap.stream) for epoch, gap in gaps}:
+        own = [gap for life, gap in gaps if (life, gap.stream) == (epoch, stream)]
+        former = promises.lives(epoch) - {epoch}
+        before = [_span(gap) for life, gap in gaps if life in former and gap.stream == stream]
+        most = spans.size(map(_span, own))
+        least = spans.size([*map(_span, own), *before]) - spans.size(before)
+        counted = sum(gap.count for gap in own)
+        off += max(0, counted - most, least - counted)
+    return off
+
+
+def _span(gap: Gap) -> spans.Span:
+    return gap.first, gap.last
 
 
 def _disordered(rows: Iterable[Received]) -> int:

@@ -23,6 +23,7 @@ from sync.signing import SigningKey
 AUTHORITY_DAYS = 3650
 """Longer than a box lasts; a new authority means enrolling again."""
 BROKER_DAYS = 730
+"""Of the broker, and of the platform's own workers."""
 CLOCK_SKEW = timedelta(hours=1)
 """Certificates count from before they are made: boxes' clocks are behind now and then."""
 
@@ -49,8 +50,13 @@ class Keys(Struct, frozen=True):
     authority: Authority
 
 
-def open_keys(folder: Path) -> Keys:
-    """The keys in `folder`, made if they are not there. SyncError if they cannot be used."""
+def open_keys(folder: Path, *, make: bool = True) -> Keys:
+    """The keys in `folder`, made if they are not there and may be. SyncError if unusable."""
+    if not make and not all((folder / name).is_file() for name in ("platform.key", "ca.crt")):
+        raise SyncError(
+            f"There are no keys of a platform in {folder}.",
+            "Name its --database or --state; `storebox platform run` makes new ones.",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "keys.lock").open("w") as lock:
@@ -141,9 +147,22 @@ def write_broker_certificate(authority: Authority, folder: Path, host: str) -> N
     """`broker.key` and `broker.crt` in `folder`, for a broker that boxes reach as `host`."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = issued(authority, key.public_key(), host, days=BROKER_DAYS, host=host)
-    write_whole(folder / "broker.key", private_pem(key), 0o600)
+    _write_pair(folder, "broker", key, certificate)
+
+
+def write_client_certificate(authority: Authority, folder: Path, name: str) -> None:
+    """`client.key` and `client.crt` in `folder`, for a client that access lists call `name`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = issued(authority, key.public_key(), name, days=BROKER_DAYS)
+    _write_pair(folder, "client", key, certificate)
+
+
+def _write_pair(
+    folder: Path, stem: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+) -> None:
+    write_whole(folder / f"{stem}.key", private_pem(key), 0o600)
     pem = certificate.public_bytes(serialization.Encoding.PEM)
-    write_whole(folder / "broker.crt", pem, 0o644)
+    write_whole(folder / f"{stem}.crt", pem, 0o644)
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

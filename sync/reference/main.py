@@ -1,4 +1,4 @@
-"""The reference platform as a program: `python -m sync.reference.main --help`.
+"""The reference platform as a program: `storebox platform run`, or `python -m sync.reference.main`.
 
 Prints one line `READY http://127.0.0.1:PORT` on stdout when its page can be opened, whether or not
 the broker is there yet; ends on SIGTERM or SIGINT. `--ingest module:Class` puts another receiver in
@@ -8,9 +8,8 @@ run side by side on one database: give each the same `--workers-share` and `--da
 
 import argparse
 import asyncio
-import importlib
 import logging
-import os
+import secrets
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,13 +20,13 @@ from edge.errors import StoreboxError
 from sync.ingest import Ingest
 from sync.ingest.commands import Commands
 from sync.ingest.coupons import Claims
-from sync.ingest.store import is_postgres
 from sync.mqtt import BrokerSettings
 from sync.reference.answers import Desk
 from sync.reference.commanding import Commander
 from sync.reference.downward import Datasets
 from sync.reference.enrolment import Registrar
 from sync.reference.keys import open_keys
+from sync.reference.options import options_of
 from sync.reference.page import Page
 from sync.reference.platform import Platform, Rooms
 from sync.reference.serving import DatasetServer
@@ -43,7 +42,7 @@ log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the platform until it is told to stop; its exit code."""
-    options = _options(argv)
+    options = options_of(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(name)s: %(message)s")
     try:
         asyncio.run(_serve(options))
@@ -53,34 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_OK
 
 
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m sync.reference.main", description="The small reference platform."
-    )
-    parser.add_argument("--broker-host", default="127.0.0.1")
-    parser.add_argument("--broker-port", type=int, default=1883)
-    parser.add_argument("--username", default="")
-    parser.add_argument("--password-file", type=Path)
-    parser.add_argument("--ca-file", type=Path)
-    parser.add_argument("--client-id", default="", help="differs from any other client's")
-    parser.add_argument("--port", type=int, default=0, help="of the page; 0 takes a free one")
-    parser.add_argument("--database", required=True, help="a file, or postgresql://...")
-    parser.add_argument("--state", type=Path, help="folder of its keys; beside the database file")
-    parser.add_argument("--datasets", type=Path, help="folder of JSON files; serve them to boxes")
-    parser.add_argument("--workers-share", default="", help="of workers side by side")
-    parser.add_argument("--ingest", default="sync.ingest:Ingest", help="module:Class")
-    options = parser.parse_args(argv)
-    if options.state is None and is_postgres(options.database):
-        parser.error("--state is needed with PostgreSQL: the platform's keys lie there")
-    return options
-
-
 async def _serve(options: argparse.Namespace) -> None:
-    module, _, name = options.ingest.partition(":")
-    kind: type[Ingest] = getattr(importlib.import_module(module), name)
     state = options.state or Path(options.database).resolve().parent
     keys = open_keys(state)
-    ingest = kind(options.database)
+    ingest: Ingest = options.ingest(options.database)
     rooms = Rooms(
         commander=Commander(Commands(ingest.database), keys.signing),
         desk=Desk(options.datasets or state, Claims(ingest.database)),
@@ -114,19 +89,26 @@ def _datasets(folder: Path | None, key: SigningKey) -> Datasets | None:
 
 
 def _broker(options: argparse.Namespace) -> BrokerSettings:
+    """Without a client id that was given, no two runs have the same, or they would throw each
+    other out; and what nobody will come back to must not live on at the broker.
+    """
+    group = options.workers_share or "platform"
     alone = BrokerSettings(
         host=options.broker_host,
         port=options.broker_port,
-        client_id=options.client_id or "storebox-reference-platform",
+        client_id=options.client_id or f"storebox-{group}-{secrets.token_hex(4)}",
         username=options.username,
         password_file=options.password_file,
+        token_file=options.token_file,
+        tls=options.tls,
         ca_file=options.ca_file,
+        cert_file=options.cert_file,
+        key_file=options.key_file,
     )
     if not options.workers_share:
-        return alone
+        return alone if options.client_id else replace(alone, session_expiry_s=0)
     # A session that outlives its worker would go on taking the worker's share of the messages.
-    own = options.client_id or f"storebox-{options.workers_share}-{os.getpid()}"
-    return replace(alone, client_id=own, session_expiry_s=0, keepalive_s=SHARED_KEEPALIVE_S)
+    return replace(alone, session_expiry_s=0, keepalive_s=SHARED_KEEPALIVE_S)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from edge.errors import PortInUse, Refused, StorageError
 from sync.enrolling import BODY_BYTES_MAX, Application
 from sync.ingest.boxes import Boxes, BoxView
 from sync.ingest.log import follow_log
-from sync.ingest.store import Where, open_store
+from sync.ingest.store import Opening, Where, open_store
 from sync.reference.enrolment import Registrar
 from sync.reference.fleet_page import drawn
 
@@ -128,7 +128,7 @@ class _Request(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def _boxes(self) -> list[BoxView]:
-        with closing(open_store(self.where, to_read=True)) as store:
+        with closing(open_store(self.where, Opening.READ)) as store:
             return Boxes(store).everybody()
 
     def _answer(self, kind: str, chunks: Iterable[bytes], status: int = 200) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edge.errors import BadMessage, StorageError, SyncError
+from edge.errors import BadMessage, StorageError, StoreboxError, SyncError
 from edge.records import Stream
 from sync.datasets import Want
 from sync.ingest import Ingest
@@ -33,6 +33,7 @@ from sync.reference.answers import Desk
 from sync.reference.commanding import Commander
 from sync.reference.downward import Answers, Datasets, Outgoing, Wishes
 from sync.reference.receiving import GROUP_MAX, HOLD_S, Arrived, Reception
+from sync.reference.remedies import told
 from sync.spoken import Request, Service
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Platform:
         hold_s = HOLD_S if rooms.share else 0.0
         self._reception = Reception(ingest, self._answers.acknowledge, hold_s=hold_s)
         self.connected = False
-        self._reason = ""
+        self._reason: str | None = None
 
     async def run(self) -> None:
         """Serve, reconnecting, until cancelled."""
@@ -86,7 +87,7 @@ class Platform:
                 try:
                     await self._connected_once()
                 except* (SyncError, StorageError) as group:
-                    self._note(str(_first(group)))
+                    self._note(told(_first(group)))
                 self.connected = False
                 await asyncio.sleep(random.uniform(0.1, RETRY_S_MAX))  # noqa: S311
         finally:
@@ -103,7 +104,10 @@ class Platform:
         """Say once why there is no connection, and once when there is."""
         if reason != self._reason:
             self._reason = reason
-            log.warning("%s", reason or "connected to the broker")
+            if reason:
+                log.warning("%s", reason)
+            else:
+                log.info("connected to the broker")
 
     async def _connected_once(self) -> None:
         self._answers.clear()
@@ -208,12 +212,12 @@ class Platform:
             self._boxes.said_hello(address, hello)
             commands = self._rooms.commander.on_hello(address, hello, upto[Stream.CRIT])
             ack = Ack(v=1, epoch=hello.epoch, upto=upto, marks=marks, conn=hello.conn)
-            return ack, list(commands)
+            return ack, [] if hello.relayed else list(commands)
 
         ack, commands = await self._on_disk(compared)
         self._answers.acknowledge(address, ack)
         self._answers.say(*commands)
-        if self._wishes is not None:
+        if self._wishes is not None and not hello.relayed:
             self._wishes.hello(address, hello.datasets)
 
     async def _refuse(self, message: Message, error: BadMessage) -> None:
@@ -237,8 +241,9 @@ async def _hand_over(connection: Connection, arrivals: asyncio.Queue[Message]) -
         await arrivals.put(await connection.receive())
 
 
-def _first(group: BaseException) -> BaseException:
+def _first(group: BaseException) -> StoreboxError:
     """The one error to show: tasks of one connection end for the same reason."""
     while isinstance(group, BaseExceptionGroup):
         group = group.exceptions[0]
+    assert isinstance(group, StoreboxError), "only such ones are caught"
     return group

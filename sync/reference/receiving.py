@@ -171,7 +171,7 @@ class Reception:
             # One of them spoils the commit: each for itself.
             return [outcome for entry in entries for outcome in self._committed([entry])]
         except StorageError as error:
-            log.error("%s", error)
+            self._complaints.say("platform.not_stored", error, time.monotonic())
             refused = partial(Outcome, upto=None, refused=_reason(error))
             return [refused(e.batch.address, e.batch.header) for e in entries]
         return [
@@ -189,7 +189,7 @@ class Reception:
             self._ingest.quarantine(message.topic, message.payload, str(error), of=of)
             upto = self._ingest.cursors(message.address, header.epoch)[header.stream]
         except StorageError as full:
-            log.error("%s", full)
+            self._complaints.say("platform.not_stored", full, time.monotonic())
             return Outcome(message.address, header, None, _reason(full))
         return Outcome(message.address, header, upto)
 
@@ -200,7 +200,7 @@ class Reception:
         try:
             self._ingest.quarantine(topic, payload, str(error), of=None)
         except StorageError as full:
-            log.error("it was not kept: %s", full)
+            self._complaints.say("platform.not_stored", full, time.monotonic())
 
 
 def _reason(error: StorageError) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from edge.mistakes import suggestion
 from edge.records import ConsentKind, Member
 from sync.datasets import CHUNK_BYTES_MAX
 from sync.messages import Address, Dataset
@@ -29,6 +30,10 @@ ROW_BYTES_MAX = CHUNK_BYTES_MAX - 512
 BOXES_MAX = 10_000
 """Boxes with files of their own that are looked at."""
 
+DRAFTS = frozenset({".draft", ".part", ".tmp"})
+"""Files that somebody is writing, to be renamed when they are whole."""
+
+_NAMES = {f"{dataset}.json" for dataset in Dataset}
 _FILES: dict[Dataset, Any] = {name: GenericAlias(list, (kind,)) for name, kind in KINDS.items()}
 
 
@@ -55,6 +60,7 @@ class Shelf:
         self._stamps: dict[Path, tuple[int, int]] = {}
         self._read: dict[tuple[Box, Dataset], list[Any]] = {}
         self._rows: dict[tuple[Box, Dataset], Rows] = {}
+        self._strangers: set[Path] = set()
 
     def owner(self, address: Address, dataset: Dataset) -> Box:
         """Whose files this box gets of a dataset: its own, or everybody's."""
@@ -70,6 +76,8 @@ class Shelf:
 
         A file that cannot be read is reported and its last good content stays.
         """
+        for _, folder in self._folders():
+            self._look_for_strangers(folder)
         changed = {
             (owner, dataset)
             for owner, folder in self._folders()
@@ -93,6 +101,15 @@ class Shelf:
         own = sorted((self._folder / "boxes").glob("*/*/"))
         for folder in own[:BOXES_MAX]:
             yield (folder.parent.name, folder.name), folder
+
+    def _look_for_strangers(self, folder: Path) -> None:
+        """Say once of each file that it is not served: its name is no dataset's."""
+        for path in sorted(folder.glob("*")):
+            if path.name.startswith(".") or path.suffix in DRAFTS or path in self._strangers:
+                continue
+            if path.is_file() and path.name not in _NAMES:
+                self._strangers.add(path)
+                log.warning("%s is not served. %s", path, suggestion(path.name, _NAMES))
 
     def _look(self, owner: Box, dataset: Dataset, folder: Path) -> bool:
         path = folder / f"{dataset}.json"

@@ -99,6 +99,21 @@ async def read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return kind, await reader.readexactly(size)
 
 
+async def tried(host: str, port: int, login: Login) -> int:
+    """Log in and out again: the reason code, 0 when we were let in. OSError, ValueError."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(connect(login))
+        kind, body = await read(reader)
+        if kind != CONNACK:
+            raise ValueError("it says what is no MQTT 5")
+        writer.write(goodbye())
+        await writer.drain()
+        return refusal(body)
+    finally:
+        writer.close()
+
+
 def published(kind: int, body: bytes) -> Published:
     """A PUBLISH that arrived. ValueError if it is cut short."""
     end = 2 + int.from_bytes(body[:2])

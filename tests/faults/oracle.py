@@ -108,7 +108,7 @@ def assert_kept(examined: Examined, *, unpromised_max: int = 0) -> None:
     """
     verdict = examined.verdict
     faults = (verdict.lost, verdict.duplicated, verdict.altered, verdict.disordered)
-    assert faults == (0, 0, 0, 0), verdict
+    assert (*faults, verdict.miscounted) == (0, 0, 0, 0, 0), verdict
     assert examined.holes == 0, examined.accounts
     assert verdict.unpromised <= unpromised_max, verdict
     assert verdict.created == verdict.acknowledged + verdict.declared, verdict

@@ -56,15 +56,17 @@ async def test_row_9_a_jumping_clock_changes_no_number_and_no_order(tmp_path, le
     print(examined)
     assert_kept(examined)
     rows = stamps(shop.platform.log)
-    years = {time.gmtime(wall_ms / 1000).tm_year for wall_ms, _, _ in rows}
+    years = {time.gmtime(wall_ms / 1000).tm_year for wall_ms, *_ in rows}
     assert {1970, time.gmtime().tm_year, time.gmtime().tm_year + 1} <= years, "it did jump"
     # The least that ever lay between the box's monotonic time and our wall clock is the line.
-    offset_ms = min(received_ms - mono_ms for _, mono_ms, received_ms in rows)
+    offset_ms = min(received_ms - mono_ms for _, mono_ms, received_ms, _ in rows)
     boot_ms = time.time_ns() // 1_000_000 - boottime_ms()
     assert abs(offset_ms - boot_ms) <= WRONG_MS_MAX, "each event can be dated without its clock"
     after = [row for row in rows if row[1] >= corrected_ms]
     assert after
-    assert all(abs(wall_ms - mono_ms - boot_ms) <= WRONG_MS_MAX for wall_ms, mono_ms, _ in after)
+    assert all(abs(wall_ms - mono_ms - boot_ms) <= WRONG_MS_MAX for wall_ms, mono_ms, *_ in after)
+    dated = [happened_ms - mono_ms - boot_ms for _, mono_ms, _, happened_ms in rows]
+    assert max(map(abs, dated)) <= WRONG_MS_MAX, "the platform dates all of them"
 
 
 def boottime_ms() -> int:
@@ -72,10 +74,12 @@ def boottime_ms() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
-def stamps(log: Path) -> list[tuple[int, int, int]]:
-    """Of each event on the platform: the box's wall clock and monotonic time, and our clock."""
+def stamps(log: Path) -> list[tuple[int, int, int, int]]:
+    """Of each event: the box's two clocks, when it came, and when it is said to have been."""
     with closing(sqlite3.connect(log)) as connection:
-        return connection.execute("SELECT event_ms, mono_ms, received_ms FROM received").fetchall()
+        return connection.execute(
+            "SELECT event_ms, mono_ms, received_ms, happened_ms FROM received"
+        ).fetchall()
 
 
 def set_clock(offset: Path, jump: str) -> None:

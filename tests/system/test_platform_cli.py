@@ -129,6 +129,13 @@ def test_a_mistyped_database_beside_the_right_one_is_no_new_one(database, words)
     assert wrong.read_bytes() == b""
 
 
+def test_a_boxs_certificate_comes_by_enrolling_only(database, tmp_path):
+    options = ("--folder", tmp_path / "made", "--database", database)
+    run = storebox("platform", "client-certificate", BOX, *options)
+    assert run.returncode == FAILED
+    assert not (tmp_path / "made").exists()
+
+
 # --- run
 
 
@@ -226,7 +233,7 @@ def test_run_warns_of_files_that_are_no_dataset(tmp_path):
     with Running(tmp_path, "--broker-port", 1, "--datasets", datasets) as running:
         until(lambda: "members.csv" in running.said(), "the warnings")
     assert "catalog.json" in running.said()
-    assert "'catalogue'" in running.said()
+    assert "'catalogue.json'" in running.said()
     for name in ("prices.json", "stock.draft", ".hidden"):
         assert name not in running.said()
 

@@ -1,6 +1,7 @@
 """A box is enrolled with a one-use code, and talks TLS 1.3 with the certificate that it got."""
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -14,13 +15,14 @@ import pytest
 
 from edge.errors import BrokerRefused, SyncError
 from edge.records import Stream
+from edge.storage import datasets
 from sync.ingest.enrolments import VALID_MS, Enrolments
 from sync.ingest.store import open_store
-from sync.messages import Address
+from sync.messages import Address, Dataset
 from sync.mqtt import BrokerSettings, Connection
 from sync.signing import TrustedKeys
 from tests.broker import Broker
-from tests.system.sync_box import ADDRESS, ROOT, PlatformProcess
+from tests.system.sync_box import ADDRESS, ROOT, Box, PlatformProcess, quick, running, until
 
 BROKER = """\
 cafile {here}/ca.crt
@@ -78,6 +80,69 @@ async def test_a_box_gets_a_certificate_and_connects_with_it(platform, tmp_path)
     finally:
         broker.stop()
     assert "protocol error" not in broker.log()
+
+
+async def test_box_and_platform_meet_at_a_broker_that_demands_certificates(platform, tmp_path):
+    """With the access list of FLEET.md, each as the name in its certificate."""
+    run = enrolled(platform, claimed(platform), tmp_path / "box")
+    lines = tomllib.loads(run.stdout.partition("\n\n")[2])
+    folder = tmp_path / "broker"
+    options = ("--folder", folder, "--database", platform.log)
+    for words in (("broker-certificate", "127.0.0.1"), ("client-certificate",)):
+        assert storebox("platform", *words, *options).returncode == 0
+    (folder / "ca.crt").write_bytes((tmp_path / "ca.crt").read_bytes())
+    fleet = (ROOT / "sync" / "contract" / "FLEET.md").read_text()
+    (folder / "acl").write_text(re.search(r"```acl\n(.*?)```", fleet, re.S)[1])
+    broker = Broker(folder, BROKER.format(here=folder))
+    broker.start()
+    files = {"ca": folder / "ca.crt", "cert": folder / "client.crt", "key": folder / "client.key"}
+    given = [str(word) for name, file in files.items() for word in (f"--{name}-file", file)]
+    worker = PlatformProcess(tmp_path, broker.port, *given)
+    worker.put("stock", [{"sku": "s", "place": "p", "quantity": 2, "as_of_ms": 1}])
+    try:
+        with worker:
+            await worker.connected()
+            line = quick(broker.port, broker=settings(broker, lines["broker"]))
+            async with running(Box(tmp_path, broker.port, line)) as box:
+                await box.emit(Stream.CRIT, 5)
+                assert await box.link.drained(20)
+                await until(
+                    lambda: Dataset.STOCK in datasets.applied(box.database.reading), "the stock"
+                )
+                assert box.verdict(worker.log).flawless
+    finally:
+        broker.stop()
+
+
+def test_a_box_is_not_enrolled_under_another_name(platform, tmp_path):
+    folder = tmp_path / "box"
+    folder.mkdir()
+    config = folder / "storebox.toml"
+    config.write_text('[box]\ntenant = "chain"\nstore = "shop-1"\nbox = "box-9"\n')
+    run = enrolled(platform, claimed(platform), folder)
+    assert run.returncode == 1
+    assert str(ADDRESS) in run.stderr
+    assert "chain/shop-1/box-9" in run.stderr
+    assert list(folder.iterdir()) == [config]
+    config.write_text("[box\n")
+    code = claimed(platform)
+    run = enrolled(platform, code, folder)
+    assert run.returncode == 1
+    assert "line 1" in run.stderr
+    config.unlink()
+    assert enrolled(platform, code, folder).returncode == 0, "the code was not used up"
+
+
+def test_enrolling_speaks_of_the_sections_that_there_are(platform, tmp_path):
+    folder = tmp_path / "box"
+    folder.mkdir()
+    box = f'[box]\ntenant = "{ADDRESS.tenant}"\nstore = "{ADDRESS.store}"\nbox = "{ADDRESS.box}"\n'
+    (folder / "storebox.toml").write_text(box + '[broker]\nhost = "broker.example"\n')
+    run = enrolled(platform, claimed(platform), folder)
+    assert run.returncode == 0
+    assert "Put these keys into your [broker]:\ntls = true\n" in run.stdout
+    assert "\n[broker]" not in run.stdout
+    assert "\n[platform]\nkey_file" in run.stdout, "there is none yet"
 
 
 def settings(broker, section):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import threading
 import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,16 +14,18 @@ from edge.control import ask
 from edge.counters import Counters
 from edge.intake import Intake, SensorSpec
 from edge.operation.outpost import Lent, Outpost
-from edge.operation.satellites import Satellites
+from edge.operation.satellites import BEHIND_BYTES_MAX, LINE_MAX, Satellites
 from edge.operation.sensors import started, supervise
 from edge.records import CodeReading
 from edge.storage.database import Database
-from sync.messages import Address
+from sync import tunnel
+from sync.messages import Address, ClockState, Hello, encode
 from sync.mqtt import BrokerSettings
 from sync.relay import Relay
+from sync.tunnel import Way
 from tests.programs import program
 from tests.programs import until as wait_for
-from tests.system.sync_box import until
+from tests.system.sync_box import listener, until
 
 HOME = Address("chain", "shop-1", "counter")
 DOOR = Address("chain", "shop-1", "door")
@@ -137,6 +140,55 @@ async def test_without_its_primary_no_sensor_of_a_satellite_runs(mosquitto, tmp_
         primary.database.close()
         with suppress(OSError):
             scanner.close()
+
+
+async def test_a_batch_that_waits_for_the_disk_holds_up_no_scan(mosquitto, tmp_path):
+    scanner, primary = Scanner(), Primary(tmp_path, mosquitto.port)
+    written = threading.Event()
+    try:
+        async with tasks(*primary.ways(), outpost(mosquitto.port, scanner).run()):
+            await until(lambda: primary.intake.status("door-scanner").ok, "sensor connected")
+            slow = asyncio.create_task(primary.database.transact(lambda _: written.wait(20)))
+            async with listener(mosquitto.port, DOOR.ack) as spy:
+                said = Hello(1, "0badcafe", "b", 1, 0, ClockState.SYNCED, {}, {})
+                for _ in range(1 + LINE_MAX + 2):
+                    await spy.publish(DOOR.up("hello"), encode(said))
+                dropped = lambda: primary.counters.get("satellites.dropped")  # noqa: E731
+                await until(lambda: dropped() == 2, "one is worked on, and the line is full")
+                scanner.scan("meanwhile")
+                await until(lambda: primary.texts() == ["meanwhile"], "the scan at the primary")
+                assert not slow.done()
+                written.set()
+                async with asyncio.timeout(10):
+                    assert (await spy.receive()).topic == DOOR.ack
+    finally:
+        written.set()
+        primary.database.close()
+        scanner.close()
+
+
+async def test_a_sensor_that_nobody_reads_is_ended_before_it_fills_the_memory(mosquitto, tmp_path):
+    primary = Primary(tmp_path, mosquitto.port)
+    behind = lambda: primary.counters.get("satellites.sensor_behind")  # noqa: E731
+    try:
+        async with (
+            tasks(primary.satellites.run()),
+            listener(mosquitto.port, DOOR.led("scanner")) as spy,
+        ):
+            await until(lambda: not primary.satellites.trouble, "connected")
+            async with primary.satellites.reach(REMOTE.device) as unread:
+                unread.send(b"begin")
+                way = Way(tunnel.decode((await spy.receive()).payload).session)
+                for piece in way.pieces(bytes(3 * BEHIND_BYTES_MAX)):
+                    await spy.publish(DOOR.sensed("scanner"), tunnel.encode(piece))
+                await until(lambda: behind() == 1, "ended")
+                unread.setblocking(False)
+                read = 0
+                while part := unread.recv(1 << 20):
+                    read += len(part)
+                assert read < BEHIND_BYTES_MAX
+    finally:
+        primary.database.close()
 
 
 def configured(folder, box, port, more):

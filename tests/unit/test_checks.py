@@ -16,17 +16,15 @@ from edge.config import Config, load
 from edge.errors import ConfigError, NotReachable
 from edge.operation.checks import disk_space, outbox_age
 from edge.operation.doctor import examine, gather, names
-from edge.operation.facts import BoxStatus, ClockState, LinkState, StreamDepth
+from edge.operation.facts import ClockState, LinkState
 from edge.operation.finding import Context, Finding
 from edge.records import Moment, SensorStatus, Stream
 from edge.storage.database import Database
 from kiosk.pin import set_pin
+from tests.unit.box_status import NOW, WELL, well
 
-NOW = Moment(1_700_000_000_000, 5_000, "boot", True)
 HOUR_MS = 3_600_000
 DEAD = NotReachable("The daemon does not run.", "Start it.")
-WELL = SensorStatus("scanner", "code", "/dev/ttyACM0", "listening", ok=True)
-QUIET = tuple(StreamDepth(stream, 9, 9, 0) for stream in Stream)
 
 
 @pytest.fixture
@@ -76,33 +74,12 @@ def state(config: Config) -> Path:
     return Path(config.state.directory)
 
 
-def status(config: Config, **changes: object) -> BoxStatus:
-    """What a daemon without a complaint answers."""
-    well = BoxStatus(
-        version="1.0",
-        box="shop/s1/b1",
-        uptime_s=60,
-        clock=ClockState("system", NOW.wall_ms, True),
-        recognition="on_request",
-        sensors=(WELL,),
-        link=LinkState(True),
-        outbox=QUIET,
-        counters={},
-        visits_open=0,
-        members=0,
-        datasets={},
-        kiosk=f"http://127.0.0.1:{config.kiosk.port}/",
-        memory_rss_bytes=1,
-    )
-    return msgspec.structs.replace(well, **changes)
-
-
 @pytest.fixture
 def found(path: Path, config: Config) -> Callable[..., Finding]:
     """Runs all checks and gives the one; `daemon` is None, or changes to a daemon without fault."""
 
     def found(check: str, daemon: dict[str, object] | None = None, **context: object) -> Finding:
-        alive = DEAD if daemon is None else status(config, **daemon)
+        alive = DEAD if daemon is None else well(config.kiosk.port, **daemon)
         given = {"path": path, "configured": config, "daemon": alive, "now": NOW} | context
         finding = next(f for f in examine(Context(**given)) if f.id == check)
         assert finding.cause.endswith("."), "the cause is a sentence"
@@ -115,6 +92,7 @@ def found(path: Path, config: Config) -> Callable[..., Finding]:
 def test_every_file_is_a_check_with_its_name():
     assert names() == (
         "broker",
+        "certificate",
         "clock_trusted",
         "configuration",
         "daemon",
@@ -123,6 +101,7 @@ def test_every_file_is_a_check_with_its_name():
         "key_file",
         "kiosk_port",
         "outbox_age",
+        "platform",
         "sensors",
         "staff_pin",
         "state_directory",
@@ -277,18 +256,6 @@ def test_broker(found, config):
         assert "refused the login" in finding.cause
         assert finding.remedy == "Check the password file."
         assert found("broker").ok, "without a daemon a TCP connection is all that can be tried"
-
-
-def test_outbox_age_from_the_daemon(found):
-    def with_oldest(age_ms: int) -> dict[str, object]:
-        depth = StreamDepth(Stream.CRIT, 9, 7, 2, NOW.wall_ms - age_ms)
-        return {"outbox": (depth, *QUIET[1:])}
-
-    assert found("outbox_age", daemon={}).ok
-    assert found("outbox_age", daemon=with_oldest(HOUR_MS // 2)).ok
-    finding = found("outbox_age", daemon=with_oldest(2 * HOUR_MS))
-    assert not finding.ok
-    assert finding.cause.startswith("2 events wait for the platform, the oldest for 120 minutes")
 
 
 def test_outbox_age_from_the_database(path, config, state):

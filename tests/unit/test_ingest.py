@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import threading
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from edge.storage.outbox import GAP_TYPE, Gap, mark_of
 from sync.batch import pack, read_header, unpack
 from sync.ingest import Ingest
 from sync.ingest.log import counts_by_type, follow_log, latest, quarantined, read_log
+from sync.ingest.store import Opening, open_store
 from sync.messages import Address
 from tests.postgres import Postgres, installed
 
@@ -69,6 +71,28 @@ def test_a_batch_is_taken_once_and_byte_for_byte(ingest, path):
     assert {(row.body, row.digest) for row in log} == {(b'{"a" :1}', digest(b'{"a" :1}'))}
     assert log[0].id == f"{EPOCH}-bulk-1"
     assert log[0].event_ms == NOW.wall_ms
+
+
+@pytest.mark.parametrize(
+    ("trusted", "boot", "expected"),
+    [(True, "b", "its wall clock"), (False, "b", "how long ago"), (False, "a", "its wall clock")],
+)
+def test_an_event_under_a_wrong_clock_is_dated_by_how_long_ago_it_was(
+    tmp_path, trusted, boot, expected
+):
+    path = tmp_path / "platform.db"
+    ingest = Ingest(path)
+    now = Moment(1_000_000, 600_000, "b", False)
+    moment = Moment(86_400_000, 590_000, boot, trusted)
+    address = Address("chain", "shop", "box")
+    event = Event("box", EPOCH, Stream.BULK, 1, "t.v1", moment, msgspec.Raw(b"1"))
+    ingest.apply(unpack(address, *read_header(pack(address, [event], now)[0])))
+    with closing(sqlite3.connect(path)) as connection:
+        row = connection.execute("SELECT happened_ms, received_ms FROM received").fetchone()
+    happened_ms, received_ms = row
+    dated = {"its wall clock": 86_400_000, "how long ago": received_ms - 10_000}
+    assert happened_ms == dated[expected]
+    ingest.close()
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 10)), max_size=40))
@@ -235,7 +259,19 @@ def test_what_postgres_cannot_hold_in_text_is_stored_nevertheless(ingest, path):
     assert "\0" not in row.type
 
 
+def test_a_database_is_made_only_by_who_may_make_it(path):
+    with pytest.raises(StorageError, match="no platform's database"):
+        open_store(path, Opening.WRITE)
+    Ingest(path).close()
+    with closing(open_store(path, Opening.WRITE)) as store, store.transaction() as statements:
+        statements.execute("DELETE FROM gap")
+
+
 def test_a_postgres_that_is_not_there_is_said_in_a_sentence(tmp_path):
     pytest.importorskip("psycopg")
-    with pytest.raises(StorageError, match="PostgreSQL"):
+    with pytest.raises(StorageError, match="PostgreSQL") as raised:
         Ingest(f"postgresql://nobody@/none?host={tmp_path}")
+    what = raised.value.what
+    assert what.endswith("No such file or directory.")
+    assert "\n" not in what
+    assert "?" not in what.replace("?host", "")

@@ -78,6 +78,44 @@ def test_what_was_given_up_and_declared_is_not_lost():
     assert judge(made, log) == Verdict(5, 2, 2, 1, 0, 0, 0)
 
 
+def declared(*gaps, epoch=EPOCH):
+    return [
+        row(
+            seq,
+            body=msgspec.json.encode(Gap(Stream.BULK, *gap, "quota")),
+            type_=GAP_TYPE,
+            epoch=epoch,
+        )
+        for seq, gap in enumerate(gaps, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gaps", "off"),
+    [
+        ([(3, 4, 2), (1, 6, 4)], 0),
+        ([(3, 4, 2), (1, 6, 6)], 2),
+        ([(3, 4, 2), (1, 6, 3)], 1),
+        ([(1, 2, 2), (3, 4, 2)], 0),
+        ([(1, 2, 3)], 1),
+    ],
+)
+def test_a_number_that_is_declared_twice_is_counted_once(gaps, off):
+    log = declared(*gaps)
+    made = [(each.id, each.digest) for each in log]
+    verdict = judge(made, [*log, log[0]])  # a second copy is another fault
+    assert (verdict.miscounted, verdict.duplicated) == (off, 1)
+    assert judge(made, log).flawless is (off == 0)
+
+
+@pytest.mark.parametrize(("count", "off"), [(4, 0), (6, 0), (3, 1), (7, 1)])
+def test_a_renewed_epoch_may_count_what_the_one_before_has_declared(count, off):
+    before, after = declared((3, 4, 2)), declared((1, 6, count), epoch="1badcafe")
+    made = [(each.id, each.digest) for each in (*before, *after)]
+    renewed = ("1badcafe-crit-9", digest(BODY), f"{EPOCH}-crit-9")
+    assert judge([*made, renewed], [*before, *after]).miscounted == off
+
+
 def test_a_gap_of_another_stream_excuses_nothing():
     gap = msgspec.json.encode(Gap(Stream.BULK, 1, 9, 9, "quota"))
     log = [row(1, body=gap, type_=GAP_TYPE)]

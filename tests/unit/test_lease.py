@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.counters import Counters
-from edge.lease import Lease, advanced, elapsed_ms, started, wall_ms
+from edge.lease import HEARD, MET, Lease, advanced, elapsed_ms, started, wall_ms
 from edge.records import Moment
+from edge.storage import stopwatches
 from edge.storage.database import Database
 from tests.clocks import DAY_MS, HOUR_MS, Time
 from tests.waiting import until
@@ -160,3 +161,16 @@ def _noted_ms(database: Database) -> int | None:
         "SELECT passed_ms FROM stopwatch WHERE name = 'heard'"
     ).fetchone()
     return row[0] if row else None
+
+
+async def test_whether_the_platform_was_ever_heard_is_known_after_a_restart(database):
+    time = Time()
+    new = lease(database, time)
+    async with watched(new):
+        await until(lambda: stopwatches.get(database.reading, HEARD), "its age is noted")
+    assert not lease(database, time).met
+    new.heard()
+    assert new.met
+    async with watched(new):
+        await until(lambda: stopwatches.get(database.reading, MET), "noted")
+    assert lease(database, time).met

@@ -5,14 +5,14 @@ import resource
 import shutil
 import signal
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge.records import Stream
 from edge.storage import bulk, outbox
 from edge.storage.database import Database, connect
 from edge.storage.journal import read
-from edge.storage.outbox import Gap
+from edge.storage.outbox import Gap, Reason
 from edge.storage.segments import SEAL_ROWS, Sealed
 from edge.storage.vault import Vault
 from tests.system.sync_box import until
@@ -26,6 +26,17 @@ from tests.unit.outbox_box import (
     opened,
     running,
 )
+
+
+def declare(main, first, last, reason):
+    outbox.declare(main, Stream.BULK, span=(first, last), reason=reason, moment=NOW)
+
+
+def lose_numbers(directory, amount):
+    """The main file was committed with so many more numbers, the bulk file was not."""
+    main = connect(directory / "storebox.db", Vault.open(directory / "master.key"))
+    main.execute("UPDATE stream SET last_seq = last_seq + ? WHERE name = 'bulk'", (amount,))
+    main.close()
 
 
 async def test_old_bulk_becomes_segments_that_read_as_the_events_they_were(tmp_path):
@@ -194,7 +205,7 @@ async def test_a_kill_between_the_declaration_and_the_deletion_doubles_nothing(t
     with running(tmp_path) as database:
         await make(database, 1600)
     main = connect(tmp_path / "storebox.db", Vault.open(tmp_path / "master.key"))
-    outbox.declare(main, Gap(Stream.BULK, 1, 500, 500, "quota"), NOW)  # and the power went
+    declare(main, 1, 500, Reason.QUOTA)  # and the power went
     main.close()
     for _ in range(2):
         with running(tmp_path) as database:
@@ -234,7 +245,7 @@ async def test_a_new_epoch_takes_raw_rows_segments_and_gaps_along(tmp_path):
     former = database.epoch
     database.close()
     main = connect(directory / "storebox.db", Vault.open(directory / "master.key"))
-    outbox.declare(main, Gap(Stream.BULK, 1601, 1610, 10, "power_cut"), NOW)
+    declare(main, 1601, 1610, Reason.POWER_CUT)
     main.execute("UPDATE stream SET last_seq = 1610 WHERE name = 'bulk'")
     main.close()
     database = opened(directory, journal=True)
@@ -316,7 +327,16 @@ STEPS = st.lists(
 )
 
 
+HOLES_IN_THE_MIDST = [
+    *[step for n in range(3) for step in (("make", 90, 300), ("cut", 5 + n, 0))],
+    ("make", 90, 300),
+    *[("make", 700, 300)] * 4,
+]
+
+
 @given(steps=STEPS)
+@example(steps=HOLES_IN_THE_MIDST)
+@example(steps=[*HOLES_IN_THE_MIDST[:6], ("ack", 0.4, 0), *HOLES_IN_THE_MIDST[6:]])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 async def test_received_and_declared_are_produced_whatever_happens(tmp_path_factory, steps):
     directory = tmp_path_factory.mktemp("law")
@@ -335,11 +355,7 @@ async def test_received_and_declared_are_produced_whatever_happens(tmp_path_fact
         else:
             database.close()
             if what == "cut":  # the main file was committed, the bulk file was not
-                main = connect(directory / "storebox.db", Vault.open(directory / "master.key"))
-                main.execute(
-                    "UPDATE stream SET last_seq = last_seq + ? WHERE name = 'bulk'", (amount,)
-                )
-                main.close()
+                lose_numbers(directory, amount)
             elif what == "lose":
                 (directory / bulk.NAME).unlink()
             database = opened(directory, bulk.BULK_BYTES_MIN)
@@ -348,11 +364,12 @@ async def test_received_and_declared_are_produced_whatever_happens(tmp_path_fact
     try:
         last = database.cursors()[Stream.BULK][0]
         there = {event.seq for event in everything(database)}
-        declared = [n for gap in gaps(database) for n in range(gap.first, gap.last + 1)]
-        assert len(declared) == len(set(declared))
-        assert not there & set(declared)
-        assert received | there | set(declared) == set(range(1, last + 1))
-        assert not received & set(declared)
+        mine = [gap for gap in gaps(database) if gap.stream is Stream.BULK]
+        declared = {n for gap in mine for n in range(gap.first, gap.last + 1)}
+        assert not there & declared
+        assert received | there | declared == set(range(1, last + 1))
+        assert not received & declared
+        assert last == len(received | there) + sum(gap.count for gap in mine), "each counts once"
         waiting = {each.stream: each.waiting for each in database.depth()}
         assert waiting[Stream.BULK] == len(there - received)
     finally:

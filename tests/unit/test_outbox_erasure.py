@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from edge import erasure
 from edge.errors import StorageError
 from edge.records import Stream
-from edge.storage import journal, outbox
+from edge.storage import erased, journal, outbox, writer
 from edge.storage.database import open_reading
 from edge.storage.vault import Vault
 from sync.reference.judge import judge
@@ -161,4 +162,28 @@ async def test_a_scrub_waits_for_a_reader_in_its_way(tmp_path):
     assert await scrub == (1, 52)
     assert occurrences(tmp_path) == 0
     reading.close()
+    database.close()
+
+
+async def test_a_scrub_that_a_reader_was_in_the_way_of_is_done_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "SCRUB_TRIES_MAX", 2)
+    database = opened(tmp_path)
+    await database.transact(speak_of_her)
+
+    def forget(tx) -> None:
+        outbox.forget(tx, SECRET)
+        erased.set_deleted(tx)
+
+    reading = open_reading(tmp_path)
+    reading.execute("BEGIN")
+    reading.execute("SELECT count(*) FROM outbox").fetchone()
+    await database.transact(forget, scrub=True)
+    assert not database.scrubbed
+    assert await erasure.scrub_once(database)
+    assert occurrences(tmp_path) > 0, "else the reader was in nobody's way"
+    assert await erasure.scrub_once(database), "it is still due"
+    reading.close()
+    assert await erasure.scrub_once(database)
+    assert occurrences(tmp_path) == 0
+    assert not await erasure.scrub_once(database)
     database.close()

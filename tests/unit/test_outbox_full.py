@@ -7,7 +7,8 @@ import pytest
 
 from edge.errors import StorageFull
 from edge.records import Stream
-from edge.storage import connections, outbox
+from edge.storage import outbox
+from edge.storage.connections import Room
 from edge.storage.outbox import Emitted
 from tests.unit.outbox_box import NOW, account, everything, gaps, make, opened
 
@@ -23,15 +24,12 @@ async def fill(database) -> None:
             await make(database, 10, Stream.VISIT, size=900)
 
 
-@pytest.fixture
-def small(monkeypatch):
-    """A main file of 1 MiB with a reserve of 256 KiB: limits are constants, not behaviour."""
-    monkeypatch.setattr(connections, "DATABASE_PAGES_MAX", 256)
-    monkeypatch.setattr(connections, "RESERVE_PAGES", 64)
+SMALL = Room(pages=256, reserve=64)
+"""A main file of 1 MiB, 256 KiB of it for orders."""
 
 
-async def test_orders_are_placed_when_everything_else_is_refused(small, tmp_path):
-    database = opened(tmp_path)
+async def test_orders_are_placed_when_everything_else_is_refused(tmp_path):
+    database = opened(tmp_path, room=SMALL)
     await fill(database)
     with pytest.raises(StorageFull):
         await make(database, 10, Stream.VISIT, size=900)
@@ -49,8 +47,8 @@ async def test_orders_are_placed_when_everything_else_is_refused(small, tmp_path
     database.close()
 
 
-async def test_a_loss_is_declared_from_the_reserve(small, tmp_path):
-    database = opened(tmp_path)
+async def test_a_loss_is_declared_from_the_reserve(tmp_path):
+    database = opened(tmp_path, room=SMALL)
     await fill(database)
     for _ in range(12):
         await make(database, 400, size=400)

@@ -32,6 +32,7 @@ from edge.records import (
     TrackReading,
 )
 from edge.storage import goods
+from edge.storage.connections import Room
 from edge.storage.database import Database, Transaction
 from edge.storage.members import Template
 from kiosk.app import create
@@ -72,9 +73,11 @@ SETTINGS = KioskSettings(
 class Shop(AbstractAsyncContextManager["Shop"]):
     """One open shop. `async with Shop(directory) as shop`."""
 
-    def __init__(self, directory: Path, settings: KioskSettings = SETTINGS) -> None:
+    def __init__(
+        self, directory: Path, settings: KioskSettings = SETTINGS, *, room: Room | None = None
+    ) -> None:
         self.settings = settings
-        self.database = Database.open(directory)
+        self.database = Database.open(directory, room=room)
         self.clock = ScenarioClock(START_MS, frozenset())
         faces = PresenceSettings(faces=Faces.ZONE)
         self.presence = PresenceDesk(self.database, self.clock, faces, Counters())

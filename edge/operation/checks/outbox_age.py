@@ -27,8 +27,8 @@ def check(context: Context) -> Finding:
         return bad(
             __name__,
             f"{count} events wait for the platform, the oldest for {age_s // 60} minutes.",
-            "They are safe and go out when the line works: see the check 'broker';"
-            " storebox outbox show",
+            "They are safe and go out when the line works and the platform answers: see the checks"
+            " 'broker' and 'platform'; storebox sync status",
         )
     return good(__name__, f"{count} events are on their way, the oldest for {age_s} s.")
 

@@ -155,6 +155,9 @@ async def test_the_line_of_a_dead_daemon(storebox, filled):
     assert "Reading the database instead." in shown.err
     assert "NOT connected. The daemon does not run." in shown.out
     assert "systemctl start storebox" in shown.out
+    assert "never heard yet" in shown.out
+    assert "not known while the daemon does not run" in shown.out
+    assert " yes" not in shown.out, "nobody knows what would be accepted"
     assert {lag["depth"]["stream"]: lag["depth"]["waiting"] for lag in told.json["streams"]} == {
         "crit": 3,
         "visit": 0,

@@ -109,6 +109,8 @@ async def test_the_line_of_a_running_box(storebox, filled, path):
             True, NOW, last_ack=NOW, rtt_ms=34, window=8, refused=((Stream.CRIT, "full"),)
         )
         on = await storebox("sync", "status")
+        box.line = LinkStatus(True, NOW, alarms=("It does not answer.",), silent=True)
+        silent, short = await storebox("sync", "status"), await storebox("status")
     assert (off.code, off_json.code, on.code) == (OK, OK, OK)
     for words in (
         "shop/s1/b1",
@@ -119,12 +121,18 @@ async def test_the_line_of_a_running_box(storebox, filled, path):
         "none are obeyed",
         "faces may be matched",
         "The platform has sent no dataset yet.",
+        "never heard yet",
+        "none since the daemon was started",
     ):
         assert words in off.out
     assert off_json.json["streams"][0]["depth"]["waiting"] == 3
     assert off_json.json["line"]["connected"] is False
     assert off_json.json["lease"]["holds"] is True
     assert off_json.json["key"] == "file"
-    assert "acknowledged after 34 ms" in on.out
-    assert "8 batches at a time" in on.out
+    assert "answers within 34 ms" in on.out
+    assert "at most 8 batches unanswered at once" in on.out
     assert "full" in on.out
+    for shown in (silent.out, short.out):
+        assert "the platform does NOT answer" in shown
+        assert "It does not answer." in shown
+    assert " yes" not in silent.out, "nobody knows what it would accept"
