@@ -14,6 +14,7 @@ from functools import partial
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import BadMessage, EventTooLarge, PublishRefused
+from edge.racing import first_of
 from edge.records import Stream
 from edge.storage import relayed
 from edge.storage.database import Database, Transaction
@@ -201,18 +202,10 @@ class SatelliteUplinks:
         hello = partial(self._hello, source)
         uplink = Uplink(source, hello, pace=AT_ONCE, counters=self._counters)
         self._uplinks[origin.box] = uplink
-        tasks: list[asyncio.Task[None]] = []
         try:
             await uplink.begin(publisher)
-            tasks.append(asyncio.create_task(uplink.run()))
-            tasks.append(asyncio.create_task(self._watch(source, uplink)))
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await first_of(uplink.run(), self._watch(source, uplink))
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self._uplinks.pop(origin.box, None)
 
     def _refused(self, box: str, error: BaseException) -> None:

@@ -8,14 +8,14 @@ knows who agreed to it is away. Readings are neither looked at nor kept.
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edge.counters import Counters
 from edge.errors import BadMessage, BadWireFrame, DeviceError, SyncError
 from edge.intake import SensorSpec
 from edge.operation.sensors import Reach
+from edge.racing import first_of
 from sensors import wire
 from sync import tunnel
 from sync.messages import Address, parse_topic
@@ -138,7 +138,7 @@ class Outpost:
             async with session.lent.reach() as worker:
                 reader, writer = await asyncio.open_connection(sock=worker.dup())
                 try:
-                    await _first_of(
+                    await first_of(
                         self._down(session, writer), self._up(session, reader, connection, topic)
                     )
                 finally:
@@ -176,16 +176,3 @@ class Outpost:
         while payload := await reader.read(tunnel.PIECE_BYTES_MAX):
             for piece in session.outgoing.pieces(payload):
                 await connection.publish(topic, tunnel.encode(piece))
-
-
-async def _first_of(*ways: Coroutine[Any, Any, None]) -> None:
-    """Run both ways until one ends; its error rises."""
-    tasks = [asyncio.ensure_future(way) for way in ways]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from edge.errors import BadMessage, NotReachable, Refused
+from edge.racing import first_of
 from edge.records import Event, Moment, Stream
 from sync.batch import pack
 from sync.messages import Ack, Address, ClockState, Hello, Presence, StreamState, decode, encode
@@ -237,16 +238,7 @@ class _Box:
 
     async def _talk(self, reader: asyncio.StreamReader) -> None:
         self._tally.connected += 1
-        tasks = [asyncio.create_task(each) for each in (self._listen(reader), self._send())]
-        tasks.append(asyncio.create_task(self._ping()))
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await first_of(self._listen(reader), self._send(), self._ping())
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while True:
