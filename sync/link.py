@@ -217,14 +217,15 @@ class Link:
             if self._stopping.is_set():
                 return
             relays = self._downward.relays
-            await connection.subscribe(*address.down)
+            online = encode(self._presence("online"))
+            async with asyncio.TaskGroup() as said:  # in this order, and in one round trip
+                said.create_task(connection.subscribe(*address.down))
+                said.create_task(connection.publish(address.presence, online, retain=True))
+                said.create_task(self._uplink.begin(connection))
             if relays is not None and not await self._subscribed_for(relays, connection):
                 relays = None
             for part in self._downward.speaking:
                 part.attach(connection.publish)
-            online = encode(self._presence("online"))
-            await connection.publish(address.presence, online, retain=True)
-            await self._uplink.begin(connection)
             self._note_connected(connection)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection))
