@@ -125,6 +125,8 @@ def failed(cache: Path, *options: str) -> tuple[int, str]:
 
 def test_it_stays_until_it_is_stopped(tmp_path: Path) -> None:
     words, environment = command(tmp_path)
+    # Whoever runs us in the background may have us ignore Ctrl-C, and children inherit that.
+    words = ["env", "--default-signal=INT", *words]
     with subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as shown:
         assert shown.stderr is not None
         lines = iter(shown.stderr.readline, b"")
