@@ -18,16 +18,12 @@ VECTOR_BYTES = VECTOR_DIMENSIONS * 4
 CODE_TEXT_MAX = 512
 """Longest code text accepted from a scanner; the longest GS1 symbol we read is far shorter."""
 
-
-HASH_BYTES_MAX = 32
-
 Whole = Annotated[int, Meta(ge=0, le=2**53)]
 """A count, a time in ms or an amount: it fits every database and every JSON reader."""
 Short = Annotated[str, Meta(max_length=64)]
 """A name, code or identifier."""
 Text = Annotated[str, Meta(max_length=256)]
 """A line for people."""
-Hash = Annotated[bytes, Meta(max_length=HASH_BYTES_MAX)]
 
 
 class Moment(Struct, frozen=True, array_like=True):
@@ -43,15 +39,23 @@ class Moment(Struct, frozen=True, array_like=True):
     trusted: bool
 
 
-class ProbeReading(Struct, frozen=True, tag="probe", array_like=True):
-    """One probe request. `device` and `fingerprint` are keyed hashes: no address is in it."""
+class CountReading(Struct, frozen=True, tag="count", array_like=True, kw_only=True):
+    """What a radar counted in one window, which ended when it was `seen`. Numbers only.
 
-    device: Hash
-    randomised: bool
-    fingerprint: Hash
-    rssi_dbm: Annotated[int, Meta(ge=-128, le=127)] | None
-    channel: Annotated[int, Meta(ge=0, le=1000)] | None
-    seq: Annotated[int, Meta(ge=0, le=4095)]
+    `devices` are the phones told apart inside the shop, between `devices_low` and `devices_high`;
+    `passers` those in the outer ring. `addresses` is what was heard, `frames` how much;
+    `presence_only` frames told no devices apart, and `overflow` ones found no room.
+    """
+
+    lasted_ms: Whole
+    frames: Whole
+    addresses: Whole
+    devices: Whole
+    devices_low: Whole
+    devices_high: Whole
+    passers: Whole = 0
+    presence_only: Whole = 0
+    overflow: Whole = 0
 
 
 class TrackReading(Struct, frozen=True, tag="track", array_like=True):
@@ -74,7 +78,7 @@ class CodeReading(Struct, frozen=True, tag="code", array_like=True):
     text: Annotated[str, Meta(max_length=CODE_TEXT_MAX)]
 
 
-Reading = ProbeReading | TrackReading | FaceReading | CodeReading
+Reading = CountReading | TrackReading | FaceReading | CodeReading
 
 
 class Observation(Struct, frozen=True, array_like=True):
@@ -87,7 +91,7 @@ class Observation(Struct, frozen=True, array_like=True):
 
     @property
     def kind(self) -> str:
-        """`probe`, `track`, `face` or `code`."""
+        """`count`, `track`, `face` or `code`."""
         return str(type(self.reading).__struct_config__.tag)
 
 

@@ -18,18 +18,18 @@ from edge import consent
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError, StorageFull
-from edge.presence.footfall import Footfall, FootfallCounter
+from edge.presence.footfall import Footfall, FootfallCounter, of_radar
 from edge.presence.fusion import Thresholds
 from edge.presence.gallery import Gallery, vector_of
 from edge.presence.visits import Change, Judge, VisitBook, anonymous
 from edge.records import (
     CodeReading,
     ConsentKind,
+    CountReading,
     FaceReading,
     Member,
     Moment,
     Observation,
-    ProbeReading,
     Stream,
     TrackReading,
     Visit,
@@ -207,9 +207,8 @@ class PresenceDesk:
         """Add what follows from each observation, in order."""
         for observation in batch:
             match observation.reading:
-                case ProbeReading() as probe:
-                    window = self._footfall.window(observation.sensor, observation.seen)
-                    window.probe(probe)
+                case CountReading() as count:
+                    facts.append(_counted_by_radar(observation, count))
                 case TrackReading(track=track):
                     facts += self._track(observation, track)
                 case FaceReading() as face:
@@ -392,3 +391,7 @@ def _visited(change: Change, moment: Moment) -> Fact:
 
 def _counted(window: Footfall, moment: Moment) -> Fact:
     return Fact(None, Stream.BULK, "footfall.counted.v1", window, moment)
+
+
+def _counted_by_radar(observation: Observation, count: CountReading) -> Fact:
+    return _counted(of_radar(observation.sensor, count, observation.seen), observation.seen)

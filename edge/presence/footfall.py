@@ -1,18 +1,16 @@
-"""Numbers of nobody: how many phones a radar hears and how many people a camera sees per window.
+"""Numbers of nobody: what radars counted and how many people a camera saw per window.
 
 Pure and in memory only; the presence desk feeds it and sends each finished window upstream. A
-window holds keyed hashes until it ends, then only numbers: nobody can be followed beyond it.
+radar's window is counted in its own process (`sensors/radar`), a camera's here.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from msgspec import Struct
 
-from edge.records import Moment, ProbeReading
+from edge.records import CountReading, Moment
 
 WINDOW_S = 300
-DEVICES_PER_WINDOW_MAX = 20_000
-"""A flood of invented addresses costs bounded memory; what is beyond is counted as one number."""
 
 
 class Footfall(Struct, frozen=True):
@@ -26,52 +24,55 @@ class Footfall(Struct, frozen=True):
     frames: int
     people: int
     overflow: int
+    phones_low: int = 0
+    phones_high: int = 0
+    passers: int = 0
+
+
+def of_radar(sensor: str, count: CountReading, until: Moment) -> Footfall:
+    """A radar's window, which ended at `until`."""
+    return Footfall(
+        sensor=sensor,
+        from_ms=until.wall_ms - count.lasted_ms,
+        until_ms=until.wall_ms,
+        addresses=count.addresses,
+        phones=count.devices,
+        frames=count.frames,
+        people=0,
+        overflow=count.overflow,
+        phones_low=count.devices_low,
+        phones_high=count.devices_high,
+        passers=count.passers,
+    )
 
 
 @dataclass(slots=True)
 class Window:
-    """One open window of one sensor."""
+    """One open window of one camera."""
 
     start: Moment
-    fixed: set[bytes] = field(default_factory=set)
-    private: set[bytes] = field(default_factory=set)
-    fingerprints: set[bytes] = field(default_factory=set)
-    frames: int = 0
     people: int = 0
-    overflow: int = 0
-
-    def probe(self, reading: ProbeReading) -> None:
-        """Count one probe request."""
-        self.frames += 1
-        heard = self.private if reading.randomised else self.fixed
-        if len(self.private) + len(self.fixed) >= DEVICES_PER_WINDOW_MAX:
-            self.overflow += reading.device not in heard
-            return
-        heard.add(reading.device)
-        if reading.randomised:
-            self.fingerprints.add(reading.fingerprint)
 
     def person(self) -> None:
         """Count one person in view of a camera."""
         self.people += 1
 
     def finished(self, sensor: str, until: Moment) -> Footfall:
-        """The numbers. Phones that change their address are told apart by fingerprint only:
-        a lower bound where many phones are of one model, far nearer than counting addresses."""
+        """The numbers."""
         return Footfall(
             sensor=sensor,
             from_ms=self.start.wall_ms,
             until_ms=until.wall_ms,
-            addresses=len(self.fixed) + len(self.private),
-            phones=len(self.fixed) + len(self.fingerprints),
-            frames=self.frames,
+            addresses=0,
+            phones=0,
+            frames=0,
             people=self.people,
-            overflow=self.overflow,
+            overflow=0,
         )
 
 
 class FootfallCounter:
-    """The open windows of all sensors."""
+    """The open windows of all cameras."""
 
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}

@@ -83,7 +83,7 @@ RIGS = {
         good=_capture,
         absent=lambda _: f"monitor:no{os.getpid()}",
         garbage=_garbage("replay"),
-        readings=frozenset({"ProbeReading"}),
+        readings=frozenset({"CountReading"}),
         options={},
     ),
 }

@@ -12,16 +12,15 @@ from edge import consent
 from edge.clock import ScenarioClock
 from edge.counters import Counters
 from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
-from edge.presence.footfall import WINDOW_S
 from edge.records import (
     VECTOR_DIMENSIONS,
     CodeReading,
     Consent,
     ConsentKind,
+    CountReading,
     FaceReading,
     Member,
     Observation,
-    ProbeReading,
     Product,
     Reading,
     Stream,
@@ -208,21 +207,32 @@ async def test_a_member_who_withdraws_becomes_anybody(shop: Shop) -> None:
     assert [visit.member for visit in shop.desk.here()] == [None]
 
 
-def probe(device: int, fingerprint: int, *, randomised: bool = True) -> ProbeReading:
-    return ProbeReading(bytes([device]), randomised, bytes([fingerprint]), -50, 1, 0)
-
-
 async def test_a_radar_gives_numbers_only(shop: Shop) -> None:
-    await shop.see(
-        *(probe(n, n % 2) for n in range(10)), probe(99, 0, randomised=False), sensor="radar"
+    count = CountReading(
+        lasted_ms=300_000,
+        frames=11,
+        addresses=9,
+        devices=3,
+        devices_low=2,
+        devices_high=5,
+        passers=4,
     )
-    await shop.see(sensor="radar", after_s=WINDOW_S)
+    await shop.see(count, sensor="radar", after_s=300)
     ((type_, body),) = shop.events(Stream.BULK)
     assert type_ == "footfall.counted.v1"
-    assert (body["addresses"], body["phones"], body["frames"]) == (11, 3, 11)
-    assert set(body) == {
-        "sensor", "from_ms", "until_ms", "addresses", "phones", "frames", "people", "overflow"
-    }  # fmt: skip
+    assert body == {
+        "sensor": "radar",
+        "from_ms": body["until_ms"] - 300_000,
+        "until_ms": body["until_ms"],
+        "addresses": 9,
+        "phones": 3,
+        "phones_low": 2,
+        "phones_high": 5,
+        "passers": 4,
+        "frames": 11,
+        "people": 0,
+        "overflow": 0,
+    }
     assert shop.desk.here() == []
 
 

@@ -1,0 +1,5 @@
+"""The radar: what every route (`sensors/wifi.py`, `tzsp.py`, ...) does with a frame it has heard.
+
+`record` is the one record of all routes, `radar` takes it and gives numbers, `counter` (pure)
+is how devices are told apart. Nothing in here opens a device.
+"""

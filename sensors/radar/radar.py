@@ -1,0 +1,81 @@
+"""Takes what a route has heard and reports a count at the end of each window.
+
+One per sensor process; made by each route's `observe()`. An address is hashed here under the core's
+current salt before anything else is done with it. Numbers leave, and nothing else does.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from edge.errors import ConfigError
+from sensors.core_link import CoreLink
+from sensors.radar.counter import Counter
+from sensors.radar.options import RadarOptions
+from sensors.radar.record import Heard
+
+if TYPE_CHECKING:
+    from hardware.dot11 import Defect, ProbeRequest
+
+SALT_BYTES_MIN, SALT_BYTES_MAX = 16, 64
+"""Under a shorter key an address could be found by trying; BLAKE2b takes no longer one."""
+
+
+class Radar:
+    """The window that is open now, and what falls into it."""
+
+    def __init__(self, core: CoreLink, options: RadarOptions) -> None:
+        self._core = core
+        self._window_ms = options.window_s * 1000
+        self._options = options
+        self._salt = checked_salt(core.salt)
+        self._counter = Counter(options.rssi_gate_dbm)
+        self._from_ms: int | None = None
+
+    def take(self, found: "ProbeRequest | Defect | None", radio: str, at_ms: int) -> None:
+        """What a parser made of a frame: hear it, count a defect, pass over other frames."""
+        if found is None:
+            return
+        if isinstance(found, str):
+            self.refuse(found.value)
+            return
+        signal, channel = found.rssi_dbm, found.channel
+        self.hear(Heard(at_ms, radio, found.source, signal, channel, found.seq, found.fingerprint))
+
+    def hear(self, heard: Heard) -> None:
+        """Count one transmission. Records come in order of time."""
+        self.tick(heard.at_ms)
+        device = hashlib.blake2b(heard.source, digest_size=8, key=self._salt).digest()
+        self._counter.add(heard, int.from_bytes(device, "little"))
+
+    def refuse(self, reason: str, count: int = 1) -> None:
+        """Something arrived that is no record: counted by reason."""
+        self._core.dropped(reason, count)
+
+    def tick(self, now_ms: int) -> None:
+        """Time passes, also when nothing is heard: a window without anybody counts, too."""
+        if self._from_ms is None:
+            self._from_ms = now_ms
+        while now_ms >= self._from_ms + self._window_ms:
+            self._report(self._from_ms + self._window_ms)
+
+    def finish(self, now_ms: int) -> None:
+        """A recording is at its end: report the window that was open."""
+        if self._from_ms is not None and now_ms > self._from_ms:
+            self._report(now_ms)
+
+    def _report(self, until_ms: int) -> None:
+        assert self._from_ms is not None
+        reading = self._counter.closed(until_ms - self._from_ms)
+        self._core.observe(reading, self._core.moment(until_ms))
+        self._from_ms = until_ms
+        self._salt = checked_salt(self._core.salt)
+
+
+def checked_salt(salt: bytes) -> bytes:
+    """`salt` itself; ConfigError if addresses could be found again under it by trying."""
+    if not SALT_BYTES_MIN <= len(salt) <= SALT_BYTES_MAX:
+        raise ConfigError(
+            f"The core sent a salt of {len(salt)} bytes.",
+            f"Send {SALT_BYTES_MIN} to {SALT_BYTES_MAX} random bytes.",
+        )
+    return salt
