@@ -42,8 +42,9 @@ class Moment(Struct, frozen=True, array_like=True):
 class CountReading(Struct, frozen=True, tag="count", array_like=True, kw_only=True):
     """What a radar counted in one window, which ended when it was `seen`. Numbers only.
 
-    `devices` are the phones told apart inside the shop, between `devices_low` and `devices_high`;
-    `passers` those in the outer ring. `addresses` is what was heard, `frames` how much;
+    `devices` are the phones told apart inside the shop, between `devices_low` and `devices_high`,
+    `private` those of them that make their addresses up, which were `private_addresses`; `passers`
+    are the phones in the outer ring. `addresses` is what was heard, `frames` how much;
     `presence_only` frames told no devices apart, and `overflow` ones found no room.
     """
 
@@ -53,6 +54,8 @@ class CountReading(Struct, frozen=True, tag="count", array_like=True, kw_only=Tr
     devices: Whole
     devices_low: Whole
     devices_high: Whole
+    private: Whole = 0
+    private_addresses: Whole = 0
     passers: Whole = 0
     presence_only: Whole = 0
     overflow: Whole = 0

@@ -1,29 +1,55 @@
-"""How many devices a radar heard in one window.
+"""How many phones a radar heard in one window.
 
-Pure: fed by `Radar` with hashed devices, asked once at the end of the window. It holds hashes until
-then and nothing afterwards.
+Pure: fed by `Radar` with hashed devices, asked once at the end of the window. It holds hashes
+until then and nothing afterwards. Addresses of a maker count as they are; made-up ones are
+grouped by kind (`kinds`) and chained to phones (`chains`).
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+
 from edge.records import CountReading
+from sensors.radar.chains import HABITS, Chains, Habits
+from sensors.radar.kinds import Kinds
 from sensors.radar.record import Heard
+from sensors.radar.tracklet import SEQUENCE, Tracklet, ahead
 
 DEVICES_MAX = 20_000
 """A flood of invented addresses costs bounded memory; what is beyond is counted as one number."""
+TIE_STEPS_MAX = SEQUENCE // 64
+"""Two fingerprints of one address tie their kinds only if the numbers run on: addresses are hashed
+to 20 bits, and two phones must not tie what is not alike."""
+DOUBT = 6.0
+"""The interval is what comes out if so many times fewer or more phones are expected."""
+
+
+@dataclass(slots=True)
+class Address:
+    """One address: its tracklet and, if it was made up, the last fingerprint it showed."""
+
+    tracklet: Tracklet
+    fingerprint: bytes | None
+
+
+Phone = list[Address]
+"""One phone, as the addresses that it used."""
 
 
 class Counter:
-    """One window."""
+    """One window. Without a gate everything is inside."""
 
-    def __init__(self, gate_dbm: int | None) -> None:
+    def __init__(self, gate_dbm: int | None, habits: Habits = HABITS) -> None:
         self._gate_dbm = gate_dbm
+        self._habits = habits
         self._begin()
 
     def _begin(self) -> None:
         self._frames = 0
         self._presence_only = 0
         self._overflow = 0
-        self._near: dict[int, bool] = {}
-        self._kinds: dict[int, bytes | None] = {}
+        self.addresses: dict[int, Address] = {}
+        self._kinds = Kinds()
 
     def add(self, heard: Heard, device: int) -> None:
         """One transmission of `device` (a keyed hash of its address)."""
@@ -31,29 +57,93 @@ class Counter:
         if heard.presence_only:
             self._presence_only += 1
             return
-        if device not in self._near and len(self._near) >= DEVICES_MAX:
-            self._overflow += 1
-            return
-        gate = self._gate_dbm
-        near = gate is None or heard.rssi_dbm is None or heard.rssi_dbm >= gate
-        self._near[device] = near or self._near.get(device, False)
-        self._kinds[device] = heard.fingerprint if heard.randomised else None
+        known = self.addresses.get(device)
+        if known is None:
+            if len(self.addresses) >= DEVICES_MAX:
+                self._overflow += 1
+                return
+            fingerprint = heard.fingerprint if heard.randomised else None
+            known = self.addresses[device] = Address(Tracklet.begun(heard), fingerprint)
+        elif known.fingerprint is not None and heard.fingerprint != known.fingerprint:
+            self._tie(known, heard)
+        known.tracklet.add(heard)
 
-    def closed(self, lasted_ms: int) -> CountReading:
-        """The numbers of the window, and an empty window in its place."""
-        near = [device for device, inside in self._near.items() if inside]
-        kinds = [self._kinds[device] for device in near]
-        devices = kinds.count(None) + len({kind for kind in kinds if kind is not None})
+    def _tie(self, known: Address, heard: Heard) -> None:
+        assert known.fingerprint is not None
+        assert heard.fingerprint is not None
+        assert heard.seq is not None
+        last_seq = known.tracklet.last_seq  # radios differ by moments, so it may lie behind, too
+        if min(ahead(last_seq, heard.seq), ahead(heard.seq, last_seq)) <= TIE_STEPS_MAX:
+            self._kinds.tie(known.fingerprint, heard.fingerprint)
+            known.fingerprint = heard.fingerprint
+
+    def closed(self, from_ms: int, until_ms: int) -> CountReading:
+        """The numbers of the window that lasted so long, and an empty window in its place."""
+        kinds = [
+            (
+                addresses,
+                Chains([one.tracklet for one in addresses], (from_ms, until_ms), self._habits),
+            )
+            for addresses in self.made_up()
+        ]
+        made_by_maker = [[address] for address in self.by_maker()]
+        named = sum(map(self._inside, made_by_maker))
+        private, outside = self._told_apart(kinds, 1.0)
+        fewer, _ = self._told_apart(kinds, 1 / DOUBT)
+        more, _ = self._told_apart(kinds, DOUBT)
         reading = CountReading(
-            lasted_ms=lasted_ms,
+            lasted_ms=until_ms - from_ms,
             frames=self._frames,
-            addresses=len(self._near),
-            devices=devices,
-            devices_low=devices,
-            devices_high=len(near),
-            passers=len(self._near) - len(near),
+            addresses=len(self.addresses),
+            devices=named + private,
+            devices_low=named + min(fewer, private),
+            devices_high=named + max(more, private),
+            private=private,
+            private_addresses=sum(self._inside([one]) for group, _ in kinds for one in group),
+            passers=outside + len(made_by_maker) - named,
             presence_only=self._presence_only,
             overflow=self._overflow,
         )
         self._begin()
         return reading
+
+    def _told_apart(
+        self, kinds: list[tuple[list[Address], Chains]], doubt: float
+    ) -> tuple[int, int]:
+        """How many phones with made-up addresses are inside, and how many outside."""
+        inside = total = 0
+        for addresses, chains in kinds:
+            phones = phones_of(addresses, chains.numbers(doubt))
+            inside += sum(map(self._inside, phones))
+            total += len(phones)
+        return inside, total - inside
+
+    def by_maker(self) -> list[Address]:
+        """Addresses that a maker gave."""
+        return [address for address in self.addresses.values() if address.fingerprint is None]
+
+    def made_up(self) -> Iterator[list[Address]]:
+        """Made-up addresses of each kind, in order of time."""
+        groups: dict[bytes, list[Address]] = {}
+        for address in sorted(self.addresses.values(), key=attrgetter("tracklet.first_ms")):
+            if address.fingerprint is not None:
+                groups.setdefault(self._kinds.of(address.fingerprint), []).append(address)
+        yield from groups.values()
+
+    def chains(self, addresses: list[Address], window: tuple[int, int]) -> Chains:
+        """How the addresses of one kind are chained to phones."""
+        return Chains([address.tracklet for address in addresses], window, self._habits)
+
+    def _inside(self, phone: Phone) -> bool:
+        """Whether it was once as near as the gate. A radio that tells no level hears all inside."""
+        peaks_dbm = [address.tracklet.peak_dbm for address in phone]
+        gate_dbm = self._gate_dbm
+        return gate_dbm is None or any(peak is None or peak >= gate_dbm for peak in peaks_dbm)
+
+
+def phones_of(addresses: list[Address], numbers: list[int]) -> list[Phone]:
+    """The phones that `addresses` are, by the number that each has."""
+    phones: list[Phone] = [[] for _ in range(max(numbers) + 1)]
+    for address, number in zip(addresses, numbers, strict=True):
+        phones[number].append(address)
+    return phones

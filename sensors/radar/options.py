@@ -19,4 +19,4 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
     """
 
     rssi_gate_dbm: Dbm | None = None
-    window_s: Annotated[int, Meta(ge=60, le=600)] = 300
+    window_s: Annotated[int, Meta(ge=60, le=600)] = 600

@@ -65,7 +65,7 @@ class Radar:
 
     def _report(self, until_ms: int) -> None:
         assert self._from_ms is not None
-        reading = self._counter.closed(until_ms - self._from_ms)
+        reading = self._counter.closed(self._from_ms, until_ms)
         self._core.observe(reading, self._core.moment(until_ms))
         self._from_ms = until_ms
         self._salt = checked_salt(self._core.salt)
