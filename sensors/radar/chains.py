@@ -58,6 +58,8 @@ class Habits:
     lost: float = 0.02
     halfway: float = 0.03
     counting_share: float = 0.35
+    short: float = 0.5
+    short_reset: float = 0.15
 
 
 HABITS = Habits()
@@ -168,7 +170,7 @@ def link_gain(
         gain = gain + _log_step(scans, habits)
     gain = gain + _log_level(scans, habits) - came[None, :] - left[:, None]
     order = np.arange(len(scans))
-    possible = (gap_s >= (-0.3 if counting else 0.5)) & (order[:, None] < order[None, :])
+    possible = (gap_s >= -0.3) & (order[:, None] < order[None, :])
     return np.where(possible, gain, -np.inf)
 
 
@@ -188,8 +190,8 @@ def _log_silence(gap_s: Matrix, scans: Sequence[Scan], habits: Habits, *, counti
     gap = np.maximum(gap_s, 0.05)
     z = np.log(gap / habits.silence_s) / habits.spread
     density = np.exp(-z * z / 2) / (gap * habits.spread * math.sqrt(2 * math.pi))
-    if counting:
-        density = 0.5 * density + 0.5 * np.exp(-gap / SHORT_S) / SHORT_S
+    short = habits.short if counting else habits.short_reset
+    density = (1 - short) * density + short * np.exp(-gap / SHORT_S) / SHORT_S
     log: Matrix = np.log((1 - habits.regular) * density + habits.regular * _beat(scans, habits))
     return log
 
