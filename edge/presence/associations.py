@@ -31,16 +31,19 @@ class Associated(Struct, frozen=True):
 
 
 def weigh(
-    connection: Executes, vault: Vault, reading: AssociationReading, seen: Moment
+    connection: Executes, vault: Vault, reading: AssociationReading, *, seen: Moment, now: Moment
 ) -> Associated | None:
-    """What an association says. None if it is nobody's, or of somebody who has not agreed."""
+    """What an association says. None if it is nobody's, or of somebody who has not agreed.
+
+    It was `seen` by the sensor's clock; bindings begin and end by ours (`now`).
+    """
     member = consent.who_logged_in(connection, vault, reading.login)
     if member is not None:
         made = None
         if reading.phase is AssociationPhase.START:
-            made = consent.binding(connection, vault, member, reading.address, seen)
+            made = consent.binding(connection, vault, member, reading.address, now)
         return Associated(evidence.from_login(member, reading.nas, seen), made)
-    member = consent.who_is_bound(connection, vault, reading.address, seen)
+    member = consent.who_is_bound(connection, vault, reading.address, now)
     if member is None:
         return None
     return Associated(evidence.from_phone(member, reading.nas, seen))

@@ -251,8 +251,8 @@ class PresenceDesk:
         if reading.phase is AssociationPhase.STOP:
             self._book.dissociated(reading.session, sensor)
             return []
-        database = self._database
-        found = associations.weigh(database.reading, database.vault, reading, seen)
+        database, now = self._database, self._clock.now()
+        found = associations.weigh(database.reading, database.vault, reading, seen=seen, now=now)
         if found is None:
             self._counters.add("associations_of_nobody")
             return []
