@@ -131,7 +131,6 @@ class SessionBook:
         elif len(self._open) >= SESSIONS_MAX:
             silent = min(self._open, key=lambda each: self._open[each].heard_ms)
             changes.append(Change(Phase.STOP, self._open.pop(silent)))
-        self._ended.pop(key, None)
         session = Session(
             record.nas, record.session, record.login, address, happened_ms, happened_ms
         )

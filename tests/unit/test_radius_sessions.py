@@ -173,6 +173,15 @@ def test_a_sender_that_begins_or_ends_has_nobody_and_the_others_keep_theirs() ->
         assert len(book) == 2
 
 
+def test_what_began_after_a_sender_did_goes_on_though_the_news_comes_late() -> None:
+    book = SessionBook()
+    for at_ms, session in ((0, "s1"), (6000, "s2")):
+        book.take(record(START, session), at_ms)
+    changes = book.take(record(ON, "boot", address=None, age_s=8), 10_000)
+    assert isinstance(changes, list)
+    assert [change.session.id for change in changes] == ["s1"]
+
+
 @given(st.integers(1, 60))
 def test_memory_is_bounded(phones) -> None:
     book = SessionBook()

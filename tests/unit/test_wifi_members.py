@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import consent
+from edge import consent, erasure
 from edge.presence import evidence
 from edge.presence.fusion import Thresholds, decide
 from edge.presence.visits import OFF_NETWORK_S
@@ -18,10 +18,12 @@ from edge.records import (
 from edge.storage import bindings
 from edge.storage.bindings import PER_MEMBER_MAX
 from tests.clocks import DAY_MS, Time
+from tests.pages import everything
 from tests.unit.wifi_shop import (
     ALIVE,
     KNOWN,
     OTHER,
+    PHONE,
     SILENCE_S,
     STOP,
     Shop,
@@ -177,8 +179,12 @@ async def test_a_binding_ends_after_14_days_and_each_login_renews_it(shop: Shop)
     assert shop.here == [], "not believed for a moment longer, though the row is still there"
     assert shop.rows("binding") == 1
     now = shop.time.now()
+    mark = shop.database.vault.address_mark(PHONE)
+    assert mark in everything(shop.directory / "state"), "else the look below would prove nothing"
     assert await shop.database.transact(lambda tx: consent.expire_bindings(tx, now)) == 1
     assert shop.rows("binding") == 0
+    assert await erasure.scrub_once(shop.database)
+    assert mark not in everything(shop.directory / "state")
 
 
 async def test_only_a_clock_that_can_be_trusted_ends_or_makes_a_binding(shop: Shop) -> None:

@@ -104,6 +104,7 @@ async def test_a_login_that_waits_for_the_disk_is_not_written_after_the_withdraw
     await shop.after(1)
     assert shop.rows("visit") == 1
     assert shop.rows("binding") == 0
+    assert shop.counters.get("facts_refused") == 0, "it is asked before, the schema only guards"
 
 
 async def test_consent_is_asked_where_a_binding_is_used_and_by_the_schema(shop: Shop) -> None:
