@@ -125,6 +125,12 @@ class Observation(Struct, frozen=True, array_like=True):
         """`count`, `track`, `face`, `code` or `association`."""
         return str(type(self.reading).__struct_config__.tag)
 
+    def wipe(self) -> None:
+        """Overwrite the face vector or hardware address in it, which nobody needs any more."""
+        match self.reading:
+            case FaceReading(vector=held) | AssociationReading(address=held):
+                held[:] = bytes(len(held))
+
 
 class ConsentKind(StrEnum):
     """What a member can agree to, one by one."""

@@ -194,7 +194,8 @@ class PresenceDesk:
                 self._weigh(batch, facts, scans)
             facts += self._due(self._clock.now())
         finally:
-            _wipe(batch)
+            for observation in batch:
+                observation.wipe()
             await self._write(facts)  # what the visits already know must be written in any case
         return scans
 
@@ -359,14 +360,6 @@ class PresenceDesk:
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-def _wipe(batch: Sequence[Observation]) -> None:
-    """No probe vector and no address outlives the comparison it was made for."""
-    for observation in batch:
-        match observation.reading:
-            case FaceReading(vector=secret) | AssociationReading(address=secret):
-                secret[:] = bytes(len(secret))
 
 
 def _visited(change: Change, moment: Moment) -> Fact:

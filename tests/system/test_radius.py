@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from edge import consent
 from edge.cli.main import app
+from edge.config import load
 from edge.control import ask
+from edge.operation.trial import alone
 from edge.records import Consent, ConsentKind, Member
 from edge.storage.database import Database
 from tests.broker import Broker
@@ -117,6 +119,23 @@ async def test_a_secret_that_cannot_be_read_is_said_and_comes_right_by_itself(
         assert "runs storebox" in sensor(control)["remedy"]
         (tmp_path / "radius.secret").write_bytes(SECRET)
         until(lambda: sensor(control)["ok"], "the sensor")
+
+
+def test_the_sensor_can_be_tried_without_the_daemon(
+    tmp_path: Path, mosquitto: Broker, port: int
+) -> None:
+    config = load(configured(tmp_path, mosquitto, port))
+    answered: list[bool] = []
+    with nas(port) as hall:
+
+        def login(_passed: float) -> None:
+            if not answered:
+                answered.append(hall.say("start"))
+
+        trial = alone(config, "hotspot", 2, login)
+    assert answered == [True]
+    assert (trial.ok, trial.observed) == (True, {"association": 1})
+    assert SECRET.decode() not in repr(trial)
 
 
 def spellings(address: bytes) -> Iterator[bytes]:
