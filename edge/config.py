@@ -227,7 +227,7 @@ def _is_timezone(name: str) -> bool:
 
 
 def _check_files(sources: Sources, config: Config) -> None:
-    named = {
+    named: dict[tuple[str, ...], tuple[str, str]] = {
         ("broker", "password_file"): (config.broker.password_file, "Write the password into it."),
         ("broker", "token_file"): (config.broker.token_file, "Write the token into it."),
         ("broker", "ca_file"): (config.broker.ca_file, "Put the broker's certificate there."),
@@ -235,12 +235,15 @@ def _check_files(sources: Sources, config: Config) -> None:
         ("broker", "key_file"): (config.broker.key_file, "Run: storebox enrol"),
         ("kiosk", "staff_pin_file"): (config.kiosk.staff_pin_file, "Run: storebox pin set"),
     }
+    for sensor, options in config.options.items():
+        file = str(options.get("secret_file", ""))
+        named["sensors", sensor, "secret_file"] = (file, "Write the device's secret into it.")
     for keys, (name, remedy) in named.items():
-        file, called = Path(name), ".".join(keys)
-        if name and not file.is_file():
+        path, called = Path(name), ".".join(keys)
+        if name and not path.is_file():
             where = line_of(sources, keys)
             raise ConfigError(f"{where}: {called}: there is no file {name}.", remedy)
-        if name and not os.access(file, os.R_OK):
+        if name and not os.access(path, os.R_OK):
             raise ConfigError(
                 f"{line_of(sources, keys)}: {called}: {name} may not be read.",
                 "Let it belong to the user that runs storebox, or try this with sudo.",

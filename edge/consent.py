@@ -1,5 +1,5 @@
-"""Who may be matched how. Every way that a member, a template or a withdrawal takes onto the box
-goes through here, and so does every reading of templates for matching.
+"""Who may be matched how. Every way that a member, a template, a binding or a withdrawal takes onto
+the box goes through here, and so does every reading of templates, logins and bindings for matching.
 
 Called by the replica (what arrives) and by the presence desk (what is matched). The functions run
 inside a caller's transaction; the schema enforces the same rule once more from below.
@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from edge import erasure
 from edge.errors import ConsentMissing
 from edge.records import ConsentKind, Member, Moment
-from edge.storage import members, staging
+from edge.storage import bindings, members, staging
+from edge.storage.bindings import Binding
 from edge.storage.database import Transaction
 from edge.storage.members import Template
 from edge.storage.outbox import Executes
 from edge.storage.staging import Op
 from edge.storage.vault import Vault
+
+BINDING_MS = 14 * 24 * 3600 * 1000
+"""A phone's private address says whose it is for so long after a login with it. Phones change it
+by and by, and are handed on; each login renews it."""
 
 
 def accept_member(tx: Transaction, member: Member) -> None:
@@ -88,6 +93,63 @@ def matchable(connection: Executes, vault: Vault, model: str) -> list[Template]:
     """Templates that may be matched now: their member has agreed to face recognition."""
     agreed = _agreed(connection, ConsentKind.FACE)
     return [t for t in members.templates(connection, vault, model) if t.member in agreed]
+
+
+# --- by the shop's Wi-Fi
+
+
+def who_logged_in(connection: Executes, vault: Vault, login: str) -> str | None:
+    """The member who logs in to the Wi-Fi with this, if exactly one does and has agreed to be
+    recognised by it. A login that two members share is nobody's.
+    """
+    found = members.with_login(connection, vault, login) if login.strip() else []
+    if len(found) != 1 or not _recognised_by_wifi(connection, found[0]):
+        return None
+    return found[0]
+
+
+def who_is_bound(connection: Executes, vault: Vault, address: bytearray, now: Moment) -> str | None:
+    """The member to whom this address is bound. Only a clock that can be trusted ends a binding."""
+    found = bindings.find(connection, vault, address)
+    if found is None or not _recognised_by_wifi(connection, found.member):
+        return None
+    over = now.trusted and not now.wall_ms < found.until_ms <= now.wall_ms + BINDING_MS
+    return None if over else found.member
+
+
+def binding(
+    connection: Executes, vault: Vault, member: str, address: bytearray, now: Moment
+) -> Binding | None:
+    """The binding that a login just made, sealed and to be written by `bind`. None without a clock
+    that can be trusted: it might never end.
+    """
+    if not now.trusted or not _recognised_by_wifi(connection, member):
+        return None
+    until_ms = now.wall_ms + BINDING_MS
+    return bindings.made(connection, vault, member, address, until_ms=until_ms)
+
+
+def bind(tx: Transaction, made: Binding) -> None:
+    """Write or renew a binding. ConsentMissing if its member has not agreed, or no longer."""
+    if not _recognised_by_wifi(tx, made.member):
+        raise ConsentMissing(
+            f"Member {made.member} has not agreed to be recognised by Wi-Fi.",
+            "Their phone was not bound.",
+        )
+    bindings.put(tx, made)
+
+
+def expire_bindings(tx: Transaction, now: Moment) -> int:
+    """Delete the bindings that are over, if the clock can be trusted; how many."""
+    return bindings.expire(tx, now.wall_ms, BINDING_MS) if now.trusted else 0
+
+
+def _recognised_by_wifi(connection: Executes, member: str) -> bool:
+    rows = connection.execute(
+        "SELECT count(*) FROM consent WHERE member = ? AND kind IN (?, ?)",
+        (member, ConsentKind.WIFI, ConsentKind.PROGRAMME),
+    ).fetchone()
+    return bool(rows[0] == 2)
 
 
 def _agreed(connection: Executes, kind: ConsentKind) -> frozenset[str]:

@@ -33,6 +33,7 @@ from edge.operation.sensors import Reach, started, supervise
 from edge.operation.timeline import timeline_questions
 from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk
+from edge.presence import associations
 from edge.presence.desk import PresenceDesk, Scan
 from edge.records import Moment, Stream
 from edge.sections import ClockSource, RecognitionMode
@@ -264,6 +265,8 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         tasks.append(group.create_task(box.lease.run(), name="lease"))
         scrubbing = erasure.scrub(box.database, box.clock, box.counters)
         tasks.append(group.create_task(scrubbing, name="scrub"))
+        expiring = associations.expire(box.database, box.clock, box.counters)
+        tasks.append(group.create_task(expiring, name="bindings"))
         line = group.create_task(box.link.run(), name="link")
         await stopping.wait()
         notify(STOPPING)

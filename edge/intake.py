@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock
-from edge.errors import BadWireFrame, DeviceGone
+from edge.errors import BadWireFrame, DeviceGone, DeviceNotFound
 from edge.records import FaceReading, Observation, SensorStatus, TrackReading
 from sensors import wire
 
@@ -34,6 +34,8 @@ DROP_REASONS_MAX, DROP_REASON_CHARACTERS_MAX = 64, 40
 SEND_S_MAX = 5.0
 """A sensor that takes nothing for so long is about to be found silent."""
 SALT_BYTES = 16
+SECRET_BYTES_MAX = 256
+"""No device has a longer one; more is not the file that was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,30 @@ class SensorSpec:
     def remote(self) -> bool:
         """Whether it stands at a satellite, whose clock is not ours."""
         return self.device.startswith("satellite:")
+
+    def secret(self) -> bytes:
+        """What the file that is named in the options as `secret_file` holds; empty without one.
+
+        Read at each connection, so that it can be changed, and never kept. DeviceNotFound if it
+        cannot be read.
+        """
+        file = self.options.get("secret_file")
+        if self.remote or not file:
+            return b""
+        try:
+            with open(str(file), "rb") as opened:
+                secret = opened.read(SECRET_BYTES_MAX + 1).strip()
+        except OSError as error:
+            raise DeviceNotFound(
+                f"The secret of sensor {self.name} cannot be read from {file}: {error.strerror}.",
+                "Let the file belong to the user that runs storebox.",
+            ) from error
+        if not 0 < len(secret) <= SECRET_BYTES_MAX:
+            raise DeviceNotFound(
+                f"The secret of sensor {self.name} in {file} is empty or too long.",
+                f"Write 1 to {SECRET_BYTES_MAX} bytes into it, in one line.",
+            )
+        return secret
 
 
 @dataclass(slots=True)
@@ -116,6 +142,7 @@ class Intake:
             boot=self._clock.now().boot,
             timeline_start_ms=self._start_ms if timeline else None,
             resume_after_ms=line.last_seen_ms if timeline else None,
+            secret=spec.secret(),
         )
         await self._send(line, configure)
         for action, seconds in self._standing.items():

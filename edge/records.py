@@ -81,7 +81,38 @@ class CodeReading(Struct, frozen=True, tag="code", array_like=True):
     text: Annotated[str, Meta(max_length=CODE_TEXT_MAX)]
 
 
-Reading = CountReading | TrackReading | FaceReading | CodeReading
+ADDRESS_BYTES = 6
+"""A hardware address (EUI-48)."""
+
+
+class AssociationPhase(StrEnum):
+    """What a login to the shop's Wi-Fi does now."""
+
+    START = "start"
+    ALIVE = "alive"
+    STOP = "stop"
+
+
+class AssociationReading(Struct, frozen=True, tag="association", array_like=True):
+    """A phone's login to the shop's Wi-Fi began, goes on, or ended, as `nas` reported it.
+
+    Whose it is the sensor does not know. `session` tells it from others, and nothing else.
+    `address` is wiped by whoever used it last; neither it nor `login` is ever shown, logged, kept
+    or sent on.
+    """
+
+    login: Short
+    address: Annotated[bytearray, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
+    nas: Short
+    session: Short
+    phase: AssociationPhase
+
+    def __repr__(self) -> str:
+        """Without who it is: a representation may end up in a log."""
+        return f"AssociationReading(nas={self.nas!r}, phase={self.phase!r})"
+
+
+Reading = CountReading | TrackReading | FaceReading | CodeReading | AssociationReading
 
 
 class Observation(Struct, frozen=True, array_like=True):
@@ -94,8 +125,14 @@ class Observation(Struct, frozen=True, array_like=True):
 
     @property
     def kind(self) -> str:
-        """`count`, `track`, `face` or `code`."""
+        """`count`, `track`, `face`, `code` or `association`."""
         return str(type(self.reading).__struct_config__.tag)
+
+    def wipe(self) -> None:
+        """Overwrite the face vector or hardware address in it, which nobody needs any more."""
+        match self.reading:
+            case FaceReading(vector=held) | AssociationReading(address=held):
+                held[:] = bytes(len(held))
 
 
 class ConsentKind(StrEnum):
@@ -116,8 +153,16 @@ class Consent(Struct, frozen=True):
     channel: Short
 
 
+LOGINS_MAX = 4
+"""Numbers under which one member logs in to the shop's Wi-Fi."""
+
+
 class Member(Struct, frozen=True):
-    """An opted-in loyalty profile as the platform sent it. `card` is what a scan of it reads."""
+    """An opted-in loyalty profile as the platform sent it. `card` is what a scan of it reads.
+
+    `logins` are what the member enters to get into the shop's Wi-Fi, such as a phone number. They
+    go one way: the box keeps only a keyed hash of each, and only with the consent to `wifi`.
+    """
 
     id: Short
     name: Text
@@ -125,6 +170,7 @@ class Member(Struct, frozen=True):
     tier: Short = ""
     segment: Short = ""
     consents: tuple[Consent, ...] = ()
+    logins: Annotated[tuple[Short, ...], Meta(max_length=LOGINS_MAX)] = ()
 
     def agreed(self, kind: ConsentKind) -> bool:
         """Whether the member agreed to this kind."""
@@ -135,6 +181,7 @@ class Strength(StrEnum):
     """How far a sign alone can carry an identification."""
 
     EXPLICIT = "explicit"
+    ASSOCIATION = "association"
     AGREEMENT = "agreement"
     WEAK = "weak"
 

@@ -72,6 +72,8 @@ def show(
 def _show(member: "MemberFacts") -> None:
     visit = member.visit
     here = f"since {printing.local_time(visit.opened_ms)} ({visit.state})" if visit else "no"
+    until_ms = member.wifi_until_ms
+    phone = f"known until {printing.local_time(until_ms)}" if until_ms is not None else "not known"
     printing.pairs(
         [
             ("member", member.id),
@@ -80,6 +82,7 @@ def _show(member: "MemberFacts") -> None:
             ("tier", member.tier),
             ("segment", member.segment),
             ("face template", member.has_template),
+            ("phone on the Wi-Fi", phone),
             ("in the shop", here),
         ]
     )

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import Refused
 from edge.records import Consent, Member, SensorStatus, Stream, Visit
-from edge.storage import members, outbox, visits
+from edge.storage import bindings, members, outbox, visits
 from edge.storage.backlog import Backlog
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
@@ -109,7 +109,10 @@ class MemberRow(Struct, frozen=True):
 
 
 class MemberFacts(Struct, frozen=True):
-    """One member in full, with the visit they are on, if any."""
+    """One member in full, with the visit they are on, if any.
+
+    `wifi_until_ms`: until when a phone of theirs is known to the Wi-Fi; None if none is.
+    """
 
     id: str
     name: str
@@ -119,6 +122,7 @@ class MemberFacts(Struct, frozen=True):
     consents: tuple[Consent, ...]
     has_template: bool
     visit: "VisitRow | None"
+    wifi_until_ms: int | None = None
 
 
 class VisitRow(Struct, frozen=True):
@@ -180,10 +184,13 @@ def member_facts(connection: Executes, vault: Vault, member_id: str) -> MemberFa
             "`storebox members list` shows who it knows.",
         )
     enrolled = member_id in members.template_members(connection)
-    return _in_full(member, enrolled, visits.still_open(connection))
+    bound_until_ms = bindings.until_ms(connection, member_id)
+    return _in_full(member, enrolled, bound_until_ms, visits.still_open(connection))
 
 
-def _in_full(member: Member, enrolled: bool, open_visits: Iterable[Visit]) -> MemberFacts:
+def _in_full(
+    member: Member, enrolled: bool, bound_until_ms: int | None, open_visits: Iterable[Visit]
+) -> MemberFacts:
     theirs = next((visit for visit in open_visits if visit.member == member.id), None)
     return MemberFacts(
         id=member.id,
@@ -194,6 +201,7 @@ def _in_full(member: Member, enrolled: bool, open_visits: Iterable[Visit]) -> Me
         consents=member.consents,
         has_template=enrolled,
         visit=_row(theirs) if theirs else None,
+        wifi_until_ms=bound_until_ms,
     )
 
 

@@ -54,7 +54,12 @@ class _Session:
             if isinstance(message, wire.Configure):
                 spec = self.lent.spec
                 message = wire.Configure(
-                    message.sensor, spec.device, spec.options, message.salt, message.boot
+                    message.sensor,
+                    spec.device,
+                    spec.options,
+                    message.salt,
+                    message.boot,
+                    secret=spec.secret(),
                 )
             assert isinstance(message, wire.Configure | wire.Salt | wire.Leave)
             said += wire.encode(message)

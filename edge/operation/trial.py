@@ -25,7 +25,7 @@ from edge.control import ask
 from edge.errors import BadWireFrame, DeviceNotFound, Refused
 from edge.operation import settings
 from edge.operation.sensors import child_environment, worker_command
-from edge.records import FaceReading, Observation, SensorStatus
+from edge.records import SensorStatus
 from edge.sections import ClockSource, RecognitionMode
 from sensors import wire
 
@@ -175,7 +175,7 @@ class _Watch:
                 self._start()
                 for observation in observations:
                     self.observed[observation.kind] += 1
-                    _wipe(observation)
+                    observation.wipe()
             case wire.Dropped(counts=counts):
                 self.dropped.update(counts)
 
@@ -185,21 +185,17 @@ class _Watch:
             self._until_s = time.monotonic() + self._seconds
 
 
-def _wipe(observation: Observation) -> None:
-    if isinstance(observation.reading, FaceReading):
-        vector = observation.reading.vector
-        vector[:] = bytes(len(vector))
-
-
 def _configure(config: Config, name: str) -> wire.Configure:
     scenario = config.clock.source is ClockSource.SCENARIO
+    spec = next(each for each in settings.sensor_specs(config) if each.name == name)
     return wire.Configure(
         sensor=name,
-        device=config.sensors[name].device,
-        options=config.options[name],
+        device=spec.device,
+        options=spec.options,
         salt=secrets.token_bytes(SALT_BYTES),
         boot=boot_id(),
         timeline_start_ms=config.clock.start_ms if scenario else None,
+        secret=spec.secret(),
     )
 
 

@@ -2,15 +2,14 @@
 holds the visits as they are now and the events for the platform.
 
 Called by the daemon with batches from the intake and with the passing of time; read by the staff
-page and the command line. Only consented templates are ever loaded, and every probe vector is
-wiped here, whatever becomes of it.
+page and the command line. Only consented templates are ever loaded, and every probe vector and
+address is wiped here, whatever becomes of it.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
-from functools import partial
 
 from msgspec import Struct
 
@@ -18,11 +17,15 @@ from edge import consent
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError, StorageFull
+from edge.presence import associations
+from edge.presence.facts import Fact, of_binding, put, put_singly
 from edge.presence.footfall import Footfall, FootfallCounter, of_radar
 from edge.presence.fusion import Thresholds
 from edge.presence.gallery import Gallery, vector_of
-from edge.presence.visits import Change, Judge, VisitBook, anonymous
+from edge.presence.visits import Change, Judge, VisitBook
 from edge.records import (
+    AssociationPhase,
+    AssociationReading,
     CodeReading,
     ConsentKind,
     CountReading,
@@ -35,7 +38,7 @@ from edge.records import (
     Visit,
 )
 from edge.storage import goods, members, visits
-from edge.storage.database import Database, Transaction
+from edge.storage.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,9 @@ class PresenceSettings(Struct, frozen=True):
     faces: Faces = Faces.OFF
 
 
+RESTS_ON = ((ConsentKind.FACE, "face"), (ConsentKind.WIFI, "association"))
+"""Kinds of signs that need a consent of their own."""
+
 AskFaces = Callable[[str, float], Awaitable[Sequence[str]]]
 """Lets the cameras of a screen embed faces for some seconds; gives their names."""
 
@@ -71,16 +77,6 @@ class Scan(Struct, frozen=True):
     sensor: str
     text: str
     member: Member | None
-
-
-class Fact(Struct, frozen=True):
-    """One thing to write: a visit's new state, or an event, or both."""
-
-    visit: Visit | None
-    stream: Stream | None
-    type: str
-    body: object
-    moment: Moment
 
 
 class PresenceDesk:
@@ -177,10 +173,9 @@ class PresenceDesk:
             member = self.member(name)
             if member is None:
                 changes = self._book.forget(name)
-            elif not member.agreed(ConsentKind.FACE):
-                changes = self._book.forget(name, kind="face")
             else:
-                continue
+                gone = [kind for consent, kind in RESTS_ON if not member.agreed(consent)]
+                changes = [each for kind in gone for each in self._book.forget(name, kind)]
             self._keep([_visited(change, now) for change in changes])
         self._tell()
 
@@ -199,7 +194,8 @@ class PresenceDesk:
                 self._weigh(batch, facts, scans)
             facts += self._due(self._clock.now())
         finally:
-            _wipe(batch)
+            for observation in batch:
+                observation.wipe()
             await self._write(facts)  # what the visits already know must be written in any case
         return scans
 
@@ -213,6 +209,8 @@ class PresenceDesk:
                     facts += self._track(observation, track)
                 case FaceReading() as face:
                     facts += self._face(observation, face)
+                case AssociationReading() as association:
+                    facts += self._association(observation, association)
                 case CodeReading() as code:
                     more, scan = self._code(observation, code)
                     facts += more
@@ -248,6 +246,20 @@ class PresenceDesk:
         track = (observation.sensor, face.track)
         changes = self._book.face(track, match, observation.seen, self._judge)
         return [_visited(change, observation.seen) for change in changes]
+
+    def _association(self, observation: Observation, reading: AssociationReading) -> list[Fact]:
+        sensor, seen = observation.sensor, observation.seen
+        if reading.phase is AssociationPhase.STOP:
+            self._book.dissociated(reading.session, sensor)
+            return []
+        database, now = self._database, self._clock.now()
+        found = associations.weigh(database.reading, database.vault, reading, seen=seen, now=now)
+        if found is None:
+            self._counters.add("associations_of_nobody")
+            return []
+        changes = self._book.associated(reading.session, found.sign, sensor, self._judge)
+        facts = [_visited(change, seen) for change in changes]
+        return [*facts, of_binding(found.binding, seen)] if found.binding else facts
 
     def _may_match(self, observation: Observation) -> bool:
         """Whether this camera's faces may be matched at this moment (consent comes on top)."""
@@ -309,7 +321,7 @@ class PresenceDesk:
             if not facts:
                 return
             try:
-                await self._database.transact(lambda tx: _put(tx, facts))
+                await self._database.transact(lambda tx: put(tx, facts))
             except StorageFull as error:
                 self._refused(error)
                 return
@@ -322,7 +334,7 @@ class PresenceDesk:
     async def _write_singly(self, facts: list[Fact]) -> None:
         """One of them is what the database will never take; the others must not wait for it."""
         try:
-            refused = await self._database.transact(lambda tx: _put_singly(tx, facts))
+            refused = await self._database.transact(lambda tx: put_singly(tx, facts))
         except StorageError:
             return  # it takes nothing at all now: they wait
         if refused == len(facts):
@@ -348,40 +360,6 @@ class PresenceDesk:
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-def _put(tx: Transaction, facts: Sequence[Fact]) -> None:
-    newest = {fact.visit.id: fact.visit for fact in facts if fact.visit is not None}
-    erased = {
-        visit.member
-        for visit in newest.values()
-        if visit.member is not None and not members.exists(tx, visit.member)
-    }
-    for visit in newest.values():
-        visits.put(tx, anonymous(visit) if visit.member in erased else visit)
-    for fact in facts:
-        about = fact.visit.member if fact.visit is not None else None
-        if fact.stream is not None and about not in erased:
-            tx.emit(fact.stream, fact.type, fact.body, fact.moment, member=about)
-
-
-def _put_singly(tx: Transaction, facts: Sequence[Fact]) -> int:
-    """Put each fact in a part of its own; how many were refused."""
-    refused = 0
-    for fact in facts:
-        try:
-            tx.in_part(partial(_put, tx, [fact]))
-        except StorageError:
-            refused += 1
-    return refused
-
-
-def _wipe(batch: Sequence[Observation]) -> None:
-    """No probe vector outlives the comparison it was made for."""
-    for observation in batch:
-        if isinstance(observation.reading, FaceReading):
-            vector = observation.reading.vector
-            vector[:] = bytes(len(vector))
 
 
 def _visited(change: Change, moment: Moment) -> Fact:

@@ -13,6 +13,13 @@ CARD_LLR = 20.7
 """A scanned loyalty card: about one in a thousand is a borrowed one, and that it is this very
 member's has a chance of one in a million: e^20.7."""
 
+LOGIN_LLR = 18.4
+"""A login to the shop's Wi-Fi: about one in a hundred is with a number that somebody else in the
+family uses, or on a phone that was lent; and this very member's by a chance of one in a million."""
+
+PHONE_LLR = 17.7
+"""A phone with which a member logged in lately: twice as often somebody else has it by now."""
+
 TRACK_FRAMES_MIN = 3
 """A face counts as agreement only when this many frames of one track name the same member."""
 
@@ -30,12 +37,32 @@ _LLRS = (11.5, 11.5, 10.5, 8.2, 4.6, 1.0, -2.0, -6.0)
 MARGIN_MIN = 0.05
 """A second member this close behind makes the first one a guess: the sign is worth nothing."""
 
+BEGINS = {"card": "card", "face": "face", "association": "Wi-Fi"}
+"""How the reason of a sign begins, by its kind. A visit that was read back has only its reasons."""
+
 
 def from_card(member: str, name_of_sensor: str, seen: Moment) -> Evidence:
     """A scan of the member's own card."""
     return Evidence(
-        member, "card", CARD_LLR, Strength.EXPLICIT, f"card scanned at {name_of_sensor}", seen
+        member,
+        "card",
+        CARD_LLR,
+        Strength.EXPLICIT,
+        f"{BEGINS['card']} scanned at {name_of_sensor}",
+        seen,
     )
+
+
+def from_login(member: str, nas: str, seen: Moment) -> Evidence:
+    """The member's own login to the Wi-Fi, reported by `nas`."""
+    reason = f"{BEGINS['association']} login at {nas}"
+    return Evidence(member, "association", LOGIN_LLR, Strength.ASSOCIATION, reason, seen)
+
+
+def from_phone(member: str, nas: str, seen: Moment) -> Evidence:
+    """A phone on the Wi-Fi with which the member logged in before."""
+    reason = f"{BEGINS['association']} phone known at {nas}"
+    return Evidence(member, "association", PHONE_LLR, Strength.ASSOCIATION, reason, seen)
 
 
 def from_track(matches: list[Match], sensor: str, seen: Moment) -> Evidence | None:
@@ -53,7 +80,8 @@ def from_track(matches: list[Match], sensor: str, seen: Moment) -> Evidence | No
     distance = float(np.median([match.distance for match in mine]))
     margin = float(np.median([match.runner_up for match in mine])) - distance
     agreeing = len(mine) >= TRACK_FRAMES_MIN and share >= TRACK_FRAMES_SHARE_MIN
-    reason = f"face at {sensor}: {len(mine)} of {len(matches)} frames, distance {distance:.2f}"
+    frames = f"{len(mine)} of {len(matches)} frames"
+    reason = f"{BEGINS['face']} at {sensor}: {frames}, distance {distance:.2f}"
     return Evidence(
         member,
         "face",

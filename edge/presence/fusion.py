@@ -2,7 +2,7 @@
 
 Pure. `posteriors` combines what is known of one visit; `decide` says identified, suggested or
 anonymous. A false identification is the costlier error, so likelihood alone is never enough:
-identified needs an explicit sign or a face in agreement over a track.
+identified needs an explicit sign, an association, or a face in agreement over a track.
 """
 
 import math
@@ -44,7 +44,7 @@ def decide(evidence: Iterable[Evidence], members: int, thresholds: Thresholds) -
     best = max(scores, key=lambda member: (scores[member], member))
     mine = [sign for sign in signs if sign.member == best]
     reasons = tuple(f"{sign.reason} ({sign.llr:+.1f})" for sign in mine)
-    carried = any(s.strength in (Strength.EXPLICIT, Strength.AGREEMENT) for s in mine)
+    carried = any(sign.strength is not Strength.WEAK for sign in mine)
     if carried and scores[best] >= thresholds.identified:
         return Decision(VisitState.IDENTIFIED, best, scores[best], reasons)
     if scores[best] >= thresholds.suggested:

@@ -18,6 +18,10 @@ VISITS_OPEN_MAX = 2_000
 TRACK_FRAMES_MAX = 16
 """Matches remembered per track; a sensor embeds at most five."""
 
+OFF_NETWORK_S = 300.0
+"""A visit that rests on the Wi-Fi alone ends so long after the last phone left it: one that sleeps
+in a pocket comes back by itself, and who has gone does not."""
+
 Track = tuple[str, int]
 
 
@@ -37,6 +41,14 @@ class OpenVisit:
     visit: Visit
     signs: dict[str, Evidence] = field(default_factory=dict)
     tracks: set[Track] = field(default_factory=set)
+    associations: set[str] = field(default_factory=set)
+    """The sources of signs of phones that are on the Wi-Fi now."""
+
+    @property
+    def off_network(self) -> bool:
+        """Whether it rests on phones alone, and all of them have left the Wi-Fi."""
+        kinds = {sign.kind for sign in self.signs.values()}
+        return kinds == {"association"} and not self.associations and not self.tracks
 
 
 class VisitBook:
@@ -94,6 +106,34 @@ class VisitBook:
         entry.signs[f"card/{sensor}"] = evidence.from_card(member, sensor, seen)
         return changes + self._decide(entry, judge)
 
+    def associated(self, session: str, sign: Evidence, sensor: str, judge: "Judge") -> list[Change]:
+        """A member's phone is on the Wi-Fi, by a login of this `session`."""
+        source = f"association/{sensor}/{session}"
+        entry = self._with_association(source, sign.member)
+        changes: list[Change] = []
+        if entry is not None:
+            changes += self._touch(entry, sign.seen)
+        else:
+            changes, entry = self._begin(sensor, sign.seen)
+        entry.associations.add(source)
+        entry.signs[source] = sign
+        return changes + self._decide(entry, judge)
+
+    def dissociated(self, session: str, sensor: str) -> None:
+        """The login has ended. What it said stays said; the visit ends by silence, and soon."""
+        source = f"association/{sensor}/{session}"
+        for entry in self._open.values():
+            entry.associations.discard(source)
+
+    def _with_association(self, source: str, member: str) -> OpenVisit | None:
+        """The visit of this very login if it is still `member`'s, or else the one they are on."""
+        for entry in self._open.values():
+            sign = entry.signs.get(source)
+            if sign is not None and sign.member == member:
+                return entry
+        here = self.member_is_here(member)
+        return self._open[here.id] if here is not None else None
+
     def members(self) -> frozenset[str]:
         """Everybody whom any sign of an open visit names."""
         signs = {sign.member for entry in self._open.values() for sign in entry.signs.values()}
@@ -127,8 +167,10 @@ class VisitBook:
             ]
             for source in gone:
                 del entry.signs[source]
+                entry.associations.discard(source)
             left = any(sign.member == member for sign in entry.signs.values())
-            if entry.visit.member == member and not left:
+            rested = bool(gone) or kind is None or _says(entry.visit, kind)
+            if entry.visit.member == member and rested and not left:
                 entry.visit = anonymous(entry.visit)
                 changes.append(Change(entry.visit, None, {}))
         if kind in (None, "face"):
@@ -140,10 +182,12 @@ class VisitBook:
 
     def silent(self, now: Moment, silence_s: float) -> list[Change]:
         """Close the visits of which nothing was seen for `silence_s` (or since another boot)."""
+        off_network_s = min(silence_s, OFF_NETWORK_S)
         return [
             change
             for entry in list(self._open.values())
-            if _age_s(entry.visit.last_seen, now) >= silence_s
+            if _age_s(entry.visit.last_seen, now)
+            >= (off_network_s if entry.off_network else silence_s)
             for change in self._close(entry)
         ]
 
@@ -203,6 +247,7 @@ class VisitBook:
             for track in other.tracks:
                 self._by_track[track] = entry.visit.id
             entry.tracks |= other.tracks
+            entry.associations |= other.associations
             opened = _earlier(entry.visit.opened, other.visit.opened)
             entry.visit = msgspec.structs.replace(entry.visit, opened=opened)
             del self._open[other.visit.id]
@@ -245,6 +290,11 @@ _RANK = {VisitState.ARRIVED: 0, VisitState.SUGGESTED: 1, VisitState.IDENTIFIED: 
 
 def _is(entry: OpenVisit, member: str) -> bool:
     return entry.visit.member == member and entry.visit.state is VisitState.IDENTIFIED
+
+
+def _says(visit: Visit, kind: str) -> bool:
+    """Whether the visit's reasons name a sign of this kind."""
+    return any(reason.startswith(evidence.BEGINS[kind]) for reason in visit.reasons)
 
 
 def anonymous(visit: Visit) -> Visit:

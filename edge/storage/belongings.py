@@ -12,6 +12,8 @@ DELETED = {
     "profile": ("member", "id"),
     "consents": ("consent", "member"),
     "templates": ("template", "member"),
+    "logins": ("login", "member"),
+    "bindings": ("binding", "member"),
     "documents": ("document", "member"),
     "answers": ("answered", "member"),
 }

@@ -1,5 +1,6 @@
-"""Rows of members, their consents, keys and face templates. Names and templates are sealed with
-the member's own key; the schema itself ties a template to the consent to face recognition.
+"""Rows of members, their consents, keys, face templates and logins. Names and templates are sealed
+with the member's own key; the schema itself ties a template to the consent to face recognition, and
+a login (of which only a keyed hash is kept) to that to Wi-Fi recognition.
 
 Called inside transactions by `edge/consent.py`, and for reading by the desks and the command line.
 It decides nothing: who may be written or read is decided in `edge/consent.py`.
@@ -45,6 +46,10 @@ def put(connection: Executes, vault: Vault, member: Member) -> None:
     if wrapped is not None:
         connection.execute("INSERT INTO member_key VALUES (?, ?)", (member.id, wrapped))
     _put_consents(connection, member)
+    connection.execute("DELETE FROM login WHERE member = ?", (member.id,))
+    connection.executemany(
+        "INSERT INTO login (member, mark) VALUES (?, ?)", login_cells(vault, member)
+    )
 
 
 def _put_consents(connection: Executes, member: Member) -> None:
@@ -77,6 +82,14 @@ def cells(vault: Vault, member: Member, wrapped: bytes | None) -> tuple[object, 
 def consent_cells(member: Member) -> list[tuple[object, ...]]:
     """The consents of a member as rows."""
     return [(member.id, c.kind, c.given_ms, c.text_version, c.channel) for c in member.consents]
+
+
+def login_cells(vault: Vault, member: Member) -> list[tuple[object, ...]]:
+    """What finds the member by what they log in with, as rows; none without their consent."""
+    if not member.agreed(ConsentKind.WIFI):
+        return []
+    marks = {vault.login_mark(login) for login in member.logins if login.strip()}
+    return [(member.id, mark) for mark in sorted(marks)]
 
 
 def template_cells(template: Template, key: str, member_key: bytes) -> tuple[object, ...]:
@@ -137,7 +150,7 @@ def _unstage(connection: Executes, members: Sequence[str]) -> None:
     if not members:
         return
     names = (msgspec.json.encode(members).decode(),)
-    for table, column in (("member", "id"), ("consent", "member")):
+    for table, column in (("member", "id"), ("consent", "member"), ("login", "member")):
         connection.execute(
             f"DELETE FROM stage_{table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
             names,
@@ -145,7 +158,7 @@ def _unstage(connection: Executes, members: Sequence[str]) -> None:
 
 
 def _swap_consents(connection: Executes) -> None:
-    """Consents that are gone take what hung on them."""
+    """Consents that are gone take what hung on them; then come the logins that hang on them."""
     connection.execute(
         "DELETE FROM consent WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
         " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
@@ -154,6 +167,14 @@ def _swap_consents(connection: Executes) -> None:
         "INSERT INTO consent SELECT * FROM stage_consent WHERE true ORDER BY member, kind"
         " ON CONFLICT (member, kind) DO UPDATE SET given_ms = excluded.given_ms,"
         " text_version = excluded.text_version, channel = excluded.channel"
+    )
+    connection.execute(
+        "DELETE FROM login WHERE member IN (SELECT id FROM stage_member)"
+        " AND (member, mark) NOT IN (SELECT member, mark FROM stage_login)"
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO login (member, mark) SELECT member, mark FROM stage_login"
+        " ORDER BY mark, member"
     )
 
 
@@ -229,6 +250,15 @@ def get(connection: Executes, vault: Vault, member: str) -> Member | None:
 def by_card(connection: Executes, vault: Vault, card: str) -> Member | None:
     """One member by card number."""
     return next(_select(connection, vault, "WHERE card = ?", (card,)), None)
+
+
+def with_login(connection: Executes, vault: Vault, login: str) -> list[str]:
+    """Who logs in to the shop's Wi-Fi with this; ids, at most two of them."""
+    rows = connection.execute(
+        "SELECT member FROM login WHERE mark = ? ORDER BY member LIMIT 2",
+        (vault.login_mark(login),),
+    ).fetchall()
+    return [member for (member,) in rows]
 
 
 def everybody(connection: Executes, vault: Vault) -> Iterator[Member]:

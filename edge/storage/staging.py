@@ -48,6 +48,7 @@ Cells = Sequence[object]
 _TABLES = {
     "member": 6,
     "consent": 5,
+    "login": 2,
     "template": 4,
     "product": 8,
     "price": 3,
@@ -55,14 +56,20 @@ _TABLES = {
     "document": 4,
 }
 """Each stage table with the number of its columns."""
-_PERSONAL = {"member": "id", "consent": "member", "template": "member", "document": "member"}
+_PERSONAL = {
+    "member": "id",
+    "consent": "member",
+    "login": "member",
+    "template": "member",
+    "document": "member",
+}
 """Stage tables with a column that says of whom a row speaks."""
 _KEYED_BY_MEMBER = ("members", "balances", "carts")
 _KEYED_WITH_MEMBER = ("templates", "history", "wishes")
 """Datasets whose keys are a member, or begin with one and a slash (`sync/rows.py`)."""
 _FORGET = "UPDATE stage_row SET key = '~' || lower(hex(randomblob(16))) WHERE dataset = ?"
 _OF_DATASET = {
-    "members": ("member", "consent"),
+    "members": ("member", "consent", "login"),
     "templates": ("template",),
     "catalogue": ("product",),
     "prices": ("price",),

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from edge.errors import DatabaseUnreadable
+from edge.logins import normalised
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -28,6 +29,8 @@ class Vault:
     def __init__(self, master_key: bytes) -> None:
         self._wrapping = AESGCM(_derived(master_key, b"storebox member keys"))
         self._naming = _derived(master_key, b"storebox erased members")
+        self._logins = _derived(master_key, b"storebox wifi logins")
+        self._addresses = _derived(master_key, b"storebox wifi addresses")
         self.database_key = _derived(master_key, b"storebox database file")
 
     @classmethod
@@ -71,8 +74,16 @@ class Vault:
         """What stands for `member` where their name must not: nobody else can compute it."""
         return hmac.digest(self._naming, member.encode(), hashlib.sha256)
 
+    def login_mark(self, login: str) -> bytes:
+        """What finds the login, which is itself kept nowhere. However it was typed, if anyhow."""
+        return hmac.digest(self._logins, normalised(login).encode(), hashlib.sha256)
 
-def seal(key: bytes, plain: bytes, *, member: str, field: str) -> bytes:
+    def address_mark(self, address: bytes | bytearray) -> bytes:
+        """What finds a bound hardware address."""
+        return hmac.digest(self._addresses, address, hashlib.sha256)
+
+
+def seal(key: bytes, plain: bytes | bytearray, *, member: str, field: str) -> bytes:
     """`plain` sealed for this member and field (both are bound in as associated text)."""
     return _seal(AESGCM(key), plain, f"{field}:{member}")
 
@@ -104,7 +115,7 @@ def _create(path: Path) -> None:
         os.close(folder)
 
 
-def _seal(cipher: AESGCM, plain: bytes, bound: str) -> bytes:
+def _seal(cipher: AESGCM, plain: bytes | bytearray, bound: str) -> bytes:
     nonce = secrets.token_bytes(NONCE_BYTES)
     return nonce + cipher.encrypt(nonce, plain, bound.encode())
 

@@ -29,7 +29,7 @@ GOODS: dict[Dataset, tuple[str, Callable[[Any], Cells]]] = {
     Dataset.PRICES: ("price", goods.price_cells),
     Dataset.STOCK: ("stock", goods.stock_cells),
 }
-_OWNER = {"member": 0, "consent": 0, "template": 1, "document": 2}
+_OWNER = {"member": 0, "consent": 0, "login": 0, "template": 1, "document": 2}
 """In which column of a stage table the member stands."""
 
 
@@ -130,7 +130,12 @@ def _cells(
     if isinstance(value, Member):
         of_member = members.cells(vault, value, keys.get(value.id))
         consents = members.consent_cells(value)
-        return [("member", of_member), *(("consent", consent) for consent in consents)]
+        logins = members.login_cells(vault, value)
+        return [
+            ("member", of_member),
+            *(("consent", consent) for consent in consents),
+            *(("login", login) for login in logins),
+        ]
     owner = value.member if dataset in OF_MEMBERS else None
     if owner is not None and owner not in keys:
         return []  # the swap finds that it is not there

@@ -18,7 +18,7 @@ from sensors.declaration import kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("edge", "sensors", "kiosk", "sync", "hardware")
-NATIVE = {"cv2", "dlib", "face_recognition", "scapy", "serial"}
+NATIVE = {"cv2", "dlib", "face_recognition", "pyrad", "scapy", "serial"}
 
 
 def lint_imports(tree: Path, *contract: str) -> subprocess.CompletedProcess[str]:

@@ -52,7 +52,7 @@ BLOCKS = re.findall(r"```toml\n(.*?)```", README, re.S)
 def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "storebox.toml"
     path.write_text(BLOCKS[0])
-    assert set(load(path).sensors) == {"radar", "door", "scanner"}
+    assert set(load(path).sensors) == {"radar", "hotspot", "door", "scanner"}
 
 
 @pytest.mark.parametrize("block", BLOCKS[1:])

@@ -46,6 +46,19 @@ def _scans(folder: Path) -> str:
     return f"simulated:{path}"
 
 
+def _logins(folder: Path) -> str:
+    """Twenty phones come, and every second one goes."""
+    path = folder / "good.jsonl"
+    stop = {"status": "stop", "nas": "hall"}
+    lines = [
+        {"at_ms": 1000 * number, "status": "start", "nas": "hall", "session": f"s{number}"}
+        | {"login": f"+7916000{number:04}", "address": f"02-00-00-00-00-{number:02X}"}
+        for number in range(20)
+    ] + [stop | {"at_ms": 30_000, "session": f"s{number}"} for number in range(0, 20, 2)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return f"simulated:{path}"
+
+
 def _clip(folder: Path) -> str:
     """A drawn portrait that walks in; imported here because it loads native libraries."""
     from sensors.scenario import clips, faces
@@ -78,6 +91,13 @@ RIGS = {
         garbage=_garbage("replay"),
         readings=frozenset({"TrackReading"}),
         options={},
+    ),
+    "radius": Rig(
+        good=_logins,
+        absent=lambda _: "udp:192.0.2.1:1813",  # RFC 5737: an address of nobody
+        garbage=_garbage("replay"),
+        readings=frozenset({"AssociationReading"}),
+        options={"interim_s": 300},
     ),
     "wifi": Rig(
         good=_capture,

@@ -20,7 +20,7 @@ from tests.drivers.worker import END_S_MAX, Worker, started
 START_MS = 1_700_000_000_000
 EVERY_KIND = pytest.mark.parametrize("kind", kinds())
 BOTH_STARTS = pytest.mark.parametrize("activated", [False, True], ids=["child", "activated"])
-NATIVE = ("cv2", "dlib", "face_recognition", "numpy", "scapy", "serial")
+NATIVE = ("cv2", "dlib", "face_recognition", "numpy", "pyrad", "scapy", "serial")
 
 
 def rig_of(kind: str) -> Rig:

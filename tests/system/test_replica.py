@@ -166,3 +166,40 @@ async def test_what_has_not_changed_is_not_written_again(box):
     found = members.get(box.database.reading, box.database.vault, "anna")
     assert found.name == "New"
     assert goods.by_sku(box.database.reading, "s").price_minor == 2
+
+
+WIFI = PROGRAMME | {"kind": "wifi"}
+
+
+def by_login(box, login):
+    return members.with_login(box.database.reading, box.database.vault, login)
+
+
+async def test_logins_come_with_their_member_and_go_with_the_consent(box):
+    feed = Feed(box, Dataset.MEMBERS)
+    anna = member("anna", PROGRAMME, WIFI) | {"logins": ["+7 916 123-45-67", "79990000000"]}
+    boris = member("boris", PROGRAMME) | {"logins": ["79030000000"]}
+    assert await feed(anna, boris, member("vera", PROGRAMME, WIFI))
+    assert feed.is_whole(), "with rows that have logins, and rows that have none"
+    assert by_login(box, "89161234567") == by_login(box, "9990000000") == ["anna"]
+    assert by_login(box, "79030000000") == [], "no consent"
+    assert box.database.reading.execute("SELECT count(*) FROM stage_login").fetchone() == (0,)
+    await feed.send(feed.delta(anna | {"logins": ["79161234567"]}, boris))
+    assert by_login(box, "79161234567") == ["anna"]
+    assert by_login(box, "79990000000") == []
+    await feed.send(
+        feed.delta(anna | {"consents": [PROGRAMME]}, boris | {"consents": [WIFI, PROGRAMME]})
+    )
+    assert by_login(box, "79161234567") == []
+    assert by_login(box, "79030000000") == ["boris"]
+    assert feed.is_whole()
+
+
+@pytest.mark.parametrize("logins", ["79161234567", [7], ["1"] * 5, ["9" * 65], None])
+async def test_a_row_with_unusable_logins_withdraws_what_it_might_have_withdrawn(box, logins):
+    feed = Feed(box, Dataset.MEMBERS)
+    anna = member("anna", PROGRAMME, WIFI) | {"logins": ["79161234567"]}
+    assert await feed(anna)
+    await feed.send(feed.delta(anna | {"logins": logins}))
+    assert by_login(box, "79161234567") == []
+    assert agreed(box, "anna") == {"programme"}

@@ -108,6 +108,8 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
         "profile": 1,
         "consents": 3,
         "templates": 1,
+        "logins": 0,
+        "bindings": 0,
         "documents": 2,
         "answers": 1,
         "visits": 2,
@@ -246,6 +248,7 @@ def test_every_table_with_a_member_in_it_is_known_to_the_erasure(database):
         "outbox",  # outbox.forget
         "stage_consent",  # staging.forget
         "stage_document",
+        "stage_login",
         "stage_template",
     }
     assert with_member == counted | unlinked | elsewhere

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock, SystemClock
-from edge.errors import BadWireFrame, DeviceGone
+from edge.errors import BadWireFrame, DeviceGone, DeviceNotFound
 from edge.intake import HELD_MAX, STEP_MS, Intake, SensorSpec
 from edge.records import Moment, Observation, TrackReading
 from sensors import wire
@@ -249,3 +249,34 @@ async def test_leave_that_is_revoked_reaches_everybody_and_whoever_connects_late
     assert await door.told() == await late.told() == [wire.Leave("embed", None)]
     for peer in (door, late):
         await peer.close()
+
+
+async def test_a_devices_secret_is_read_at_each_connection_and_shown_nowhere(tmp_path) -> None:
+    file = tmp_path / "secret"
+    options: dict[str, object] = {"secret_file": str(file)}
+    one = SensorSpec("hotspot", "radius", "udp:127.0.0.1:1813", options)
+    intake = Intake(SystemClock(), [one])
+    for secret in (b"the first", b"the second"):
+        file.write_bytes(secret + b"\n")
+        peer = Peer(intake, "hotspot")
+        (configure,) = await peer.told()
+        assert isinstance(configure, wire.Configure)
+        assert configure.secret == secret
+        for shown in (repr(configure), repr(one), repr(intake.statuses()), str(configure.options)):
+            assert secret.decode() not in shown
+        await peer.close()
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"x" * 257])
+async def test_a_secret_that_is_none_ends_with_a_sentence(tmp_path, content) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    one = SensorSpec("hotspot", "radius", "udp:127.0.0.1:1813", {"secret_file": str(file)})
+    peer = Peer(Intake(SystemClock(), [one]), "hotspot")
+    ended = await peer.ended()
+    assert isinstance(ended, DeviceNotFound)
+    assert str(file) in ended.what
+    assert ended.remedy
+    far = SensorSpec("hotspot", "radius", "satellite:b/s", {"secret_file": str(file)})
+    assert far.secret() == b"", "a satellite reads its own"

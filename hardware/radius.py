@@ -1,0 +1,308 @@
+"""RADIUS accounting (RFC 2866): datagrams of access points in, records and answers out.
+
+Called by `sensors/radius.py`. pyrad decodes; a packet counts only if its authenticator proves that
+its sender knows the shared secret, and only then it is answered. Who is not a configured sender is
+not even looked at. It knows no shop word, keeps no record, and sends nothing but answers.
+"""
+
+import errno
+import io
+import ipaddress
+import select
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+from msgspec import Struct
+from pyrad.dictionary import Dictionary
+from pyrad.packet import AccountingRequest, AcctPacket, PacketError
+
+from edge.errors import DeviceError, DeviceGone, DeviceNotFound
+
+DATAGRAM_BYTES_MAX = 4096
+"""RFC 2866: the longest packet there is."""
+HEADER_BYTES = 20
+TEXT_CHARACTERS_MAX = 64
+"""Logins and session ids are shorter; what is longer is nobody's phone number."""
+RECEIVE_BUFFER_BYTES = 1 << 20
+"""Some 2000 packets of one burst wait here while the others are looked at."""
+DATAGRAMS_PER_TURN = 256
+"""Looked at before the core is heard again: 0.1 s of work when all are genuine."""
+RATE_PER_S, BURST = 200.0, 400.0
+"""Of one sender. A shop of 500 phones with an interim update a minute sends 10 a second."""
+EVENT_AGE_S_MAX = 300
+"""An Event-Timestamp further away than this tells of a wrong clock in the sender."""
+ADDRESS_DIGITS = 12
+
+_ATTRIBUTES = """
+ATTRIBUTE User-Name 1 string
+ATTRIBUTE NAS-IP-Address 4 ipaddr
+ATTRIBUTE Framed-IP-Address 8 ipaddr
+ATTRIBUTE Called-Station-Id 30 string
+ATTRIBUTE Calling-Station-Id 31 string
+ATTRIBUTE NAS-Identifier 32 string
+ATTRIBUTE Proxy-State 33 octets
+ATTRIBUTE Acct-Status-Type 40 integer
+ATTRIBUTE Acct-Delay-Time 41 integer
+ATTRIBUTE Acct-Session-Id 44 string
+ATTRIBUTE Acct-Session-Time 46 integer
+ATTRIBUTE Acct-Terminate-Cause 49 integer
+ATTRIBUTE Event-Timestamp 55 date
+ATTRIBUTE NAS-Port-Type 61 integer
+ATTRIBUTE Message-Authenticator 80 octets
+"""
+DICTIONARY = Dictionary(io.StringIO(_ATTRIBUTES))
+"""What is read, or said by ordinary senders (RFC 2865, 2866, 2869); all else is passed over."""
+
+
+class Status(StrEnum):
+    """What happened (Acct-Status-Type)."""
+
+    START = "start"
+    STOP = "stop"
+    ALIVE = "alive"
+    ON = "on"
+    OFF = "off"
+
+
+STATUS_OF = {1: Status.START, 2: Status.STOP, 3: Status.ALIVE, 7: Status.ON, 8: Status.OFF}
+
+
+class Defect(StrEnum):
+    """Why a datagram gave no record."""
+
+    UNKNOWN_SENDER = "radius_unknown_sender"
+    FLOOD = "radius_flood"
+    MALFORMED = "radius_malformed"
+    FORGED = "radius_forged"
+    OTHER = "radius_other"
+    """Genuine, but of no kind that says who is there; answered, so that it is not sent again."""
+
+
+class Accounting(Struct, frozen=True):
+    """One genuine record. `nas` is the sender's configured name, `age_s` how long ago it happened.
+
+    `address` is the phone's (6 bytes), None if it was not told or is none.
+    """
+
+    nas: str
+    status: Status
+    session: str
+    login: str = ""
+    address: bytes | None = None
+    age_s: int = 0
+
+    def __repr__(self) -> str:
+        """Without login, session and address: a representation may end up in a log."""
+        return f"Accounting(nas={self.nas!r}, status={self.status!r})"
+
+
+class Reader:
+    """Datagrams in; records, and what to answer, out. Holds the shared secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def read(self, datagram: bytes, nas: str, wall_s: float) -> tuple[Accounting | Defect, bytes]:
+        """What `nas` said, and the answer to it; no answer to what is malformed or forged.
+
+        `wall_s` is Unix time, against which an Event-Timestamp is held.
+        """
+        if not HEADER_BYTES <= len(datagram) <= DATAGRAM_BYTES_MAX:
+            return Defect.MALFORMED, b""
+        if datagram[0] != AccountingRequest:
+            return Defect.OTHER, b""
+        try:
+            packet = AcctPacket(packet=datagram, dict=DICTIONARY, secret=self._secret)
+        except PacketError:
+            return Defect.MALFORMED, b""
+        if not _genuine(packet):
+            return Defect.FORGED, b""
+        return _record(packet, nas, wall_s), packet.CreateReply().ReplyPacket()
+
+
+def address_of(text: str) -> bytes | None:
+    """A station's address however it is written (`30:39:26:..`, `AA-BB-..`): its 12 hex digits."""
+    digits = "".join(character for character in text if character in "0123456789abcdefABCDEF")
+    return bytes.fromhex(digits) if len(digits) == ADDRESS_DIGITS else None
+
+
+def _genuine(packet: AcctPacket) -> bool:
+    """RFC 2866 section 3, and RFC 2869 section 5.14 where the sender signs that way, too."""
+    if not packet.VerifyAcctRequest():
+        return False
+    return packet.message_authenticator is None or bool(packet.verify_message_authenticator())
+
+
+def _record(packet: AcctPacket, nas: str, wall_s: float) -> Accounting | Defect:
+    status = STATUS_OF.get(_number(packet, "Acct-Status-Type") or 0)
+    if status is None:
+        return Defect.OTHER
+    return Accounting(
+        nas=nas,
+        status=status,
+        session=_text(packet, "Acct-Session-Id"),
+        login=_text(packet, "User-Name"),
+        address=address_of(_text(packet, "Calling-Station-Id")),
+        age_s=_age_s(packet, wall_s),
+    )
+
+
+def _age_s(packet: AcctPacket, wall_s: float) -> int:
+    """How long ago it happened: the sender's own count of its delay, or what its clock says.
+
+    A clock that is far off says nothing, and so is not believed.
+    """
+    delay_s = _number(packet, "Acct-Delay-Time") or 0
+    happened_s = _number(packet, "Event-Timestamp")
+    if happened_s is None:
+        return delay_s
+    age_s = round(wall_s) - happened_s
+    return max(delay_s, age_s) if 0 <= age_s <= EVENT_AGE_S_MAX else delay_s
+
+
+def _text(packet: AcctPacket, name: str) -> str:
+    """The first value of an attribute; empty if there is none that can be read."""
+    values = packet.get(name, [""])
+    text = values[0]
+    if not isinstance(text, str) or len(text) > TEXT_CHARACTERS_MAX or not text.isprintable():
+        return ""
+    return text
+
+
+def _number(packet: AcctPacket, name: str) -> int | None:
+    try:
+        values = packet.get(name, [None])
+    except ValueError:  # it is not of four bytes
+        return None
+    number = values[0]
+    return number if isinstance(number, int) else None
+
+
+class Allowance:
+    """How many datagrams one sender may still send now: refilled steadily, up to a burst."""
+
+    def __init__(self) -> None:
+        self._left, self._at_s = BURST, 0.0
+
+    def take(self, now_s: float) -> bool:
+        """Whether one more may be looked at."""
+        self._left = min(BURST, self._left + (now_s - self._at_s) * RATE_PER_S)
+        self._at_s = now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class AccountingPort:
+    """UDP ports on which accounting is taken, open for reading and answering; a context manager.
+
+    `nas` gives each allowed sender's address its name. DeviceNotFound if a port cannot be had.
+    """
+
+    def __init__(
+        self, places: Sequence[tuple[str, int]], nas: Mapping[str, str], secret: bytes
+    ) -> None:
+        self._reader = Reader(secret)
+        self._names = {ipaddress.ip_address(address): name for address, name in nas.items()}
+        self._allowances = {address: Allowance() for address in self._names}
+        self._sockets: list[socket.socket] = []
+        try:
+            for place in places:
+                self._sockets.append(_bound(*place))
+        except DeviceError:
+            self.close()
+            raise
+
+    @property
+    def places(self) -> list[tuple[str, int]]:
+        """Where it listens."""
+        return [each.getsockname()[:2] for each in self._sockets]
+
+    def wait(self, core_fd: int, timeout_s: float) -> None:
+        """Return when something came, when `core_fd` has something, or after `timeout_s`."""
+        ports = [port.fileno() for port in self._sockets]
+        select.select([*ports, core_fd], [], [], timeout_s)
+
+    def take(self) -> Iterator[tuple[str, Accounting | Defect]]:
+        """What has come, at most `DATAGRAMS_PER_TURN`, each with its sender's name ('' if unknown).
+
+        What is genuine has been answered when it is given.
+        """
+        for port in self._sockets:
+            for _ in range(DATAGRAMS_PER_TURN // len(self._sockets)):
+                try:
+                    datagram, sender = port.recvfrom(DATAGRAM_BYTES_MAX + 1)
+                except BlockingIOError:
+                    break
+                except ConnectionError:  # an answer did not reach a sender that has gone
+                    continue
+                except OSError as error:
+                    raise DeviceGone(
+                        f"The accounting port failed: {error.strerror}.", "It is opened again."
+                    ) from error
+                yield self._taken(port, datagram, sender)
+
+    def _taken(
+        self, port: socket.socket, datagram: bytes, sender: Any
+    ) -> tuple[str, Accounting | Defect]:
+        address = _plain(sender[0])
+        name = self._names.get(address)
+        if name is None:
+            return "", Defect.UNKNOWN_SENDER
+        if not self._allowances[address].take(time.monotonic()):
+            return name, Defect.FLOOD
+        found, answer = self._reader.read(datagram, name, time.time())
+        if answer:
+            try:
+                port.sendto(answer, sender)
+            except OSError:  # no way there, or no room: the sender asks again
+                return name, found
+        return name, found
+
+    def close(self) -> None:
+        """Give the ports back."""
+        for each in self._sockets:
+            each.close()
+
+    def __enter__(self) -> Self:
+        """The port itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address; an IPv4 one that came through an IPv6 socket as what it is."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        made.bind((address, port))
+    except OSError as error:
+        made.close()
+        raise DeviceNotFound(
+            f"Nothing can listen on UDP {address} port {port}: {error.strerror}.",
+            "Stop the program that has the port (ss -lunp shows it)."
+            if error.errno == errno.EADDRINUSE
+            else "Name in `device` an address of this box, and a port above 1023.",
+        ) from error
+    return made
