@@ -25,6 +25,7 @@ from typing import Any
 from edge.clock import END_OF_TIME_MS
 from edge.records import Observation
 from sensors import wire
+from sensors.radar.survey import Survey
 from tests.conftest import ROOT
 
 SALT = bytes(range(32))
@@ -51,6 +52,7 @@ class Worker:
         self.health: list[wire.Health] = []
         self.dropped: Counter[str] = Counter()
         self.watermarks: list[int] = []
+        self.surveys: list[Survey] = []
         self.hello: wire.Hello | None = None
         self.received = bytearray()
         self.hung_up = False
@@ -162,6 +164,8 @@ class Worker:
                     self.dropped.update(counts)
                 case wire.Watermark(wall_ms=wall_ms):
                     self.watermarks.append(wall_ms)
+                case wire.Surveyed(survey=survey):
+                    self.surveys.append(survey)
 
     def _story(self) -> str:
         return (
