@@ -5,35 +5,28 @@ worker is started alone and its frames are read here, with no more leave than th
 gives it. Only counts leave this module: never a code, a vector or a hash.
 """
 
-import contextlib
-import secrets
 import select
 import socket
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from edge.clock import boot_id
 from edge.config import Config
 from edge.control import ask
-from edge.errors import BadWireFrame, DeviceNotFound, Refused
-from edge.operation import settings
-from edge.operation.sensors import child_environment, worker_command
+from edge.errors import BadWireFrame, Refused
+from edge.operation import lone
 from edge.records import FaceReading, Observation, SensorStatus
-from edge.sections import ClockSource, RecognitionMode
+from edge.sections import RecognitionMode
 from sensors import wire
 
 STARTING_S_MAX = 30.0
 """A camera's models take seconds to load on a small box; the trial's time begins after that."""
-CHILD_END_S = 2.0
 POLL_S = 0.25
-SALT_BYTES = 16
 FINISHED = "finished"
 """The state of a sensor whose recording is at its end (`sensors/core_link.py`)."""
 
@@ -90,13 +83,9 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
     """
     section = config.sensors[name]
     watch = _Watch(seconds, progress)
-    with contextlib.ExitStack() as stack:
-        if path := settings.socket_path(config, name):
-            connection = stack.enter_context(_activated(name, path))
-        else:
-            connection = stack.enter_context(_child(section.kind))
+    with lone.worker(config, name) as connection:
         try:
-            connection.sendall(wire.encode(_configure(config, name)))
+            connection.sendall(wire.encode(lone.configuration(config, name)))
             if config.recognition.mode is RecognitionMode.ZONE:
                 connection.sendall(wire.encode(wire.Leave("embed", None)))
             watch.read(connection)
@@ -189,53 +178,3 @@ def _wipe(observation: Observation) -> None:
     if isinstance(observation.reading, FaceReading):
         vector = observation.reading.vector
         vector[:] = bytes(len(vector))
-
-
-def _configure(config: Config, name: str) -> wire.Configure:
-    scenario = config.clock.source is ClockSource.SCENARIO
-    return wire.Configure(
-        sensor=name,
-        device=config.sensors[name].device,
-        options=config.options[name],
-        salt=secrets.token_bytes(SALT_BYTES),
-        boot=boot_id(),
-        timeline_start_ms=config.clock.start_ms if scenario else None,
-    )
-
-
-@contextlib.contextmanager
-def _activated(name: str, path: str) -> Iterator[socket.socket]:
-    """The worker that systemd starts, with its own privileges, when somebody connects."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        try:
-            connection.connect(path)
-        except OSError as error:
-            raise DeviceNotFound(
-                f"Nobody listens on the socket of sensor {name} ({path}): {error.strerror}.",
-                f"Run: systemctl status storebox-sensor@{name}.socket (or try it with sudo)",
-            ) from error
-        yield connection
-
-
-@contextlib.contextmanager
-def _child(kind: str) -> Iterator[socket.socket]:
-    """The worker as our child, its end of a pair on fd 3."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                worker_command(kind),
-                stdin=theirs.fileno(),
-                env=child_environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # libraries talk; a trace could hold what was read
-            )
-        try:
-            yield ours
-        finally:
-            ours.close()
-            try:
-                child.wait(CHILD_END_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()

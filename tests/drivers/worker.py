@@ -92,6 +92,24 @@ class Worker:
                 assert chunk, f"the worker hung up; {self._story()}"
                 self._take(chunk)
 
+    def take_for(self, seconds: float) -> None:
+        """Take what the worker says within so long."""
+        deadline_s = time.monotonic() + seconds
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            if select.select([self._core], [], [], left_s)[0]:
+                chunk = self._core.recv(65536)
+                assert chunk, f"the worker hung up; {self._story()}"
+                self._take(chunk)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The worker gets no time meanwhile."""
+        signal.pidfd_send_signal(self._process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            signal.pidfd_send_signal(self._process, signal.SIGCONT)
+
     def until_unread(self, words: bytes) -> None:
         """Wait until the worker has said `words`, and leave all it said unread."""
         deadline_s = time.monotonic() + REPLY_S_MAX
