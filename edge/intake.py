@@ -183,14 +183,14 @@ class Intake:
         line.observations += len(observations)
         self._arrived.set()
 
-    def _keep(self, line: SensorLine, survey: Survey | None) -> None:
+    def _keep(self, line: SensorLine, survey: Survey) -> None:
         """The newest picture of the air, in memory for some seconds and nowhere else."""
         loop = asyncio.get_running_loop()
         if loop.time() < line.survey_until_s:
             line.survey = survey
             loop.call_later(SURVEY_S, self._forget, line, survey)
 
-    def _forget(self, line: SensorLine, survey: Survey | None) -> None:
+    def _forget(self, line: SensorLine, survey: Survey) -> None:
         if line.survey is survey:
             line.survey = None
 

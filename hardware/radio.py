@@ -163,7 +163,12 @@ class Radio:
             fcntl.ioctl(asking, _SIOCSIFFLAGS, packed)
 
     def _refusal(self, error: OSError, words: str) -> DeviceError:
-        what = f"The radio {self.name} cannot be set ({words}): {error.strerror}."
+        if self.name not in (name for _, name in socket.if_nameindex()):
+            return DeviceNotFound(
+                f"There is no interface {self.name}.",
+                "Check the radio with `ip link` and correct `device`.",
+            )
+        what = f"The radio {self.name} cannot be set ({words}): {error.strerror or error}."
         match error.errno:
             case errno.EPERM | errno.EACCES:
                 remedy = (
@@ -175,11 +180,6 @@ class Radio:
                 remedy = "Let no other program (NetworkManager, wpa_supplicant) use this radio."
             case errno.EINVAL:
                 remedy = "`iw phy` says which channels it has, `iw reg get` which are allowed."
-            case errno.ENODEV | errno.ENXIO if not _exists(self.name):
-                return DeviceNotFound(
-                    f"There is no interface {self.name}.",
-                    "Check the radio with `ip link` and correct `device`.",
-                )
             case number if number in _NO_RADIO:
                 return WrongDevice(
                     what, "Use a Wi-Fi radio whose driver `iw list` knows, or name no channels."
@@ -211,7 +211,3 @@ def mode_and_mhz(found: Attributes) -> tuple[bool, int | None]:
 
 def _u32(value: int) -> bytes:
     return struct.pack("=I", value)
-
-
-def _exists(name: str) -> bool:
-    return name in (each for _, each in socket.if_nameindex())
