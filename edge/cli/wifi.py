@@ -106,14 +106,9 @@ def calibrate(
 
 def _radar(config: "Config", name: str) -> str:
     """The sensor's name: the one given, or the only radar there is."""
-    from sensors.declaration import declared
-    from sensors.radar.options import RadarOptions
+    from edge.operation.surveying import is_radar
 
-    radars = [
-        each
-        for each, section in config.sensors.items()
-        if issubclass(declared(section.kind).options, RadarOptions)
-    ]
+    radars = [each for each, section in config.sensors.items() if is_radar(section.kind)]
     known = ", ".join(radars) or "none"
     if name and name not in radars:
         raise typer.BadParameter(f"There is no radar '{name}'. Configured: {known}.")

@@ -20,6 +20,8 @@ from edge.errors import BadWireFrame, DeviceGone, NotReachable, Refused
 from edge.intake import Intake
 from edge.operation import lone
 from sensors import wire
+from sensors.declaration import declared
+from sensors.radar.options import RadarOptions
 from sensors.radar.survey import Survey
 
 STARTING_S_MAX = 30.0
@@ -35,15 +37,25 @@ class _Which(Struct, frozen=True, forbid_unknown_fields=True):
     sensor: str
 
 
+def is_radar(kind: str) -> bool:
+    """Whether sensors of this kind show what they hear. ConfigError if there is no such kind."""
+    return issubclass(declared(kind).options, RadarOptions)
+
+
+def frames_of(survey: Survey | None) -> int:
+    """All that was heard since the survey began."""
+    return sum(air.frames for air in survey.airs) if survey else 0
+
+
 def survey_questions(intake: Intake) -> dict[str, Question]:
     """`survey`: the newest picture of one radar, which asking keeps surveying for some seconds."""
 
     async def survey(given: dict[str, Any]) -> Survey | None:
         try:
-            asked = msgspec.convert(given, _Which)
+            which = msgspec.convert(given, _Which)
         except msgspec.ValidationError as error:
             raise Refused(f"That is no radar: {error}.", "Send the sensor's name.") from error
-        return await intake.survey(asked.sensor)
+        return await intake.survey(which.sensor)
 
     return {"survey": survey}
 
@@ -55,7 +67,7 @@ def pictures(config: Config, name: str, remark: Remark) -> Iterator[Survey]:
     """
     control = Path(config.state.control_socket)
     try:
-        first = _asked(control, name)
+        first = asked(control, name)
     except NotReachable as error:
         remark(f"{error.what} Starting the sensor alone.")
         yield from _alone(config, name)
@@ -72,11 +84,12 @@ def _watched(control: Path, name: str, newest: Survey | None) -> Iterator[Survey
             patience_s = time.monotonic() + STARTING_S_MAX
             yield newest
         time.sleep(POLL_S)
-        newest = _asked(control, name)
+        newest = asked(control, name)
     raise _nothing(name)
 
 
-def _asked(control: Path, name: str) -> Survey | None:
+def asked(control: Path, name: str) -> Survey | None:
+    """The daemon's newest picture. Refused if it runs no such radar itself."""
     return msgspec.convert(ask(control, "survey", sensor=name), Survey | None)
 
 

@@ -5,6 +5,7 @@ worker is started alone and its frames are read here, with no more leave than th
 gives it. Only counts leave this module: never a code, a vector or a hash.
 """
 
+import contextlib
 import select
 import socket
 import time
@@ -20,6 +21,7 @@ from edge.config import Config
 from edge.control import ask
 from edge.errors import BadWireFrame, Refused
 from edge.operation import lone
+from edge.operation.surveying import asked, frames_of, is_radar
 from edge.records import FaceReading, Observation, SensorStatus
 from edge.sections import RecognitionMode
 from sensors import wire
@@ -27,6 +29,7 @@ from sensors import wire
 STARTING_S_MAX = 30.0
 """A camera's models take seconds to load on a small box; the trial's time begins after that."""
 POLL_S = 0.25
+FRAMES = "frames"
 FINISHED = "finished"
 """The state of a sensor whose recording is at its end (`sensors/core_link.py`)."""
 
@@ -50,19 +53,30 @@ class Trial(Struct, frozen=True):
 def watched(control: Path, name: str, seconds: float, progress: Progress) -> Trial:
     """Watch what the running daemon counts. NotReachable without one, Refused if it is unknown."""
     before = after = _status(control, name)
+    heard = _heard(control, after)
     began_s = time.monotonic()
     while (passed_s := time.monotonic() - began_s) < seconds:
         progress(passed_s / seconds)
         time.sleep(min(POLL_S, seconds - passed_s))
         after = _status(control, name)
+        heard = max(heard, _heard(control, after))
     restarted = after.restarts > before.restarts
     ok = after.ok and not restarted
     state = "it was restarted meanwhile" if restarted and after.ok else after.state
-    seen = Counter({"observations": after.observations - before.observations})
+    seen = Counter({"observations": after.observations - before.observations, FRAMES: heard})
     refused = Counter(after.dropped)
     refused.subtract(before.dropped)
     health = wire.Health(ok, state, after.remedy)
     return _judged((name, after.kind), seconds, health, +seen, +refused)
+
+
+def _heard(control: Path, sensor: SensorStatus) -> int:
+    """Frames that a radar has heard since it is looked at: a count takes it minutes."""
+    if not is_radar(sensor.kind):
+        return 0
+    with contextlib.suppress(Refused):  # a satellite's, or none that runs
+        return frames_of(asked(control, sensor.name))
+    return 0
 
 
 def _status(control: Path, name: str) -> SensorStatus:
@@ -86,6 +100,8 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
     with lone.worker(config, name) as connection:
         try:
             connection.sendall(wire.encode(lone.configuration(config, name)))
+            if is_radar(section.kind):
+                connection.sendall(wire.encode(wire.Leave("survey", None)))
             if config.recognition.mode is RecognitionMode.ZONE:
                 connection.sendall(wire.encode(wire.Leave("embed", None)))
             watch.read(connection)
@@ -93,7 +109,7 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
             watch.health = wire.Health(False, error.what, "Is it a sensor of this version?")
         except (BrokenPipeError, ConnectionResetError):
             watch.ended()
-    return _judged((name, section.kind), seconds, watch.health, watch.observed, watch.dropped)
+    return _judged((name, section.kind), seconds, watch.health, +watch.observed, watch.dropped)
 
 
 def _judged(
@@ -165,6 +181,8 @@ class _Watch:
                 for observation in observations:
                     self.observed[observation.kind] += 1
                     _wipe(observation)
+            case wire.Surveyed(survey=survey):
+                self.observed[FRAMES] = frames_of(survey)
             case wire.Dropped(counts=counts):
                 self.dropped.update(counts)
 

@@ -91,6 +91,11 @@ class Radar:
         if self._from_ms is not None and now_ms > self._from_ms:
             self._report(now_ms)
 
+    @property
+    def surveying(self) -> bool:
+        """Whether anything of what is heard is kept to be shown."""
+        return self._survey is not None
+
     def _show(self) -> None:
         """Begin, go on with, or forget a survey, as the core gives leave."""
         if not self._core.may(SURVEY):

@@ -127,6 +127,20 @@ def test_a_survey_in_words(tap: Tap, path: Path) -> None:
     assert_silent(out, err)
 
 
+def test_a_radar_is_tried_by_what_it_hears_and_not_by_its_counts(tap: Tap, path: Path) -> None:
+    """A count takes a window of minutes."""
+    words = ("sensors", "test", "radar", "--seconds", "3", "--json")
+    with storebox(tap, path, *words) as command:
+        out, err = finished(tap, command)
+    assert command.returncode == 0, err
+    assert json.loads(out)["observed"]["frames"] > 20
+    assert_silent(out, err)
+    with storebox(tap, path, *words) as command:
+        out, _ = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert json.loads(out)["state"] == "listening, but it observed nothing"
+
+
 def test_a_survey_of_a_running_daemon(tap: Tap, path: Path, tmp_path: Path) -> None:
     control = tmp_path / "control.sock"
 
@@ -144,6 +158,10 @@ def test_a_survey_of_a_running_daemon(tap: Tap, path: Path, tmp_path: Path) -> N
         assert err == ""
         assert phones(out.splitlines()[-1])[False]["frames"] > 20
         assert ask(control, "survey", sensor="radar") is not None
+        with storebox(tap, path, "sensors", "test", "radar", "--json") as command:
+            tried, err = finished(tap, command)
+        assert command.returncode == 0, err
+        assert json.loads(tried)["observed"]["frames"] > 20
         daemon.terminate()
         said = daemon.communicate(timeout=30)
     assert_silent(out, *said)
