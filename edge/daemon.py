@@ -30,6 +30,7 @@ from edge.operation import answers, settings, syncing
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
+from edge.operation.surveying import survey_questions
 from edge.operation.timeline import timeline_questions
 from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk
@@ -246,7 +247,8 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
         kiosk=lambda: address,
         started=box.clock.now(),
     )
-    return answers.questions(parts) | timeline_questions(box.clock, box.intake)
+    further = timeline_questions(box.clock, box.intake) | survey_questions(box.intake)
+    return answers.questions(parts) | further
 
 
 async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock
-from edge.errors import BadWireFrame, DeviceGone, DeviceNotFound
+from edge.errors import BadWireFrame, DeviceGone, DeviceNotFound, Refused
 from edge.records import FaceReading, Observation, SensorStatus, TrackReading
 from sensors import wire
+from sensors.radar.survey import Survey
 
 BATCH_MAX = 500
 """Observations per transaction: from here on the fsync no longer matters."""
@@ -36,6 +37,8 @@ SEND_S_MAX = 5.0
 SALT_BYTES = 16
 SECRET_BYTES_MAX = 256
 """No device has a longer one; more is not the file that was meant."""
+SURVEY_S = 5.0
+"""So long one question gives leave to survey, and no picture is kept longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class SensorLine:
     track_last: int = 0
     track_base: int = 0
     """A restarted sensor numbers its tracks from 1 again; to the core they are new people."""
+    survey: Survey | None = None
+    survey_until_s: float = 0.0
 
 
 class Intake:
@@ -183,6 +188,8 @@ class Intake:
                 line.health = health
             case wire.Dropped(counts=counts):
                 _count(line.dropped, counts)
+            case wire.Surveyed(survey=survey):
+                self._keep(line, survey)
             case wire.Hello(kind=kind) if kind != line.spec.kind:
                 raise BadWireFrame(f"Sensor {line.spec.name} is of kind '{kind}'.")
 
@@ -202,6 +209,17 @@ class Intake:
             line.last_seen_ms = observation.seen.wall_ms
         line.observations += len(observations)
         self._arrived.set()
+
+    def _keep(self, line: SensorLine, survey: Survey) -> None:
+        """The newest picture of the air, in memory for some seconds and nowhere else."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < line.survey_until_s:
+            line.survey = survey
+            loop.call_later(SURVEY_S, self._forget, line, survey)
+
+    def _forget(self, line: SensorLine, survey: Survey) -> None:
+        if line.survey is survey:
+            line.survey = None
 
     async def _room(self, line: SensorLine) -> None:
         async with self._taken:
@@ -235,6 +253,23 @@ class Intake:
             if line.connection is not None:
                 await self._send(line, wire.Leave(action, float(seconds)))
         return [line.spec.name for line in concerned]
+
+    async def survey(self, name: str) -> Survey | None:
+        """Let a radar show what it hears for some seconds; its newest picture, None before one.
+
+        Refused if there is no such sensor here, or it does not run.
+        """
+        line = self._lines.get(name)
+        if line is None or line.spec.remote:
+            raise Refused(
+                f"This daemon runs no sensor '{name}' itself.",
+                "Ask on the box that it is plugged into, with the daemon there stopped.",
+            )
+        if line.connection is None:
+            raise Refused(f"Sensor {name} does not run: {line.health.state}", line.health.remedy)
+        line.survey_until_s = asyncio.get_running_loop().time() + SURVEY_S
+        await self._send(line, wire.Leave("survey", SURVEY_S))
+        return line.survey
 
     async def rotate_salt(self) -> None:
         """A new key for the hashes of addresses: what was heard before can no longer be joined."""

@@ -2,7 +2,7 @@
 
 Called by `sensors/wifi.py` for live radios. The socket is scapy's capture socket with its filter
 in the kernel; frames are read from it as bytes, since scapy's dissection keeps up with a tenth
-of what a radio can hear. Strictly passive: it has no way to send, and sets no radio.
+of what a radio can hear. Strictly passive: it has no way to send. `hardware/radio.py` sets radios.
 """
 
 import errno
@@ -11,6 +11,8 @@ import logging
 import select
 import socket
 import struct
+from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +23,7 @@ FILTER = "type mgt subtype probe-req"
 RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
 """Room for a burst of 20 000 probe requests."""
 FRAME_BYTES_MAX = 4096
+INTERFACES = Path("/proc/thread-self/net/dev")
 INTERFACE_NAME_BYTES_MAX = 15
 
 _ARPHRD_RADIOTAP = 803
@@ -51,10 +54,6 @@ class MonitorInterface:
         """To wait on."""
         return self._socket.fileno()
 
-    def wait(self, core_fd: int, timeout_s: float) -> None:
-        """Return when a frame can be read, when `core_fd` has something, or after `timeout_s`."""
-        select.select([self.fileno(), core_fd], [], [], timeout_s)
-
     def frame(self) -> bytes | None:
         """The next frame with its radiotap header, None if there is none now.
 
@@ -74,6 +73,17 @@ class MonitorInterface:
         """How many frames the kernel had no room for since this was last asked."""
         statistics = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         return int(struct.unpack("=II", statistics)[1])
+
+    def received(self) -> int:
+        """How many frames of any kind the interface has heard, beacons of access points too.
+
+        0 if it is gone. From /proc/net/dev, proc(5), of this thread's network namespace.
+        """
+        for line in INTERFACES.read_text(encoding="ascii", errors="replace").splitlines():
+            name, _, figures = line.partition(":")
+            if name.strip() == self.name:
+                return int(figures.split()[1])
+        return 0
 
     def close(self) -> None:
         """Give the interface back."""
@@ -145,3 +155,8 @@ class MonitorInterface:
                 what = f"The interface {self.name} cannot be opened: {error.strerror}."
                 remedy = "Check the radio with `ip link`."
         return DeviceNotFound(what, remedy)
+
+
+def wait(interfaces: Iterable[MonitorInterface], core_fd: int, timeout_s: float) -> None:
+    """Return when any has a frame, when `core_fd` has something to read, or after `timeout_s`."""
+    select.select([core_fd, *(each.fileno() for each in interfaces)], [], [], timeout_s)

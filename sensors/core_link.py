@@ -16,6 +16,7 @@ from edge.errors import BadWireFrame
 from edge.notify import ALIVE, notify
 from edge.records import Moment, Observation, Reading
 from sensors import wire
+from sensors.radar.survey import Survey
 
 
 class CoreGone(Exception):
@@ -86,6 +87,10 @@ class CoreLink:
         if health != self._health:
             self._health = health
             self._heartbeat()
+
+    def surveyed(self, survey: Survey) -> None:
+        """Show what a radar hears; only with leave to survey."""
+        self._send(wire.Surveyed(survey))
 
     def passed(self, seen: Moment) -> None:
         """A recording has been read up to `seen` (sent at most once per 100 ms of its time)."""

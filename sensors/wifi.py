@@ -1,14 +1,16 @@
 """The Wi-Fi radar: every probe request heard is counted, and nobody is told by it.
 
-Run by `sensors/worker.py`. `device` is an interface in monitor mode (`wlan1` or `monitor:wlan1`)
+Run by `sensors/worker.py`. `device` is one to three radios (`wlan1`, `monitor:wlan1,wlan2,wlan3`)
 or a capture file (`replay:PATH`, `simulated:PATH`). What becomes of a frame is `sensors/radar`'s.
 It never transmits and never decides who it was.
 """
 
 import sys
-import time
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from edge.errors import BadFrame
 from sensors.core_link import CoreLink
@@ -17,10 +19,18 @@ from sensors.radar.options import RadarOptions
 from sensors.radar.radar import Radar
 
 FRAMES_PER_POLL = 256
-"""Frames handled before the core is heard again: some milliseconds of work."""
-WAIT_S = 1.0
+"""Records handled before the core is heard again: some milliseconds of work."""
 FILE_PREFIXES = ("replay:", "simulated:")
 MONITOR_PREFIX = "monitor:"
+Low = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
+Middle = Literal[36, 40, 44, 48, 52, 56, 60, 64, 100, 104, 108, 112, 116, 120, 124, 128, 132]
+High = Literal[136, 140, 144, 149, 153, 157, 161, 165, 169, 173, 177]
+Channel = Annotated[
+    Literal[Low, Middle, High],  # which of them a country allows, the kernel knows
+    Meta(description="a channel of 2.4 GHz (1 to 14) or 5 GHz (36, 40, ... 177)"),
+]
+CHANNELS_MAX = 14
+"""All of 2.4 GHz; a radio that hops over more hears too little of each."""
 
 
 class Pace(StrEnum):
@@ -31,15 +41,28 @@ class Pace(StrEnum):
 
 
 class WifiOptions(RadarOptions, frozen=True, kw_only=True):
-    """Options of `[sensors.NAME]` with kind "wifi", besides those of every radar."""
+    """Options of `[sensors.NAME]` with kind "wifi", besides those of every radar.
 
+    `channels`: one for each radio, or more, among which the radios hop every `hop_ms`; without
+    them radios stay where they are. `silence_restart_s`: a radio that has heard nothing at all
+    for so long, not even an access point, is restarted; 0 is never.
+    """
+
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_MAX)] = ()
+    hop_ms: Annotated[int, Meta(ge=100, le=10_000)] = 250
+    silence_restart_s: Annotated[int, Meta(ge=0, le=3600)] = 60
     pace: Pace = Pace.RECORDED
 
 
 SENSOR = Sensor(
     kind="wifi",
     options=WifiOptions,
-    needs=Needs(capabilities=("CAP_NET_RAW",), families=("AF_PACKET", "AF_NETLINK")),
+    needs=Needs(
+        # RAW to capture. ADMIN to set mode and channel, to restart a radio that fell silent, and
+        # for room for a burst; a radio that is set already is heard without it.
+        capabilities=("CAP_NET_RAW", "CAP_NET_ADMIN"),
+        families=("AF_PACKET", "AF_NETLINK"),
+    ),
 )
 
 
@@ -50,29 +73,11 @@ def observe(core: CoreLink, device: str, options: WifiOptions) -> None:
         if device.startswith(prefix):
             replay(core, radar, Path(device.removeprefix(prefix)), options.pace)
             return
-    listen(core, radar, device.removeprefix(MONITOR_PREFIX))
+    from sensors.radar.listening import listen, share
 
-
-def listen(core: CoreLink, radar: Radar, name: str) -> None:
-    """Report what a live interface hears, and how much of it the kernel had no room for."""
-    from hardware.dot11 import RADIOTAP, ProbeParser
-    from hardware.monitor import MonitorInterface
-
-    parser = ProbeParser(RADIOTAP)
-    with MonitorInterface(name) as monitor:
-        core.healthy("listening")
-        while True:
-            monitor.wait(core.fileno(), WAIT_S)
-            now_ms = time.monotonic_ns() // 1_000_000
-            radar.tick(now_ms)
-            for _ in range(FRAMES_PER_POLL):
-                frame = monitor.frame()
-                if frame is None:
-                    break
-                radar.take(parser.parse(frame), name, now_ms)
-            if lost := monitor.lost():
-                core.dropped("kernel_full", lost)
-            core.poll()
+    names = device.removeprefix(MONITOR_PREFIX).split(",")
+    pace = (options.hop_ms / 1000, options.silence_restart_s)
+    listen(core, radar, share(names, options.channels), *pace)
 
 
 def replay(core: CoreLink, radar: Radar, path: Path, pace: Pace) -> None:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import BadWireFrame
 from edge.records import Observation, Short, Text, Whole
+from sensors.radar.survey import Survey
 
 PROTOCOL = 1
 FRAME_BYTES_MAX = 256 * 1024
@@ -60,6 +61,12 @@ class Dropped(Struct, frozen=True, tag="dropped"):
     counts: dict[Text, Whole]
 
 
+class Surveyed(Struct, frozen=True, tag="survey"):
+    """Up, at most once a second and only with leave to survey: what a radar hears right now."""
+
+    survey: Survey
+
+
 class Configure(Struct, frozen=True, tag="configure"):
     """First frame down: which device, its options, the salt for hashes, and the timeline.
 
@@ -92,13 +99,16 @@ class Salt(Struct, frozen=True, tag="salt"):
 
 
 class Leave(Struct, frozen=True, tag="leave"):
-    """Down: you may do `action` for `seconds` (None: until revoked by 0, or until I hang up)."""
+    """Down: you may do `action` for `seconds` (None: until revoked by 0, or until I hang up).
+
+    `embed`: describe faces. `survey`: show a technician what a radar hears (`Surveyed`).
+    """
 
     action: str
     seconds: float | None
 
 
-Up = Hello | Seen | Watermark | Health | Dropped
+Up = Hello | Seen | Watermark | Health | Dropped | Surveyed
 Down = Configure | Salt | Leave
 
 HEARTBEAT_S = 2.0

@@ -23,6 +23,7 @@ from edge.cli import (
     sensors,
     status,
     visits,
+    wifi,
 )
 from edge.cli import run as run_command
 from edge.cli import sync as sync_command
@@ -42,6 +43,7 @@ app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(sensors.app, name="sensors")
+app.add_typer(wifi.app, name="wifi")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(sync_command.app, name="sync")
 app.add_typer(members.app, name="members")

@@ -6,34 +6,30 @@ gives it. Only counts leave this module: never a code, a vector or a hash.
 """
 
 import contextlib
-import secrets
 import select
 import socket
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from edge.clock import boot_id
 from edge.config import Config
 from edge.control import ask
-from edge.errors import BadWireFrame, DeviceNotFound, Refused
-from edge.operation import settings
-from edge.operation.sensors import child_environment, worker_command
+from edge.errors import BadWireFrame, Refused
+from edge.operation import lone
+from edge.operation.surveying import asked, frames_of, is_radar
 from edge.records import SensorStatus
-from edge.sections import ClockSource, RecognitionMode
+from edge.sections import RecognitionMode
 from sensors import wire
 
 STARTING_S_MAX = 30.0
 """A camera's models take seconds to load on a small box; the trial's time begins after that."""
-CHILD_END_S = 2.0
 POLL_S = 0.25
-SALT_BYTES = 16
+FRAMES = "frames"
 FINISHED = "finished"
 """The state of a sensor whose recording is at its end (`sensors/core_link.py`)."""
 
@@ -57,19 +53,30 @@ class Trial(Struct, frozen=True):
 def watched(control: Path, name: str, seconds: float, progress: Progress) -> Trial:
     """Watch what the running daemon counts. NotReachable without one, Refused if it is unknown."""
     before = after = _status(control, name)
+    heard = _heard(control, after)
     began_s = time.monotonic()
     while (passed_s := time.monotonic() - began_s) < seconds:
         progress(passed_s / seconds)
         time.sleep(min(POLL_S, seconds - passed_s))
         after = _status(control, name)
+        heard = max(heard, _heard(control, after))
     restarted = after.restarts > before.restarts
     ok = after.ok and not restarted
     state = "it was restarted meanwhile" if restarted and after.ok else after.state
-    seen = Counter({"observations": after.observations - before.observations})
+    seen = Counter({"observations": after.observations - before.observations, FRAMES: heard})
     refused = Counter(after.dropped)
     refused.subtract(before.dropped)
     health = wire.Health(ok, state, after.remedy)
     return _judged((name, after.kind), seconds, health, +seen, +refused)
+
+
+def _heard(control: Path, sensor: SensorStatus) -> int:
+    """Frames that a radar has heard since it is looked at: a count takes it minutes."""
+    if not is_radar(sensor.kind):
+        return 0
+    with contextlib.suppress(Refused):  # a satellite's, or none that runs
+        return frames_of(asked(control, sensor.name))
+    return 0
 
 
 def _status(control: Path, name: str) -> SensorStatus:
@@ -90,13 +97,11 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
     """
     section = config.sensors[name]
     watch = _Watch(seconds, progress)
-    with contextlib.ExitStack() as stack:
-        if path := settings.socket_path(config, name):
-            connection = stack.enter_context(_activated(name, path))
-        else:
-            connection = stack.enter_context(_child(section.kind))
+    with lone.worker(config, name) as connection:
         try:
-            connection.sendall(wire.encode(_configure(config, name)))
+            connection.sendall(wire.encode(lone.configuration(config, name)))
+            if is_radar(section.kind):
+                connection.sendall(wire.encode(wire.Leave("survey", None)))
             if config.recognition.mode is RecognitionMode.ZONE:
                 connection.sendall(wire.encode(wire.Leave("embed", None)))
             watch.read(connection)
@@ -104,7 +109,7 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
             watch.health = wire.Health(False, error.what, "Is it a sensor of this version?")
         except (BrokenPipeError, ConnectionResetError):
             watch.ended()
-    return _judged((name, section.kind), seconds, watch.health, watch.observed, watch.dropped)
+    return _judged((name, section.kind), seconds, watch.health, +watch.observed, watch.dropped)
 
 
 def _judged(
@@ -176,6 +181,8 @@ class _Watch:
                 for observation in observations:
                     self.observed[observation.kind] += 1
                     observation.wipe()
+            case wire.Surveyed(survey=survey):
+                self.observed[FRAMES] = frames_of(survey)
             case wire.Dropped(counts=counts):
                 self.dropped.update(counts)
 
@@ -183,55 +190,3 @@ class _Watch:
         if not self._started:
             self._started = True
             self._until_s = time.monotonic() + self._seconds
-
-
-def _configure(config: Config, name: str) -> wire.Configure:
-    scenario = config.clock.source is ClockSource.SCENARIO
-    spec = next(each for each in settings.sensor_specs(config) if each.name == name)
-    return wire.Configure(
-        sensor=name,
-        device=spec.device,
-        options=spec.options,
-        salt=secrets.token_bytes(SALT_BYTES),
-        boot=boot_id(),
-        timeline_start_ms=config.clock.start_ms if scenario else None,
-        secret=spec.secret(),
-    )
-
-
-@contextlib.contextmanager
-def _activated(name: str, path: str) -> Iterator[socket.socket]:
-    """The worker that systemd starts, with its own privileges, when somebody connects."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        try:
-            connection.connect(path)
-        except OSError as error:
-            raise DeviceNotFound(
-                f"Nobody listens on the socket of sensor {name} ({path}): {error.strerror}.",
-                f"Run: systemctl status storebox-sensor@{name}.socket (or try it with sudo)",
-            ) from error
-        yield connection
-
-
-@contextlib.contextmanager
-def _child(kind: str) -> Iterator[socket.socket]:
-    """The worker as our child, its end of a pair on fd 3."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                worker_command(kind),
-                stdin=theirs.fileno(),
-                env=child_environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # libraries talk; a trace could hold what was read
-            )
-        try:
-            yield ours
-        finally:
-            ours.close()
-            try:
-                child.wait(CHILD_END_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()

@@ -23,8 +23,8 @@ TIE_STEPS_MAX = SEQUENCE // 64
 to 20 bits, and two phones must not tie what is not alike."""
 DOUBT = 6.0
 ERROR_SHARE, ERROR_PHONES = 0.15, 1
-"""The interval is what comes out if so many times fewer or more phones are expected, widened by what
-the count itself errs on labelled phones; it holds the truth in nine of ten labelled crowds."""
+"""The interval is what comes out if so many times fewer or more phones are expected, widened by
+what the count itself errs on labelled phones; it holds the truth in nine of ten crowds of them."""
 
 
 @dataclass(slots=True)

@@ -1,10 +1,12 @@
 """Takes what a route has heard and reports a count at the end of each window.
 
 One per sensor process; made by each route's `observe()`. An address is hashed here under the core's
-current salt before anything else is done with it. Numbers leave, and nothing else does.
+current salt before anything else is done with it. Numbers leave, and nothing else does; while the
+core gives leave to survey, also a picture of the air with pseudonyms (`surveying`).
 """
 
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
@@ -12,12 +14,16 @@ from sensors.core_link import CoreLink
 from sensors.radar.counter import Counter
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
+from sensors.radar.surveying import Place, Surveying
 
 if TYPE_CHECKING:
     from hardware.dot11 import Defect, ProbeRequest
 
 SALT_BYTES_MIN, SALT_BYTES_MAX = 16, 64
 """Under a shorter key an address could be found by trying; BLAKE2b takes no longer one."""
+
+SURVEY = "survey"
+"""The leave to show a technician what is heard (`sensors.wire.Leave`)."""
 
 
 class Radar:
@@ -30,6 +36,9 @@ class Radar:
         self._salt = checked_salt(core.salt)
         self._counter = Counter(options.rssi_gate_dbm)
         self._from_ms: int | None = None
+        self._now_ms: int | None = None
+        self._fixed = frozenset(_address(each) for each in options.fixed_equipment)
+        self._survey: Surveying | None = None
 
     def take(self, found: "ProbeRequest | Defect | None", radio: str, at_ms: int) -> None:
         """What a parser made of a frame: hear it, count a defect, pass over other frames."""
@@ -42,10 +51,27 @@ class Radar:
         self.hear(Heard(at_ms, radio, found.source, signal, channel, found.seq, found.fingerprint))
 
     def hear(self, heard: Heard) -> None:
-        """Count one transmission. Records come in order of time."""
-        self.tick(heard.at_ms)
+        """Count one transmission, unless the shop's own. Records come in order of time."""
+        if heard.at_ms != self._now_ms:
+            self.tick(heard.at_ms)
+        fixed = heard.source in self._fixed
+        if self._survey is not None:
+            self._survey.add(heard, Place(self._is_inside(heard), fixed), time.monotonic())
+        if fixed:
+            self._core.dropped("fixed")
+            return
         device = hashlib.blake2b(heard.source, digest_size=8, key=self._salt).digest()
         self._counter.add(heard, int.from_bytes(device, "little"))
+
+    def _is_inside(self, heard: Heard) -> bool:
+        gate, signal = self._options.rssi_gate_dbm, heard.rssi_dbm
+        return gate is None or signal is None or signal >= gate
+
+    def lost(self, radio: str, count: int) -> None:
+        """The kernel had no room for `count` frames of a radio."""
+        self._core.dropped("kernel_full", count)
+        if self._survey is not None:
+            self._survey.lost(radio, count)
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """Something arrived that is no record: counted by reason."""
@@ -53,6 +79,8 @@ class Radar:
 
     def tick(self, now_ms: int) -> None:
         """Time passes, also when nothing is heard: a window without anybody counts, too."""
+        self._now_ms = now_ms
+        self._show()
         if self._from_ms is None:
             self._from_ms = now_ms
         while now_ms >= self._from_ms + self._window_ms:
@@ -63,12 +91,32 @@ class Radar:
         if self._from_ms is not None and now_ms > self._from_ms:
             self._report(now_ms)
 
+    @property
+    def surveying(self) -> bool:
+        """Whether anything of what is heard is kept to be shown."""
+        return self._survey is not None
+
+    def _show(self) -> None:
+        """Begin, go on with, or forget a survey, as the core gives leave."""
+        if not self._core.may(SURVEY):
+            self._survey = None
+            return
+        now_s = time.monotonic()
+        if self._survey is None:
+            self._survey = Surveying(self._options.rssi_gate_dbm, now_s)
+        elif (picture := self._survey.picture(now_s)) is not None:
+            self._core.surveyed(picture)
+
     def _report(self, until_ms: int) -> None:
         assert self._from_ms is not None
         reading = self._counter.closed(self._from_ms, until_ms)
         self._core.observe(reading, self._core.moment(until_ms))
         self._from_ms = until_ms
         self._salt = checked_salt(self._core.salt)
+
+
+def _address(written: str) -> bytes:
+    return bytes.fromhex(written.replace(":", ""))
 
 
 def checked_salt(salt: bytes) -> bytes:

@@ -26,6 +26,22 @@ SPLIT: dict[str, tuple[str, Habits]] = {
 }
 
 
+class Figure(NamedTuple):
+    """One figure, as the runner shows it."""
+
+    name: str
+    value: float | None
+    unit: str
+    baseline: float | None = None
+    goal: float | None = None
+    met: bool | None = None
+
+    def entry(self) -> dict[str, Any]:
+        """With the ratio to the baseline."""
+        ratio = round(self.baseline / self.value, 1) if self.baseline and self.value else None
+        return self._asdict() | {"ratio": ratio}
+
+
 class Cell(NamedTuple):
     """Means over the crowds of one cell; errors are relative to the true number."""
 
@@ -41,7 +57,7 @@ class Cell(NamedTuple):
 def run() -> list[dict[str, Any]]:
     """Entries of every cell, and of all together."""
     if not labelled_phones():
-        return [entry("phones counted (no recordings here)", None, "%", None, None, None)]
+        return [Figure("phones counted (no recordings here)", None, "%").entry()]
     cells = [cell(n, radios, different=d) for n, d in SIZES for radios in (1, 3)]
     held_out = [
         cell(n, radios, models=models, habits=habits)
@@ -100,8 +116,8 @@ def summary(whose: str, cells: list[Cell]) -> list[dict[str, Any]]:
     )
     covered = fmean(one.covered for one in cells)
     best = min(addresses, prints)
-    return [
-        entry(
+    figures = (
+        Figure(
             f"{whose}: mean error of the count",
             percent(mean),
             "%",
@@ -109,47 +125,25 @@ def summary(whose: str, cells: list[Cell]) -> list[dict[str, Any]]:
             percent(ERROR_MEAN_MAX),
             mean <= ERROR_MEAN_MAX,
         ),
-        entry(
+        Figure(
             f"{whose}: worst cell ({worst.name})",
             percent(worst.error),
             "%",
-            None,
-            percent(ERROR_CELL_MAX),
-            worst.error <= ERROR_CELL_MAX,
+            goal=percent(ERROR_CELL_MAX),
+            met=worst.error <= ERROR_CELL_MAX,
         ),
-        entry(
+        Figure(
             f"{whose}: least V-measure ({least.name})",
             round(least.v, 3),
             "",
-            None,
-            V_MEASURE_MIN,
-            least.v >= V_MEASURE_MIN,
+            goal=V_MEASURE_MIN,
+            met=least.v >= V_MEASURE_MIN,
         ),
-        entry(f"{whose}: interval holds the truth", percent(covered), "%", None, None, None),
-        entry(f"{whose}: error of distinct addresses", percent(addresses), "%", None, None, None),
-        entry(f"{whose}: error of distinct fingerprints", percent(prints), "%", None, None, None),
-    ]
-
-
-def entry(
-    name: str,
-    value: float | None,
-    unit: str,
-    baseline: float | None,
-    goal: float | None,
-    met: bool | None,
-) -> dict[str, Any]:
-    """One figure in the form that the runner shows."""
-    ratio = round(baseline / value, 1) if baseline and value else None
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "baseline": baseline,
-        "ratio": ratio,
-        "goal": goal,
-        "met": met,
-    }
+        Figure(f"{whose}: interval holds the truth", percent(covered), "%"),
+        Figure(f"{whose}: error of distinct addresses", percent(addresses), "%"),
+        Figure(f"{whose}: error of distinct fingerprints", percent(prints), "%"),
+    )
+    return [figure.entry() for figure in figures]
 
 
 def percent(share: float) -> float:
@@ -161,7 +155,8 @@ def say(one: Cell) -> None:
     """A line per cell while they are measured."""
     print(
         f"  {one.name}: error {one.error:.1%} ({one.bias:+.1%}), V {one.v:.3f}, interval holds"
-        f" {one.covered:.0%}; addresses {one.by_address:.0%}, fingerprints {one.by_fingerprint:.0%}",
+        f" {one.covered:.0%}; by addresses {one.by_address:.0%}, by fingerprints"
+        f" {one.by_fingerprint:.0%}",
         file=sys.stderr,
         flush=True,
     )

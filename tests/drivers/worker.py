@@ -25,6 +25,7 @@ from typing import Any
 from edge.clock import END_OF_TIME_MS
 from edge.records import Observation
 from sensors import wire
+from sensors.radar.survey import Survey
 from tests.conftest import ROOT
 
 SALT = bytes(range(32))
@@ -51,6 +52,7 @@ class Worker:
         self.health: list[wire.Health] = []
         self.dropped: Counter[str] = Counter()
         self.watermarks: list[int] = []
+        self.surveys: list[Survey] = []
         self.hello: wire.Hello | None = None
         self.received = bytearray()
         self.hung_up = False
@@ -89,6 +91,24 @@ class Worker:
                 chunk = self._core.recv(65536)
                 assert chunk, f"the worker hung up; {self._story()}"
                 self._take(chunk)
+
+    def take_for(self, seconds: float) -> None:
+        """Take what the worker says within so long."""
+        deadline_s = time.monotonic() + seconds
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            if select.select([self._core], [], [], left_s)[0]:
+                chunk = self._core.recv(65536)
+                assert chunk, f"the worker hung up; {self._story()}"
+                self._take(chunk)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The worker gets no time meanwhile."""
+        signal.pidfd_send_signal(self._process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            signal.pidfd_send_signal(self._process, signal.SIGCONT)
 
     def until_unread(self, words: bytes) -> None:
         """Wait until the worker has said `words`, and leave all it said unread."""
@@ -162,6 +182,8 @@ class Worker:
                     self.dropped.update(counts)
                 case wire.Watermark(wall_ms=wall_ms):
                     self.watermarks.append(wall_ms)
+                case wire.Surveyed(survey=survey):
+                    self.surveys.append(survey)
 
     def _story(self) -> str:
         return (

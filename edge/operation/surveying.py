@@ -1,0 +1,136 @@
+"""Pictures of the air, once a second: from the daemon's radar, or from the radar started alone.
+
+Called by `storebox wifi`; the daemon answers with `survey_questions`. A picture lives in memory
+for seconds and is neither stored nor logged nor sent anywhere but to the terminal.
+"""
+
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from edge.config import Config
+from edge.control import Question, ask
+from edge.errors import BadWireFrame, DeviceGone, NotReachable, Refused
+from edge.intake import Intake
+from edge.operation import lone
+from sensors import wire
+from sensors.declaration import declared
+from sensors.radar.options import RadarOptions
+from sensors.radar.survey import Survey
+
+STARTING_S_MAX = 30.0
+"""A radar that shows nothing for so long shows nothing at all."""
+POLL_S = 0.5
+"""Twice as often as pictures come, so that none is late by more."""
+
+Remark = Callable[[str], None]
+"""Told, in words, where the pictures come from."""
+
+
+class _Which(Struct, frozen=True, forbid_unknown_fields=True):
+    sensor: str
+
+
+def is_radar(kind: str) -> bool:
+    """Whether sensors of this kind show what they hear. ConfigError if there is no such kind."""
+    return issubclass(declared(kind).options, RadarOptions)
+
+
+def frames_of(survey: Survey | None) -> int:
+    """All that was heard since the survey began."""
+    return sum(air.frames for air in survey.airs) if survey else 0
+
+
+def survey_questions(intake: Intake) -> dict[str, Question]:
+    """`survey`: the newest picture of one radar, which asking keeps surveying for some seconds."""
+
+    async def survey(given: dict[str, Any]) -> Survey | None:
+        try:
+            which = msgspec.convert(given, _Which)
+        except msgspec.ValidationError as error:
+            raise Refused(f"That is no radar: {error}.", "Send the sensor's name.") from error
+        return await intake.survey(which.sensor)
+
+    return {"survey": survey}
+
+
+def pictures(config: Config, name: str, remark: Remark) -> Iterator[Survey]:
+    """One picture a second until the caller has enough.
+
+    Refused or DeviceGone if the radar shows none; BadWireFrame if it is of another version.
+    """
+    control = Path(config.state.control_socket)
+    try:
+        first = asked(control, name)
+    except NotReachable as error:
+        remark(f"{error.what} Starting the sensor alone.")
+        yield from _alone(config, name)
+        return
+    yield from _watched(control, name, first)
+
+
+def _watched(control: Path, name: str, newest: Survey | None) -> Iterator[Survey]:
+    shown: Survey | None = None
+    patience_s = time.monotonic() + STARTING_S_MAX
+    while time.monotonic() < patience_s:
+        if newest is not None and newest != shown:
+            shown = newest
+            patience_s = time.monotonic() + STARTING_S_MAX
+            yield newest
+        time.sleep(POLL_S)
+        newest = asked(control, name)
+    raise _nothing(name)
+
+
+def asked(control: Path, name: str) -> Survey | None:
+    """The daemon's newest picture. Refused if it runs no such radar itself."""
+    return msgspec.convert(ask(control, "survey", sensor=name), Survey | None)
+
+
+def _alone(config: Config, name: str) -> Iterator[Survey]:
+    with lone.worker(config, name) as connection:
+        try:
+            connection.sendall(wire.encode(lone.configuration(config, name)))
+            connection.sendall(wire.encode(wire.Leave("survey", None)))
+            yield from _read(connection, name)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise _nothing(name) from error
+
+
+def _read(connection: socket.socket, name: str) -> Iterator[Survey]:
+    reader = wire.FrameReader(down=False)
+    patience_s = time.monotonic() + STARTING_S_MAX
+    health = wire.Health(True, "")
+    while (left_s := patience_s - time.monotonic()) > 0:
+        if not select.select([connection], [], [], left_s)[0]:
+            continue
+        chunk = connection.recv(65536)
+        if not chunk:
+            break
+        try:
+            messages = reader.feed(chunk)
+        except BadWireFrame as error:
+            raise BadWireFrame(error.what, "Is it a sensor of this version?") from error
+        for message in messages:
+            match message:
+                case wire.Surveyed(survey=survey):
+                    patience_s = time.monotonic() + STARTING_S_MAX
+                    yield survey
+                case wire.Health():
+                    health = message
+    if not health.ok:
+        raise DeviceGone(health.state, health.remedy)
+    raise _nothing(name)
+
+
+def _nothing(name: str) -> DeviceGone:
+    return DeviceGone(
+        f"Sensor {name} shows nothing of what it hears.",
+        f"`storebox sensors test {name}` says how it is; a recording that has ended is silent.",
+    )
