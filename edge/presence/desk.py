@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 
+import msgspec
 from msgspec import Struct
 
 from edge import consent
@@ -18,6 +19,7 @@ from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError, StorageFull
 from edge.presence import associations
+from edge.presence.calibration import Calibration
 from edge.presence.facts import Fact, of_binding, put, put_singly
 from edge.presence.footfall import Footfall, FootfallCounter, of_radar
 from edge.presence.fusion import Thresholds
@@ -37,7 +39,7 @@ from edge.records import (
     TrackReading,
     Visit,
 )
-from edge.storage import goods, members, visits
+from edge.storage import goods, members, radar_samples, visits
 from edge.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class PresenceDesk:
         self._counters = counters
         self._galleries: dict[str, Gallery] = {}
         self._footfall = FootfallCounter()
+        self._calibrations: dict[str, Calibration] = {}
         reading = database.reading
         latest = visits.latest(reading, limit=1)
         last_number = int(latest[0].id.rsplit("-", 1)[1]) if latest else 0
@@ -204,7 +207,7 @@ class PresenceDesk:
         for observation in batch:
             match observation.reading:
                 case CountReading() as count:
-                    facts.append(_counted_by_radar(observation, count))
+                    facts.append(self._count(observation, count))
                 case TrackReading(track=track):
                     facts += self._track(observation, track)
                 case FaceReading() as face:
@@ -228,8 +231,20 @@ class PresenceDesk:
 
     # --- one reading each
 
+    def _count(self, observation: Observation, count: CountReading) -> Fact:
+        """A radar's window: the people that it stands for, and what the cameras say to that."""
+        sensor, until = observation.sensor, observation.seen
+        if sensor not in self._calibrations:
+            known = radar_samples.of(self._database.reading, sensor)
+            self._calibrations[sensor] = Calibration(sensor, known)
+        calibration = self._calibrations[sensor]
+        estimate = calibration.estimate(count, until)
+        sample = calibration.learn(self._footfall.seen_within(count.lasted_ms, until))
+        window = of_radar(sensor, count, estimate, until)
+        return msgspec.structs.replace(_counted(window, until), sample=sample)
+
     def _track(self, observation: Observation, track: int) -> list[Fact]:
-        self._footfall.window(observation.sensor, observation.seen).person()
+        self._footfall.person(observation.sensor, observation.seen)
         changes = self._book.track((observation.sensor, track), observation.seen)
         return [_visited(change, observation.seen) for change in changes]
 
@@ -369,7 +384,3 @@ def _visited(change: Change, moment: Moment) -> Fact:
 
 def _counted(window: Footfall, moment: Moment) -> Fact:
     return Fact(None, Stream.BULK, "footfall.counted.v1", window, moment)
-
-
-def _counted_by_radar(observation: Observation, count: CountReading) -> Fact:
-    return _counted(of_radar(observation.sensor, count, observation.seen), observation.seen)

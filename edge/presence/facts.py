@@ -13,13 +13,15 @@ from edge import consent
 from edge.errors import ConsentMissing, StorageError
 from edge.presence.visits import anonymous
 from edge.records import Moment, Stream, Visit
-from edge.storage import members, visits
+from edge.storage import members, radar_samples, visits
 from edge.storage.bindings import Binding
+from edge.storage.radar_samples import RadarSample
 from edge.storage.transaction import Transaction
 
 
 class Fact(Struct, frozen=True):
-    """One thing to write: a visit's new state, or an event, or both; or a phone that is bound."""
+    """One thing to write: a visit's new state, or an event, or both; or a phone that is bound; or
+    what a radar learned."""
 
     visit: Visit | None
     stream: Stream | None
@@ -27,6 +29,7 @@ class Fact(Struct, frozen=True):
     body: object
     moment: Moment
     binding: Binding | None = None
+    sample: RadarSample | None = None
 
 
 def of_binding(made: Binding, moment: Moment) -> Fact:
@@ -50,6 +53,8 @@ def put(tx: Transaction, facts: Sequence[Fact]) -> None:
             tx.emit(fact.stream, fact.type, fact.body, fact.moment, member=about)
         if fact.binding is not None:
             _bind(tx, fact.binding)
+        if fact.sample is not None:
+            radar_samples.add(tx, fact.sample)
 
 
 def put_singly(tx: Transaction, facts: Sequence[Fact]) -> int:

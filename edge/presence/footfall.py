@@ -4,17 +4,25 @@ Pure and in memory only; the presence desk feeds it and sends each finished wind
 radar's window is counted in its own process (`sensors/radar`), a camera's here.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 from msgspec import Struct
 
+from edge.presence.people import Estimate
 from edge.records import CountReading, Moment
 
 WINDOW_S = 300
+ARRIVALS_MAX = 20_000
+"""People a camera saw, remembered by time alone for the longest window of a radar."""
 
 
 class Footfall(Struct, frozen=True):
-    """One finished window of one sensor. `phones` is an estimate, `addresses` what was heard."""
+    """One finished window of one sensor. `phones` is an estimate, `addresses` what was heard.
+
+    `visitors` are the people that a radar's count stands for, as the cameras taught it
+    (`calibrated`), or one for each phone. `people` is what a camera saw.
+    """
 
     sensor: str
     from_ms: int
@@ -27,10 +35,14 @@ class Footfall(Struct, frozen=True):
     phones_low: int = 0
     phones_high: int = 0
     passers: int = 0
+    visitors: int = 0
+    visitors_low: int = 0
+    visitors_high: int = 0
+    calibrated: bool = False
 
 
-def of_radar(sensor: str, count: CountReading, until: Moment) -> Footfall:
-    """A radar's window, which ended at `until`."""
+def of_radar(sensor: str, count: CountReading, estimate: Estimate, until: Moment) -> Footfall:
+    """A radar's window, which ended at `until`, and the people that it stands for."""
     return Footfall(
         sensor=sensor,
         from_ms=until.wall_ms - count.lasted_ms,
@@ -43,6 +55,10 @@ def of_radar(sensor: str, count: CountReading, until: Moment) -> Footfall:
         phones_low=count.devices_low,
         phones_high=count.devices_high,
         passers=count.passers,
+        visitors=estimate.people,
+        visitors_low=estimate.low,
+        visitors_high=estimate.high,
+        calibrated=estimate.calibrated,
     )
 
 
@@ -52,10 +68,6 @@ class Window:
 
     start: Moment
     people: int = 0
-
-    def person(self) -> None:
-        """Count one person in view of a camera."""
-        self.people += 1
 
     def finished(self, sensor: str, until: Moment) -> Footfall:
         """The numbers."""
@@ -72,10 +84,25 @@ class Window:
 
 
 class FootfallCounter:
-    """The open windows of all cameras."""
+    """The open windows of all cameras, and when people came into view lately."""
 
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}
+        self._arrivals: deque[Moment] = deque(maxlen=ARRIVALS_MAX)
+
+    def person(self, sensor: str, seen: Moment) -> None:
+        """A camera saw one more person."""
+        self.window(sensor, seen).people += 1
+        self._arrivals.append(seen)
+
+    def seen_within(self, lasted_ms: int, until: Moment) -> int:
+        """How many people the cameras saw in a window that ended at `until`."""
+        since_ms = until.mono_ms - lasted_ms
+        return sum(
+            since_ms < seen.mono_ms <= until.mono_ms
+            for seen in self._arrivals
+            if seen.boot == until.boot
+        )
 
     def window(self, sensor: str, seen: Moment) -> Window:
         """The open window of `sensor`, opened at `seen` if there is none."""
