@@ -34,6 +34,8 @@ DROP_REASONS_MAX, DROP_REASON_CHARACTERS_MAX = 64, 40
 SEND_S_MAX = 5.0
 """A sensor that takes nothing for so long is about to be found silent."""
 SALT_BYTES = 16
+SALT_LIFETIME_S = 4 * 3600
+"""What was heard in one part of the day cannot be joined with what was heard in another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class SensorSpec:
     options: dict[str, object]
     screen: str = ""
     silence_s: float = 15.0
+    radar: bool = False
 
     @property
     def recorded(self) -> bool:
@@ -73,6 +76,8 @@ class SensorLine:
     track_last: int = 0
     track_base: int = 0
     """A restarted sensor numbers its tracks from 1 again; to the core they are new people."""
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Two messages at once would mix their bytes."""
 
 
 class Intake:
@@ -84,6 +89,7 @@ class Intake:
         self._start_ms = clock.now().wall_ms
         self._lines = {spec.name: SensorLine(spec) for spec in specs}
         self._salt = secrets.token_bytes(SALT_BYTES)
+        self._opt_outs: wire.OptOuts | None = None
         self._standing: dict[str, float | None] = {}
         self._arrived = asyncio.Event()
         self._taken = asyncio.Condition()
@@ -116,6 +122,7 @@ class Intake:
             boot=self._clock.now().boot,
             timeline_start_ms=self._start_ms if timeline else None,
             resume_after_ms=line.last_seen_ms if timeline else None,
+            opt_outs=self._opt_outs if spec.radar else None,
         )
         await self._send(line, configure)
         for action, seconds in self._standing.items():
@@ -214,6 +221,13 @@ class Intake:
         self._salt = secrets.token_bytes(SALT_BYTES)
         await self._send_all(wire.Salt(self._salt))
 
+    async def leave_out(self, opt_outs: wire.OptOuts) -> None:
+        """Let no radar count these people, from now on; no other sensor hears of them."""
+        self._opt_outs = opt_outs
+        for line in self._lines.values():
+            if line.spec.radar:
+                await self._send(line, opt_outs)
+
     async def _send_all(self, message: wire.Down) -> None:
         for line in self._lines.values():
             await self._send(line, message)
@@ -223,7 +237,7 @@ class Intake:
             return
         try:
             loop = asyncio.get_running_loop()
-            async with asyncio.timeout(SEND_S_MAX):
+            async with asyncio.timeout(SEND_S_MAX), line.sending:
                 await loop.sock_sendall(line.connection, wire.encode(message))
         except (OSError, TimeoutError):
             return  # its `serve` sees the end of the connection and says so

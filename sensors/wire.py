@@ -21,6 +21,8 @@ FRAME_BYTES_MAX = 256 * 1024
 OBSERVATIONS_PER_FRAME_MAX = 500
 HEALTH_CHARACTERS_MAX = 500
 """Longest state and longest remedy: a sentence each. `CoreLink` cuts what is longer."""
+OPT_OUTS_MAX = 4096
+"""People who asked not to be counted, in one shop: 18 bytes each, so that one frame holds all."""
 REFUSAL_CHARACTERS_MAX = 100
 """So much of a decoder's complaint is repeated; the frame's content is not."""
 HEADER = struct.Struct("<I")
@@ -60,6 +62,23 @@ class Dropped(Struct, frozen=True, tag="dropped"):
     counts: dict[Text, Whole]
 
 
+class OptOuts(Struct, frozen=True, tag="opt_outs"):
+    """Down, to radars: who is not to be counted, all of them each time.
+
+    `marks` are hashes of addresses under `key` (`sensors/radar/admission.py`); the addresses
+    themselves nobody keeps.
+    """
+
+    key: bytes
+    marks: Annotated[
+        list[Annotated[bytes, Meta(min_length=16, max_length=16)]], Meta(max_length=OPT_OUTS_MAX)
+    ]
+
+    def __repr__(self) -> str:
+        """Without the key: a representation may end up in a log."""
+        return f"OptOuts({len(self.marks)} marks)"
+
+
 class Configure(Struct, frozen=True, tag="configure"):
     """First frame down: which device, its options, the salt for hashes, and the timeline.
 
@@ -77,6 +96,7 @@ class Configure(Struct, frozen=True, tag="configure"):
     boot: str
     timeline_start_ms: int | None = None
     resume_after_ms: int | None = None
+    opt_outs: OptOuts | None = None
 
 
 class Salt(Struct, frozen=True, tag="salt"):
@@ -93,7 +113,7 @@ class Leave(Struct, frozen=True, tag="leave"):
 
 
 Up = Hello | Seen | Watermark | Health | Dropped
-Down = Configure | Salt | Leave
+Down = Configure | Salt | Leave | OptOuts
 
 HEARTBEAT_S = 2.0
 

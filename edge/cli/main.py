@@ -23,6 +23,7 @@ from edge.cli import (
     sensors,
     status,
     visits,
+    wifi,
 )
 from edge.cli import run as run_command
 from edge.cli import sync as sync_command
@@ -48,6 +49,7 @@ app.add_typer(members.app, name="members")
 app.add_typer(visits.app, name="visits")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
+app.add_typer(wifi.app, name="wifi")
 app.add_typer(platform.app, name="platform")
 app.add_typer(fleet.app, name="fleet")
 app.command("enrol")(enrol.enrol)

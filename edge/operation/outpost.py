@@ -54,9 +54,14 @@ class _Session:
             if isinstance(message, wire.Configure):
                 spec = self.lent.spec
                 message = wire.Configure(
-                    message.sensor, spec.device, spec.options, message.salt, message.boot
+                    message.sensor,
+                    spec.device,
+                    spec.options,
+                    message.salt,
+                    message.boot,
+                    opt_outs=message.opt_outs,
                 )
-            assert isinstance(message, wire.Configure | wire.Salt | wire.Leave)
+            assert isinstance(message, wire.Configure | wire.Salt | wire.Leave | wire.OptOuts)
             said += wire.encode(message)
         return said
 

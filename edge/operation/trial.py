@@ -23,7 +23,7 @@ from edge.clock import boot_id
 from edge.config import Config
 from edge.control import ask
 from edge.errors import BadWireFrame, DeviceNotFound, Refused
-from edge.operation import settings
+from edge.operation import opt_outs, settings
 from edge.operation.sensors import child_environment, worker_command
 from edge.records import FaceReading, Observation, SensorStatus
 from edge.sections import ClockSource, RecognitionMode
@@ -193,13 +193,15 @@ def _wipe(observation: Observation) -> None:
 
 def _configure(config: Config, name: str) -> wire.Configure:
     scenario = config.clock.source is ClockSource.SCENARIO
+    spec = next(each for each in settings.sensor_specs(config) if each.name == name)
     return wire.Configure(
         sensor=name,
-        device=config.sensors[name].device,
-        options=config.options[name],
+        device=spec.device,
+        options=spec.options,
         salt=secrets.token_bytes(SALT_BYTES),
         boot=boot_id(),
         timeline_start_ms=config.clock.start_ms if scenario else None,
+        opt_outs=opt_outs.of_files(Path(config.state.directory)) if spec.radar else None,
     )
 
 

@@ -18,7 +18,7 @@ from edge import consent
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError, StorageFull
-from edge.presence.footfall import Footfall, FootfallCounter, of_radar
+from edge.presence.footfall import Footfall, FootfallCounter, of_radar, told
 from edge.presence.fusion import Thresholds
 from edge.presence.gallery import Gallery, vector_of
 from edge.presence.visits import Change, Judge, VisitBook, anonymous
@@ -390,7 +390,7 @@ def _visited(change: Change, moment: Moment) -> Fact:
 
 
 def _counted(window: Footfall, moment: Moment) -> Fact:
-    return Fact(None, Stream.BULK, "footfall.counted.v1", window, moment)
+    return Fact(None, Stream.BULK, "footfall.counted.v1", told(window), moment)
 
 
 def _counted_by_radar(observation: Observation, count: CountReading) -> Fact:

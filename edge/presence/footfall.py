@@ -6,15 +6,26 @@ radar's window is counted in its own process (`sensors/radar`), a camera's here.
 
 from dataclasses import dataclass
 
+import msgspec
 from msgspec import Struct
 
 from edge.records import CountReading, Moment
 
 WINDOW_S = 300
+CELL_MIN = 5
+"""A number of fewer phones than this could be somebody one knows: it is not told."""
+CELLS = ("phones", "phones_low", "phones_high", "passers")
+"""Numbers of phones. `people` is a camera's, each of whom is an event of a visit anyway."""
+COMPLEMENTS = ("addresses",)
+"""Less the other cell, these would give away the one that is not told."""
 
 
 class Footfall(Struct, frozen=True):
-    """One finished window of one sensor. `phones` is an estimate, `addresses` what was heard."""
+    """One finished window of one sensor. `phones` is an estimate, `addresses` what was heard.
+
+    `withheld` names numbers that stand as 0 because they are not told: fewer than five phones, and
+    more than none, or what would give such a number away. A 0 that is not named there is none.
+    """
 
     sensor: str
     from_ms: int
@@ -27,6 +38,16 @@ class Footfall(Struct, frozen=True):
     phones_low: int = 0
     phones_high: int = 0
     passers: int = 0
+    withheld: tuple[str, ...] = ()
+
+
+def told(window: Footfall) -> Footfall:
+    """`window` as it may leave the box: without the cells that are too small."""
+    small = [cell for cell in CELLS if 0 < getattr(window, cell) < CELL_MIN]
+    if not small and not 0 < window.addresses < CELL_MIN:
+        return window
+    withheld = (*small, *(cell for cell in COMPLEMENTS if getattr(window, cell)))
+    return msgspec.structs.replace(window, withheld=withheld, **dict.fromkeys(withheld, 0))
 
 
 def of_radar(sensor: str, count: CountReading, until: Moment) -> Footfall:

@@ -29,6 +29,8 @@ class Vault:
         self._wrapping = AESGCM(_derived(master_key, b"storebox member keys"))
         self._naming = _derived(master_key, b"storebox erased members")
         self.database_key = _derived(master_key, b"storebox database file")
+        self.opt_out_key = _derived(master_key, b"storebox radar opt-outs")
+        """Radars get it, to know the addresses of people who are not to be counted."""
 
     @classmethod
     def open(cls, path: Path) -> "Vault":

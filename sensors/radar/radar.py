@@ -1,7 +1,8 @@
 """Takes what a route has heard and reports a count at the end of each window.
 
 One per sensor process; made by each route's `observe()`. An address is hashed here under the core's
-current salt before anything else is done with it. Numbers leave, and nothing else does.
+current salt before it is counted. Numbers leave, and nothing else does. Outside the opening hours
+nothing at all is done with an address, and no window is reported: a zero there would be a lie.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from sensors.core_link import CoreLink
+from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS, Admission
 from sensors.radar.counter import Counter
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 SALT_BYTES_MIN, SALT_BYTES_MAX = 16, 64
 """Under a shorter key an address could be found by trying; BLAKE2b takes no longer one."""
+HASH_BITS = 20
+"""So few that of all addresses there are 2^28 share each hash: even with the key it names nobody.
+Of 1000 addresses in one window about one is taken for another, which no count notices."""
 
 
 class Radar:
@@ -27,6 +32,7 @@ class Radar:
         self._core = core
         self._window_ms = options.window_s * 1000
         self._options = options
+        self._admission = Admission(core, options)
         self._salt = checked_salt(core.salt)
         self._counter = Counter(options.rssi_gate_dbm)
         self._from_ms: int | None = None
@@ -42,10 +48,14 @@ class Radar:
         self.hear(Heard(at_ms, radio, found.source, signal, channel, found.seq, found.fingerprint))
 
     def hear(self, heard: Heard) -> None:
-        """Count one transmission. Records come in order of time."""
+        """Count one transmission, if it may be counted. Records come in order of time."""
         self.tick(heard.at_ms)
-        device = hashlib.blake2b(heard.source, digest_size=8, key=self._salt).digest()
-        self._counter.add(heard, int.from_bytes(device, "little"))
+        if not self._admission.open_at(heard.at_ms):
+            self.refuse(OUTSIDE_HOURS)
+        elif self._admission.opted_out(heard.source):
+            self.refuse(OPTED_OUT)
+        else:
+            self._counter.add(heard, device_hash(heard.source, self._salt))
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """Something arrived that is no record: counted by reason."""
@@ -53,13 +63,18 @@ class Radar:
 
     def tick(self, now_ms: int) -> None:
         """Time passes, also when nothing is heard: a window without anybody counts, too."""
+        if not self._admission.open_at(now_ms):
+            self.finish(now_ms)
+            self._from_ms = None
+            return
         if self._from_ms is None:
             self._from_ms = now_ms
+            self._salt = checked_salt(self._core.salt)
         while now_ms >= self._from_ms + self._window_ms:
             self._report(self._from_ms + self._window_ms)
 
     def finish(self, now_ms: int) -> None:
-        """A recording is at its end: report the window that was open."""
+        """The recording or the shop's day is at its end: report the window that was open."""
         if self._from_ms is not None and now_ms > self._from_ms:
             self._report(now_ms)
 
@@ -69,6 +84,12 @@ class Radar:
         self._core.observe(reading, self._core.moment(until_ms))
         self._from_ms = until_ms
         self._salt = checked_salt(self._core.salt)
+
+
+def device_hash(source: bytes, salt: bytes) -> int:
+    """What stands for an address within one window: a keyed hash, cut to `HASH_BITS`."""
+    digest = hashlib.blake2b(source, digest_size=8, key=salt).digest()
+    return int.from_bytes(digest, "little") & (1 << HASH_BITS) - 1
 
 
 def checked_salt(salt: bytes) -> bytes:

@@ -18,6 +18,7 @@ NAMES = (
     "0003_datasets",
     "0004_commands",
     "0005_relay",
+    "0007_opt_outs",
 )
 """Every change this version knows; a file with others was written by a newer storebox."""
 
