@@ -23,6 +23,9 @@ SALT_BYTES_MIN, SALT_BYTES_MAX = 16, 64
 HASH_BITS = 20
 """So few that of all addresses there are 2^28 share each hash: even with the key it names nobody.
 Of 1000 addresses in one window about one is taken for another, which no count notices."""
+STEP_MS_MAX = 24 * 3_600_000
+"""Time that passes at once and is longer is a step of a recording's clock: there was no such day,
+and ten years of empty windows would take a while to report."""
 
 
 class Radar:
@@ -67,6 +70,9 @@ class Radar:
             self.finish(now_ms)
             self._from_ms = None
             return
+        if self._from_ms is not None and now_ms > self._from_ms + STEP_MS_MAX:
+            self._report(self._from_ms + self._window_ms)
+            self._from_ms = None
         if self._from_ms is None:
             self._from_ms = now_ms
             self._salt = checked_salt(self._core.salt)
