@@ -20,6 +20,7 @@ from edge.cli import (
     outbox,
     pin,
     platform,
+    privacy,
     sensors,
     status,
     visits,
@@ -50,6 +51,7 @@ app.add_typer(visits.app, name="visits")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
 app.add_typer(wifi.app, name="wifi")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(platform.app, name="platform")
 app.add_typer(fleet.app, name="fleet")
 app.command("enrol")(enrol.enrol)
