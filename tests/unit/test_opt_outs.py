@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import random
+import socket
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,13 @@ from edge.intake import Intake, SensorSpec
 from edge.operation import access, opt_outs
 from edge.operation.access import Held, Place, parsed_address
 from edge.operation.opt_outs import OptOuts
+from edge.operation.outpost import Lent, _Session
 from edge.storage import opted_out
 from edge.storage.database import Database
 from edge.storage.vault import Vault
 from sensors import wire
 from sensors.radar.admission import opt_out_mark
+from sync.tunnel import Piece, PieceKind
 from tests.pages import everything
 from tests.unit.test_intake import Peer
 
@@ -175,3 +179,21 @@ async def test_two_messages_to_one_radar_do_not_mix(database: Database) -> None:
     await sending
     assert sum(message == full for message in told) == 8
     await peer.close()
+
+
+def test_a_satellite_passes_the_list_on_to_its_radar() -> None:
+    spec = SensorSpec("radar", "wifi", "wlan1", {"window_s": 60}, radar=True)
+    session = _Session(Lent(spec, _unreachable), Piece(1, 0, PieceKind.BYTES))
+    listed = wire.OptOuts(bytes(32), [bytes(16)])
+    said = [
+        wire.Configure("radar", "satellite:b/r", {}, bytes(16), "boot", opt_outs=listed),
+        listed,
+    ]
+    passed = session.translated(b"".join(map(wire.encode, said)))
+    configure, later = wire.FrameReader(down=True).feed(passed)
+    assert (configure.device, configure.options) == ("wlan1", {"window_s": 60})
+    assert configure.opt_outs == later == listed
+
+
+def _unreachable() -> AbstractAsyncContextManager[socket.socket]:
+    raise AssertionError("nobody is reached here")
