@@ -6,7 +6,6 @@ for the files it names, too. It opens no device and no connection, and writes no
 
 import os
 import tomllib
-import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from edge.sections import (
     KioskSection,
     Name,
     PlatformSection,
+    PrivacySection,
     RecognitionMode,
     RecognitionSection,
     SatelliteSection,
@@ -30,6 +30,7 @@ from edge.sections import (
 )
 from kiosk.settings import SCREENS_MAX
 from sensors.declaration import declared
+from sensors.radar.options import is_timezone
 
 DEFAULT_PATH = Path("/etc/storebox/storebox.toml")
 CONFIG_BYTES_MAX = 256 * 1024
@@ -49,6 +50,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     satellite: SatelliteSection = SatelliteSection()
     platform: PlatformSection = PlatformSection()
     kiosk: KioskSection = KioskSection()
+    privacy: PrivacySection = PrivacySection()
     sensors: dict[Name, SensorSection] = {}
     options: dict[str, dict[str, Any]] = {}
     """Options by sensor name, split off `[sensors.NAME]` and validated; not a key of the file."""
@@ -160,6 +162,7 @@ def _check_sensor(
             raise ConfigError(
                 f"{where}: unknown key '{key}' in [sensors.{name}].", suggestion(key, choices)
             )
+    _check_timezone(sources, ["sensors", name], options.get("timezone"))
     try:
         msgspec.convert(options, expected)
     except msgspec.ValidationError as error:
@@ -211,19 +214,15 @@ def _check_kiosk(sources: Sources, kiosk: KioskSection) -> None:
             f"{line_of(sources, ['kiosk', 'screens'])}: {count or 'no'} screens are named.",
             f"Name 1 to {SCREENS_MAX} of them.",
         )
-    if kiosk.timezone and not _is_timezone(kiosk.timezone):
+    _check_timezone(sources, ["kiosk"], kiosk.timezone)
+
+
+def _check_timezone(sources: Sources, section: list[str], zone: object) -> None:
+    if isinstance(zone, str) and zone and not is_timezone(zone):
         raise ConfigError(
-            f"{line_of(sources, ['kiosk', 'timezone'])}: there is no time zone '{kiosk.timezone}'.",
+            f"{line_of(sources, [*section, 'timezone'])}: there is no time zone '{zone}'.",
             "Use a name as 'timedatectl list-timezones' shows them, such as Europe/Moscow.",
         )
-
-
-def _is_timezone(name: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def _check_files(sources: Sources, config: Config) -> None:

@@ -23,10 +23,11 @@ from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StorageError, StoreboxError
-from edge.intake import Intake, SensorSpec
+from edge.intake import SALT_LIFETIME_S, Intake, SensorSpec
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
-from edge.operation import answers, settings, syncing
+from edge.operation import access, answers, opt_outs, radars, settings, syncing
+from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
@@ -57,7 +58,6 @@ log = logging.getLogger(__name__)
 SLOW_WORKERS = 2
 """Threads for slow calls (argon2 and the like); see ARCHITECTURE.md, Processes."""
 DIAGNOSTICS_S = 900
-SALT_LIFETIME_S = 4 * 3600
 LAST_EVENTS_S = 2.0
 """With the line up, the last figures of the day may still leave; else they wait on the box."""
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -78,6 +78,7 @@ class Box:
     lease: Lease
     calls: Calls
     satellites: Satellites | None
+    opt_outs: OptOuts
     specs: tuple[SensorSpec, ...]
 
 
@@ -112,6 +113,8 @@ async def live(config: Config, *, children: bool = False) -> None:
     try:
         async with _assembled(config) as box, _pages(box) as address:
             questions |= _questions(box, address)
+            await box.opt_outs.begin()
+            await radars.declare(config, box.database, box.clock, box.counters)
             print(f"storebox is ready: {address}", flush=True)
             notify(READY)
             await _work(box, stopping, children=children)
@@ -131,8 +134,7 @@ async def _assembled(config: Config) -> AsyncIterator[Box]:
 
 
 def assemble(config: Config, database: Database) -> Box:
-    """All parts, connected with each other; nothing runs yet."""
-    # A satellite's sensors are its primary's: its own intake has none.
+    """All parts, connected; nothing runs yet. A satellite's sensors are its primary's, not ours."""
     specs = () if config.satellite.primary else settings.sensor_specs(config)
     clock = _clock(config, specs)
     counters = Counters()
@@ -166,6 +168,7 @@ def assemble(config: Config, database: Database) -> Box:
         lease=lease,
         calls=calls,
         satellites=satellites,
+        opt_outs=OptOuts(database, clock, intake),
         specs=specs,
     )
     commands.report_with(partial(_report, box))
@@ -247,8 +250,13 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
         kiosk=lambda: address,
         started=box.clock.now(),
     )
-    further = timeline_questions(box.clock, box.intake) | survey_questions(box.intake)
-    return answers.questions(parts) | further
+    return {
+        **answers.questions(parts),
+        **timeline_questions(box.clock, box.intake),
+        **survey_questions(box.intake),
+        **opt_outs.questions(box.opt_outs, box.database.reading),
+        **access.questions(box.database.reading),
+    }
 
 
 async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:

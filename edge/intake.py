@@ -39,6 +39,8 @@ SECRET_BYTES_MAX = 256
 """No device has a longer one; more is not the file that was meant."""
 SURVEY_S = 5.0
 """So long one question gives leave to survey, and no picture is kept longer."""
+SALT_LIFETIME_S = 4 * 3600
+"""What was heard in one part of the day cannot be joined with what was heard in another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class SensorSpec:
     options: dict[str, object]
     screen: str = ""
     silence_s: float = 15.0
+    radar: bool = False
 
     @property
     def recorded(self) -> bool:
@@ -104,6 +107,8 @@ class SensorLine:
     """A restarted sensor numbers its tracks from 1 again; to the core they are new people."""
     survey: Survey | None = None
     survey_until_s: float = 0.0
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Two messages at once would mix their bytes."""
 
 
 class Intake:
@@ -115,6 +120,7 @@ class Intake:
         self._start_ms = clock.now().wall_ms
         self._lines = {spec.name: SensorLine(spec) for spec in specs}
         self._salt = secrets.token_bytes(SALT_BYTES)
+        self._opt_outs: wire.OptOuts | None = None
         self._standing: dict[str, float | None] = {}
         self._arrived = asyncio.Event()
         self._taken = asyncio.Condition()
@@ -148,6 +154,7 @@ class Intake:
             timeline_start_ms=self._start_ms if timeline else None,
             resume_after_ms=line.last_seen_ms if timeline else None,
             secret=spec.secret(),
+            opt_outs=self._opt_outs if spec.radar else None,
         )
         await self._send(line, configure)
         for action, seconds in self._standing.items():
@@ -276,6 +283,13 @@ class Intake:
         self._salt = secrets.token_bytes(SALT_BYTES)
         await self._send_all(wire.Salt(self._salt))
 
+    async def leave_out(self, opt_outs: wire.OptOuts) -> None:
+        """Let no radar count these people, from now on; no other sensor hears of them."""
+        self._opt_outs = opt_outs
+        for line in self._lines.values():
+            if line.spec.radar:
+                await self._send(line, opt_outs)
+
     async def _send_all(self, message: wire.Down) -> None:
         for line in self._lines.values():
             await self._send(line, message)
@@ -285,7 +299,7 @@ class Intake:
             return
         try:
             loop = asyncio.get_running_loop()
-            async with asyncio.timeout(SEND_S_MAX):
+            async with asyncio.timeout(SEND_S_MAX), line.sending:
                 await loop.sock_sendall(line.connection, wire.encode(message))
         except (OSError, TimeoutError):
             return  # its `serve` sees the end of the connection and says so

@@ -154,6 +154,16 @@ class KioskSection(Struct, frozen=True, forbid_unknown_fields=True):
     remote_screens: bool = False
 
 
+class PrivacySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[privacy]`: who answers for what the box does, and how people reach them.
+
+    Both stand on the sign at the door and in the documents of `storebox privacy documents`.
+    """
+
+    operator: Annotated[str, Meta(max_length=200)] = ""
+    contact: Annotated[str, Meta(max_length=200)] = ""
+
+
 class SensorSection(Struct, frozen=True):
     """`[sensors.NAME]`: one sensor. All further keys are the options of its kind."""
 

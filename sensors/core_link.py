@@ -38,6 +38,8 @@ class CoreLink:
         self._mark_ms = 0
         self._replay_start_s: float | None = None
         self.salt = b""
+        self.opt_out_key = b""
+        self.opted_out: frozenset[bytes] = frozenset()
         self._send(wire.Hello(kind, pid))
         self.configuration = self._await_configuration()
         self._clock = SystemClock(self.configuration.boot)
@@ -49,6 +51,7 @@ class CoreLink:
             for index, message in enumerate(messages):
                 if isinstance(message, wire.Configure):
                     self.salt = message.salt
+                    self._apply([message.opt_outs] if message.opt_outs else [])
                     self._apply(early + messages[index + 1 :])
                     return message
             early += messages
@@ -190,6 +193,8 @@ class CoreLink:
             match message:
                 case wire.Salt(salt=salt):
                     self.salt = salt
+                case wire.OptOuts(key=key, marks=marks):
+                    self.opt_out_key, self.opted_out = key, frozenset(marks)
                 case wire.Leave():
                     self._apply_leave(message)
 

@@ -22,6 +22,8 @@ FRAME_BYTES_MAX = 256 * 1024
 OBSERVATIONS_PER_FRAME_MAX = 500
 HEALTH_CHARACTERS_MAX = 500
 """Longest state and longest remedy: a sentence each. `CoreLink` cuts what is longer."""
+OPT_OUTS_MAX = 4096
+"""People who asked not to be counted, in one shop: 18 bytes each, so that one frame holds all."""
 REFUSAL_CHARACTERS_MAX = 100
 """So much of a decoder's complaint is repeated; the frame's content is not."""
 HEADER = struct.Struct("<I")
@@ -67,6 +69,23 @@ class Surveyed(Struct, frozen=True, tag="survey"):
     survey: Survey
 
 
+class OptOuts(Struct, frozen=True, tag="opt_outs"):
+    """Down, to radars: who is not to be counted, all of them each time.
+
+    `marks` are hashes of addresses under `key` (`sensors/radar/admission.py`); the addresses
+    themselves nobody keeps.
+    """
+
+    key: bytes
+    marks: Annotated[
+        list[Annotated[bytes, Meta(min_length=16, max_length=16)]], Meta(max_length=OPT_OUTS_MAX)
+    ]
+
+    def __repr__(self) -> str:
+        """Without the key: a representation may end up in a log."""
+        return f"OptOuts({len(self.marks)} marks)"
+
+
 class Configure(Struct, frozen=True, tag="configure"):
     """First frame down: which device, its options, the salt for hashes, and the timeline.
 
@@ -86,6 +105,7 @@ class Configure(Struct, frozen=True, tag="configure"):
     timeline_start_ms: int | None = None
     resume_after_ms: int | None = None
     secret: bytes = b""
+    opt_outs: OptOuts | None = None
 
     def __repr__(self) -> str:
         """Without the secrets: a representation may end up in a log."""
@@ -109,7 +129,7 @@ class Leave(Struct, frozen=True, tag="leave"):
 
 
 Up = Hello | Seen | Watermark | Health | Dropped | Surveyed
-Down = Configure | Salt | Leave
+Down = Configure | Salt | Leave | OptOuts
 
 HEARTBEAT_S = 2.0
 

@@ -20,10 +20,12 @@ from edge.cli import (
     outbox,
     pin,
     platform,
+    privacy,
     sensors,
     status,
     visits,
     wifi,
+    wifi_people,
 )
 from edge.cli import run as run_command
 from edge.cli import sync as sync_command
@@ -43,6 +45,8 @@ app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(sensors.app, name="sensors")
+wifi.app.add_typer(wifi_people.opt_out_app, name="opt-out")
+wifi.app.command("access")(wifi_people.access)
 app.add_typer(wifi.app, name="wifi")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(sync_command.app, name="sync")
@@ -50,6 +54,7 @@ app.add_typer(members.app, name="members")
 app.add_typer(visits.app, name="visits")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(platform.app, name="platform")
 app.add_typer(fleet.app, name="fleet")
 app.command("enrol")(enrol.enrol)

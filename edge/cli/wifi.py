@@ -106,7 +106,7 @@ def calibrate(
 
 def _radar(config: "Config", name: str) -> str:
     """The sensor's name: the one given, or the only radar there is."""
-    from edge.operation.surveying import is_radar
+    from edge.operation.settings import is_radar
 
     radars = [each for each, section in config.sensors.items() if is_radar(section.kind)]
     known = ", ".join(radars) or "none"

@@ -9,11 +9,12 @@ import secrets
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from edge.clock import boot_id
 from edge.config import Config
 from edge.errors import DeviceNotFound
-from edge.operation import settings
+from edge.operation import opt_outs, settings
 from edge.operation.sensors import child_environment, worker_command
 from edge.sections import ClockSource
 from sensors import wire
@@ -47,6 +48,7 @@ def configuration(config: Config, name: str) -> wire.Configure:
         boot=boot_id(),
         timeline_start_ms=config.clock.start_ms if scenario else None,
         secret=spec.secret(),
+        opt_outs=opt_outs.of_files(Path(config.state.directory)) if spec.radar else None,
     )
 
 

@@ -60,8 +60,9 @@ class _Session:
                     message.salt,
                     message.boot,
                     secret=spec.secret(),
+                    opt_outs=message.opt_outs,
                 )
-            assert isinstance(message, wire.Configure | wire.Salt | wire.Leave)
+            assert isinstance(message, wire.Configure | wire.Salt | wire.Leave | wire.OptOuts)
             said += wire.encode(message)
         return said
 

@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from edge.errors import DeviceError, DeviceNotFound, InputError
 from edge.intake import Intake, SensorSpec
+from sensors.worker import OVERWRITING
 
 log = logging.getLogger(__name__)
 
@@ -103,9 +104,9 @@ def worker_command(kind: str) -> tuple[str, ...]:
 
 
 def child_environment() -> dict[str, str]:
-    """Ours without what systemd said to us: a child must not feed our watchdog."""
+    """Ours without what systemd said to us: a child must not feed our watchdog. It forgets."""
     ours = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
-    return {name: value for name, value in os.environ.items() if name not in ours}
+    return {name: value for name, value in os.environ.items() if name not in ours} | OVERWRITING
 
 
 async def _end(child: Process) -> None:

@@ -4,6 +4,7 @@ Called by the daemon while it puts the box together; pure apart from reading the
 """
 
 from pathlib import Path
+from typing import Any
 
 from edge.config import Config
 from edge.intake import SensorSpec
@@ -13,6 +14,8 @@ from edge.presence.fusion import Thresholds
 from edge.sections import BrokerSection, RecognitionMode
 from kiosk.pin import read_pin
 from kiosk.settings import KioskSettings
+from sensors.declaration import declared
+from sensors.radar.options import RadarOptions
 from sync.broker import BrokerSettings
 from sync.commands import Authority
 from sync.link import LinkSettings
@@ -32,12 +35,26 @@ def sensor_specs(config: Config) -> tuple[SensorSpec, ...]:
             name=name,
             kind=sensor.kind,
             device=sensor.device,
-            options=config.options[name],
+            options=_options(config, name),
             screen=sensor.screen,
             silence_s=sensor.silence_s,
+            radar=is_radar(sensor.kind),
         )
         for name, sensor in config.sensors.items()
     )
+
+
+def is_radar(kind: str) -> bool:
+    """Whether sensors of `kind` hear phones. ConfigError if there is no such kind."""
+    return issubclass(declared(kind).options, RadarOptions)
+
+
+def _options(config: Config, name: str) -> dict[str, Any]:
+    """Of one sensor; a radar that names no time zone is given the shop's."""
+    options = config.options[name]
+    if not is_radar(config.sensors[name].kind) or not config.kiosk.timezone:
+        return options
+    return {"timezone": config.kiosk.timezone, **options}
 
 
 def socket_path(config: Config, name: str) -> str:

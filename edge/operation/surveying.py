@@ -20,8 +20,6 @@ from edge.errors import BadWireFrame, DeviceGone, NotReachable, Refused
 from edge.intake import Intake
 from edge.operation import lone
 from sensors import wire
-from sensors.declaration import declared
-from sensors.radar.options import RadarOptions
 from sensors.radar.survey import Survey
 
 STARTING_S_MAX = 30.0
@@ -35,11 +33,6 @@ Remark = Callable[[str], None]
 
 class _Which(Struct, frozen=True, forbid_unknown_fields=True):
     sensor: str
-
-
-def is_radar(kind: str) -> bool:
-    """Whether sensors of this kind show what they hear. ConfigError if there is no such kind."""
-    return issubclass(declared(kind).options, RadarOptions)
 
 
 def frames_of(survey: Survey | None) -> int:

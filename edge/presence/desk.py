@@ -21,7 +21,7 @@ from edge.errors import StorageError, StorageFull
 from edge.presence import associations
 from edge.presence.calibration import Calibration
 from edge.presence.facts import Fact, of_binding, put, put_singly
-from edge.presence.footfall import Footfall, FootfallCounter, of_radar
+from edge.presence.footfall import Footfall, FootfallCounter, of_radar, told
 from edge.presence.fusion import Thresholds
 from edge.presence.gallery import Gallery, vector_of
 from edge.presence.visits import Change, Judge, VisitBook
@@ -383,4 +383,4 @@ def _visited(change: Change, moment: Moment) -> Fact:
 
 
 def _counted(window: Footfall, moment: Moment) -> Fact:
-    return Fact(None, Stream.BULK, "footfall.counted.v1", window, moment)
+    return Fact(None, Stream.BULK, "footfall.counted.v1", told(window), moment)

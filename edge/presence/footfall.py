@@ -7,6 +7,7 @@ radar's window is counted in its own process (`sensors/radar`), a camera's here.
 from collections import deque
 from dataclasses import dataclass
 
+import msgspec
 from msgspec import Struct
 
 from edge.presence.people import Estimate
@@ -15,6 +16,20 @@ from edge.records import CountReading, Moment
 WINDOW_S = 300
 ARRIVALS_MAX = 20_000
 """People a camera saw, remembered by time alone for the longest window of a radar."""
+CELL_MIN = 5
+"""A number of fewer phones than this could be somebody one knows: it is not told."""
+CELLS = (
+    "phones",
+    "phones_low",
+    "phones_high",
+    "passers",
+    "visitors",
+    "visitors_low",
+    "visitors_high",
+)
+"""What a radar tells. `people` is a camera's, each of whom is an event of a visit anyway."""
+COMPLEMENTS = ("addresses",)
+"""Less the other cell, these would give away the one that is not told."""
 
 
 class Footfall(Struct, frozen=True):
@@ -22,6 +37,9 @@ class Footfall(Struct, frozen=True):
 
     `visitors` are the people that a radar's count stands for, as the cameras taught it
     (`calibrated`), or one for each phone. `people` is what a camera saw.
+
+    `withheld` names numbers that stand as 0 because they are not told: fewer than five phones, and
+    more than none, or what would give such a number away. A 0 that is not named there is none.
     """
 
     sensor: str
@@ -39,6 +57,16 @@ class Footfall(Struct, frozen=True):
     visitors_low: int = 0
     visitors_high: int = 0
     calibrated: bool = False
+    withheld: tuple[str, ...] = ()
+
+
+def told(window: Footfall) -> Footfall:
+    """`window` as it may leave the box: without the cells that are too small."""
+    small = [cell for cell in CELLS if 0 < getattr(window, cell) < CELL_MIN]
+    if not small and not 0 < window.addresses < CELL_MIN:
+        return window
+    withheld = (*small, *(cell for cell in COMPLEMENTS if getattr(window, cell)))
+    return msgspec.structs.replace(window, withheld=withheld, **dict.fromkeys(withheld, 0))
 
 
 def of_radar(sensor: str, count: CountReading, estimate: Estimate, until: Moment) -> Footfall:

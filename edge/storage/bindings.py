@@ -62,6 +62,12 @@ def find(connection: Executes, vault: Vault, address: bytearray) -> Binding | No
     return Binding(*row) if row else None
 
 
+def bound_until_ms(connection: Executes, mark: bytes) -> int | None:
+    """Until when the address with this mark is bound to somebody; None if to nobody."""
+    row = connection.execute("SELECT until_ms FROM binding WHERE mark = ?", (mark,)).fetchone()
+    return int(row[0]) if row else None
+
+
 def expire(connection: Executes, wall_ms: int, longest_ms: int) -> int:
     """Delete those that are over, and those that last longer than any may; how many."""
     return int(

@@ -32,6 +32,8 @@ class Vault:
         self._logins = _derived(master_key, b"storebox wifi logins")
         self._addresses = _derived(master_key, b"storebox wifi addresses")
         self.database_key = _derived(master_key, b"storebox database file")
+        self.opt_out_key = _derived(master_key, b"storebox radar opt-outs")
+        """Radars get it, to know the addresses of people who are not to be counted."""
 
     @classmethod
     def open(cls, path: Path) -> "Vault":

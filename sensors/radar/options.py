@@ -3,9 +3,12 @@
 Pure declaration, validated by `edge/config.py` and once more in the worker.
 """
 
+import zoneinfo
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
+from sensors.radar.hours import PATTERN
 
 Dbm = Annotated[int, Meta(ge=-120, le=0)]
 Address = Annotated[
@@ -17,6 +20,16 @@ Address = Annotated[
 ]
 FIXED_MAX = 256
 """A shop has dozens of devices that stay; its list is written by hand."""
+Hours = Annotated[
+    str,
+    Meta(
+        pattern=PATTERN,
+        description='days and times such as "mon-sat 09:00-21:00", "sun 10:00-18:00" or'
+        ' "daily 08:00-24:00"',
+    ),
+]
+HOURS_MAX = 32
+"""Lines of opening hours: a week has seven days, and a shop may close for lunch."""
 
 
 class RadarOptions(Struct, frozen=True, kw_only=True):
@@ -26,8 +39,27 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
     counted as a passer-by. Without it everything heard is inside. `window_s`: how long one count
     takes, and the longest that anybody is told from anybody else. `fixed_equipment`: addresses
     (`aa:bb:cc:dd:ee:ff`) of the shop's own devices, which are no visitors and never counted.
+    `hours`: when the shop is open; a quarter of an hour before and after count too, and whatever is
+    heard besides is dropped before its address is looked at. `timezone` of the hours: without it
+    that of `[kiosk]`.
     """
 
     rssi_gate_dbm: Dbm | None = None
     window_s: Annotated[int, Meta(ge=60, le=600)] = 600
     fixed_equipment: Annotated[tuple[Address, ...], Meta(max_length=FIXED_MAX)] = ()
+    hours: Annotated[tuple[Hours, ...], Meta(max_length=HOURS_MAX)] = ()
+    timezone: str = ""
+
+    def __post_init__(self) -> None:
+        """ValueError, which msgspec makes its own, if there is no such time zone."""
+        if self.timezone and not is_timezone(self.timezone):
+            raise ValueError(f"there is no time zone '{self.timezone}'")
+
+
+def is_timezone(name: str) -> bool:
+    """Whether this machine knows a time zone of that name."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

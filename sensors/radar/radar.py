@@ -1,8 +1,9 @@
 """Takes what a route has heard and reports a count at the end of each window.
 
 One per sensor process; made by each route's `observe()`. An address is hashed here under the core's
-current salt before anything else is done with it. Numbers leave, and nothing else does; while the
-core gives leave to survey, also a picture of the air with pseudonyms (`surveying`).
+current salt before it is counted. Numbers leave, and nothing else does; while the core gives leave
+to survey, also a picture of the air with pseudonyms (`surveying`). Outside the opening hours
+nothing at all is done with an address, and no window is reported: a zero there would be a lie.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from sensors.core_link import CoreLink
+from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS, Admission
 from sensors.radar.counter import Counter
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
@@ -21,7 +23,15 @@ if TYPE_CHECKING:
 
 SALT_BYTES_MIN, SALT_BYTES_MAX = 16, 64
 """Under a shorter key an address could be found by trying; BLAKE2b takes no longer one."""
+HASH_BITS = 20
+"""So few that of all addresses there are 2^28 share each hash: even with the key it names nobody.
+Of 1000 addresses in one window about one is taken for another, which no count notices."""
+STEP_MS_MAX = 24 * 3_600_000
+"""Time that passes at once and is longer is a step of a recording's clock: there was no such day,
+and ten years of empty windows would take a while to report."""
 
+FIXED = "fixed"
+"""Dropped under this name: what the shop's own equipment sent."""
 SURVEY = "survey"
 """The leave to show a technician what is heard (`sensors.wire.Leave`)."""
 
@@ -33,6 +43,7 @@ class Radar:
         self._core = core
         self._window_ms = options.window_s * 1000
         self._options = options
+        self._admission = Admission(core, options)
         self._salt = checked_salt(core.salt)
         self._counter = Counter(options.rssi_gate_dbm)
         self._from_ms: int | None = None
@@ -51,17 +62,25 @@ class Radar:
         self.hear(Heard(at_ms, radio, found.source, signal, channel, found.seq, found.fingerprint))
 
     def hear(self, heard: Heard) -> None:
-        """Count one transmission, unless the shop's own. Records come in order of time."""
+        """Count one transmission, if it may be counted. Records come in order of time."""
         if heard.at_ms != self._now_ms:
             self.tick(heard.at_ms)
+        if not self._admission.open_at(heard.at_ms):
+            self.refuse(OUTSIDE_HOURS)
+        elif self._admission.opted_out(heard.source):
+            self.refuse(OPTED_OUT)
+        else:
+            self._admit(heard)
+
+    def _admit(self, heard: Heard) -> None:
+        """Show it to a technician who surveys, and count it unless it is the shop's own."""
         fixed = heard.source in self._fixed
         if self._survey is not None:
             self._survey.add(heard, Place(self._is_inside(heard), fixed), time.monotonic())
         if fixed:
-            self._core.dropped("fixed")
-            return
-        device = hashlib.blake2b(heard.source, digest_size=8, key=self._salt).digest()
-        self._counter.add(heard, int.from_bytes(device, "little"))
+            self.refuse(FIXED)
+        else:
+            self._counter.add(heard, device_hash(heard.source, self._salt))
 
     def _is_inside(self, heard: Heard) -> bool:
         gate, signal = self._options.rssi_gate_dbm, heard.rssi_dbm
@@ -81,13 +100,21 @@ class Radar:
         """Time passes, also when nothing is heard: a window without anybody counts, too."""
         self._now_ms = now_ms
         self._show()
+        if not self._admission.open_at(now_ms):
+            self.finish(now_ms)
+            self._from_ms = None
+            return
+        if self._from_ms is not None and now_ms > self._from_ms + STEP_MS_MAX:
+            self._report(self._from_ms + self._window_ms)
+            self._from_ms = None
         if self._from_ms is None:
             self._from_ms = now_ms
+            self._salt = checked_salt(self._core.salt)
         while now_ms >= self._from_ms + self._window_ms:
             self._report(self._from_ms + self._window_ms)
 
     def finish(self, now_ms: int) -> None:
-        """A recording is at its end: report the window that was open."""
+        """The recording or the shop's day is at its end: report the window that was open."""
         if self._from_ms is not None and now_ms > self._from_ms:
             self._report(now_ms)
 
@@ -117,6 +144,12 @@ class Radar:
 
 def _address(written: str) -> bytes:
     return bytes.fromhex(written.replace(":", ""))
+
+
+def device_hash(source: bytes, salt: bytes) -> int:
+    """What stands for an address within one window: a keyed hash, cut to `HASH_BITS`."""
+    digest = hashlib.blake2b(source, digest_size=8, key=salt).digest()
+    return int.from_bytes(digest, "little") & (1 << HASH_BITS) - 1
 
 
 def checked_salt(salt: bytes) -> bytes:

@@ -96,6 +96,26 @@ class ErasureDone(Struct, frozen=True):
     counts: dict[str, int]
 
 
+class RadarDeclared(Struct, frozen=True):
+    """A radar begins to count, under these settings: who can be heard, and how they are hidden.
+
+    Null `rssi_gate_dbm`: no gate; no `hours`: always, else also `hours_margin_s` before and after
+    them, in `timezone` (empty: the box's own). `channels` are empty where a router decides. A phone
+    is `hash_bits` bits for `window_s` at most, under a key that lives `key_lifetime_s`.
+    """
+
+    sensor: str
+    kind: str
+    rssi_gate_dbm: int | None
+    channels: tuple[int, ...]
+    hours: tuple[str, ...]
+    hours_margin_s: int
+    timezone: str
+    window_s: int
+    hash_bits: int
+    key_lifetime_s: int
+
+
 class CommandDone(Struct, frozen=True):
     """What came of a command: done, or the reason why not."""
 
@@ -113,6 +133,7 @@ BY_TYPE: dict[str, Any] = {
     "order.placed.v1": OrderPlaced,
     "erasure.done.v1": ErasureDone,
     "command.done.v1": CommandDone,
+    "radar.declared.v1": RadarDeclared,
     "box.reported.v1": dict[str, Any],
     "outbox.gap.v1": Gap,
     "outbox.tombstone.v1": Tombstone,

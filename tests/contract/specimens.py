@@ -49,6 +49,10 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
                        "unit_price_minor": 499_900}]}),
         ("erasure.done.v1", {"member": "m-1", "counts": {"profile": 1, "templates": 2}}),
         ("command.done.v1", {"id": "c-1", "type": "member.erase", "ok": True, "reason": ""}),
+        ("radar.declared.v1", {
+            "sensor": "radar", "kind": "wifi", "rssi_gate_dbm": -65, "channels": [1, 6, 11],
+            "hours": ["mon-sat 09:00-21:00"], "hours_margin_s": 900, "timezone": "Europe/Moscow",
+            "window_s": 300, "hash_bits": 20, "key_lifetime_s": 14_400}),
         ("box.reported.v1", {"link": {"connected": True}}),
         ("outbox.gap.v1",
          {"stream": "bulk", "first": 1, "last": 500, "count": 500, "reason": "quota"}),

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"^\| `storebox ([a-z ]+?)(?: [A-Z]+)?` \|", README, re.M)))
+COMMANDS = sorted(set(re.findall(r"^\| `storebox ([a-z -]+?)(?: [A-Z]+)*` \|", README, re.M)))
 TARGETS = sorted(set(re.findall(r"^    make ([a-z-]+)", README, re.M)))
 FILES = sorted(
     set(re.findall(r"`((?:edge|sensors|hardware|kiosk|sync)/[a-z_/0-9]+\.py)`", ARCHITECTURE))

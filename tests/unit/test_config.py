@@ -75,7 +75,7 @@ CASES = {
     "the split-off options are no key": (
         BOX + "[options]\n",
         "line 5: unknown key 'options'.",
-        "Known keys: box, broker, clock, kiosk, platform, recognition, satellite, sensors,"
+        "Known keys: box, broker, clock, kiosk, platform, privacy, recognition, satellite, sensors,"
         " shop_broker, state.",
     ),
     "wrong type": (
@@ -103,6 +103,17 @@ CASES = {
         "line 7: clock.holds must be a list, each entry at most 41 letters, digits,"
         " '.', '_' or '-', the first a letter or digit.",
         "Correct it.",
+    ),
+    "opening hours of a radar": (
+        BOX + "[sensors.r]\nkind = 'wifi'\ndevice = 'wlan1'\nhours = ['mon 9-10']\n",
+        "line 8: sensors.r.hours must be a list, each entry days and times such as"
+        ' "mon-sat 09:00-21:00", "sun 10:00-18:00" or "daily 08:00-24:00".',
+        "Correct it.",
+    ),
+    "time zone of a radar": (
+        BOX + "[sensors.r]\nkind = 'wifi'\ndevice = 'wlan1'\ntimezone = 'Mars/X'\n",
+        "line 8: there is no time zone 'Mars/X'.",
+        "Use a name as 'timedatectl list-timezones' shows them, such as Europe/Moscow.",
     ),
     "a list of the wrong length": (
         BOX + "[kiosk]\nscreens = []\n",

@@ -211,11 +211,11 @@ async def test_a_radar_gives_numbers_only(shop: Shop) -> None:
     count = CountReading(
         lasted_ms=300_000,
         frames=11,
-        addresses=9,
-        devices=3,
-        devices_low=2,
-        devices_high=5,
-        passers=4,
+        addresses=19,
+        devices=8,
+        devices_low=7,
+        devices_high=9,
+        passers=6,
     )
     await shop.see(count, sensor="radar", after_s=300)
     ((type_, body),) = shop.events(Stream.BULK)
@@ -224,16 +224,28 @@ async def test_a_radar_gives_numbers_only(shop: Shop) -> None:
         "sensor": "radar",
         "from_ms": body["until_ms"] - 300_000,
         "until_ms": body["until_ms"],
-        "addresses": 9,
-        "phones": 3,
-        "phones_low": 2,
-        "phones_high": 5,
-        "passers": 4,
+        "addresses": 19,
+        "phones": 8,
+        "phones_low": 7,
+        "phones_high": 9,
+        "passers": 6,
         "frames": 11,
         "people": 0,
         "overflow": 0,
+        "withheld": [],
     }
     assert shop.desk.here() == []
+
+
+async def test_so_few_phones_that_one_could_know_them_are_not_told(shop: Shop) -> None:
+    few = CountReading(
+        lasted_ms=300_000, frames=11, addresses=9, devices=3, devices_low=2, devices_high=6
+    )
+    await shop.see(few, sensor="radar", after_s=300)
+    ((_, body),) = shop.events(Stream.BULK)
+    assert body["withheld"] == ["phones", "phones_low", "addresses"]
+    assert (body["phones"], body["phones_low"], body["phones_high"]) == (0, 0, 6)
+    assert (body["addresses"], body["passers"], body["frames"]) == (0, 0, 11)
 
 
 async def test_what_the_database_refuses_is_written_later(shop: Shop) -> None:

@@ -19,6 +19,7 @@ NAMES = (
     "0004_commands",
     "0005_relay",
     "0006_wifi",
+    "0007_opt_outs",
     "0008_radar_samples",
 )
 """Every change this version knows; a file with others was written by a newer storebox."""

@@ -1,0 +1,160 @@
+"""What this box holds on one phone's address: the answer to a person who asks for it.
+
+Computed from a list of places, each of which says under which mark it would know the address and
+what it holds under that mark. Asked by `storebox wifi access`, of the daemon or of its database
+while it is dead. The command makes the marks in its own process: no address comes here.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from edge.errors import Refused
+from edge.storage import bindings, opted_out
+from edge.storage.outbox import Executes
+from edge.storage.vault import Vault
+from sensors.radar.admission import opt_out_mark
+
+Question = Callable[[dict[str, Any]], Awaitable[Any]]
+
+ADDRESS_BYTES = 6
+SEPARATORS = ":-. "
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place where something could be held on an address.
+
+    `mark` is what stands for the address there, `look` says in a sentence what is held under a
+    mark, or nothing. `keeps` is for the person who asks: what this place keeps of anybody.
+    """
+
+    name: str
+    keeps: str
+    mark: Callable[[Vault, bytes], bytes]
+    look: Callable[[Executes, bytes], str]
+
+
+def _in_opt_outs(connection: Executes, mark: bytes) -> str:
+    since_ms = opted_out.since_ms(connection, mark)
+    if since_ms is None:
+        return ""
+    return f"It is on the list of those who are not counted, since {_day(since_ms)}."
+
+
+def _in_bindings(connection: Executes, mark: bytes) -> str:
+    until_ms = bindings.bound_until_ms(connection, mark)
+    if until_ms is None:
+        return ""
+    return (
+        f"It belongs to a member who agreed to be known by it, until {_day(until_ms)}; the address"
+        " itself is sealed with that member's key."
+    )
+
+
+def _day(wall_ms: int) -> str:
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).date().isoformat()
+
+
+PLACES = (
+    Place(
+        "radars",
+        "They keep no address. A phone is a number of 20 bits within one count, under a key that"
+        " is in memory only and replaced every four hours; after the count the number is gone.",
+        mark=lambda vault, address: b"",
+        look=lambda connection, mark: "",
+    ),
+    Place(
+        "opt-outs",
+        "Of those who asked not to be counted, a keyed hash of the address and the date.",
+        mark=lambda vault, address: opt_out_mark(address, vault.opt_out_key),
+        look=_in_opt_outs,
+    ),
+    Place(
+        "members",
+        "Of members who agreed to it, the phone they logged in to the Wi-Fi with: a keyed hash and"
+        " the address sealed with their own key, for 14 days after each login.",
+        mark=lambda vault, address: vault.address_mark(address),
+        look=_in_bindings,
+    ),
+)
+"""Everywhere an address could be known. Whoever keeps something under one adds a place here."""
+
+
+class Held(Struct, frozen=True):
+    """What one place holds."""
+
+    place: str
+    what: str
+
+
+class AccessAnswer(Struct, frozen=True):
+    """The answer to `access`: all that is held, and where it was looked for."""
+
+    held: tuple[Held, ...]
+    looked: tuple[str, ...]
+
+
+def parsed_address(text: str) -> bytes:
+    """The six bytes of an address in any usual spelling. Refused if it is none.
+
+    The error does not repeat what was typed: it may be most of an address.
+    """
+    digits = "".join(each for each in text if each not in SEPARATORS)
+    try:
+        address = bytes.fromhex(digits)
+    except ValueError:
+        address = b""
+    if len(address) != ADDRESS_BYTES or not digits.isascii():
+        raise Refused(
+            "That is no address of a phone.",
+            "Type its twelve hexadecimal digits, such as 3c:06:30:aa:bb:cc. The phone shows it"
+            " among the details of the shop's Wi-Fi.",
+        )
+    return address
+
+
+def marks(vault: Vault, address: bytes, places: Iterable[Place] = PLACES) -> dict[str, bytes]:
+    """What stands for `address` in each place."""
+    return {place.name: place.mark(vault, address) for place in places}
+
+
+def looked_up(
+    connection: Executes, marked: Mapping[str, bytes], places: Iterable[Place] = PLACES
+) -> AccessAnswer:
+    """What each place holds. Refused if a place is not asked about: half an answer is none."""
+    held, looked = [], []
+    for place in places:
+        if place.name not in marked:
+            raise Refused(
+                f"The question says nothing about the place '{place.name}'.",
+                "Use the storebox command of the daemon's version.",
+            )
+        looked.append(place.name)
+        if what := place.look(connection, marked[place.name]):
+            held.append(Held(place.name, what))
+    return AccessAnswer(tuple(held), tuple(looked))
+
+
+class _Marked(Struct, frozen=True, forbid_unknown_fields=True):
+    marks: dict[str, bytes]
+
+
+def questions(connection: Executes) -> dict[str, Question]:
+    """`access`, for the control socket."""
+
+    async def access(given: dict[str, Any]) -> AccessAnswer:
+        try:
+            asked = msgspec.convert(given, _Marked)
+        except msgspec.ValidationError as error:
+            raise Refused(
+                "What was asked holds no marks of an address.",
+                "Use the storebox command of the daemon's version.",
+            ) from error
+        return looked_up(connection, asked.marks)
+
+    return {"access": access}

@@ -1,0 +1,100 @@
+"""The fact sheet for the data protection impact assessment (DPIA): what runs here, as configured.
+
+It states facts and weighs nothing: the assessment itself is the operator's. Pure.
+"""
+
+from edge.operation.papers.facts import Facts, channels_of, gate_of, hours_of
+from edge.operation.papers.paper import Block, Both, Bullets, Paper, Table
+
+TITLE = Both("Сведения для оценки воздействия (DPIA)", "Facts for the impact assessment (DPIA)")
+HEADS = (
+    Both("Приёмник", "Radar"),
+    Both("Часы", "Hours"),
+    Both("Порог", "Gate"),
+    Both("Каналы", "Channels"),
+    Both("Окно", "Window"),
+)
+MEASURES = (
+    Both(
+        "Приёмники только слушают: они ничего не передают в эфир.",
+        "Radars only listen: they transmit nothing.",
+    ),
+    Both(
+        "Вне часов работы кадры отбрасываются, не глядя на адрес.",
+        "Outside the hours frames are dropped without a look at their address.",
+    ),
+    Both(
+        "Каждый запуск приёмника записывается на платформе вместе с часами, порогом и каналами.",
+        "Each start of a radar is on record at the platform, with hours, gate and channels.",
+    ),
+    Both(
+        "Дамп памяти процесса датчика невозможен, освобождённая память затирается.",
+        "A sensor's process leaves no image of its memory; what it frees is overwritten.",
+    ),
+    Both(
+        "Ответ на запрос о данных: storebox wifi access.",
+        "What is held on an address is answered by: storebox wifi access.",
+    ),
+)
+
+
+def assessment(facts: Facts, language: str) -> Paper:
+    """In one language."""
+    who = Both(
+        f"Оператор: {facts.operator}. Контакт: {facts.contact}. Получатель: платформа за"
+        f" {facts.recipient}.",
+        f"Operator: {facts.operator}. Contact: {facts.contact}. Recipient: the platform behind"
+        f" {facts.recipient}.",
+    )
+    said = (line.said(language) for line in (who, _purpose(facts), *_recognition(facts)))
+    measures = Bullets(tuple(line.said(language) for line in MEASURES))
+    title = f"{facts.store}: {TITLE.said(language)}"
+    return Paper("sheet", language, title, (*said, *_radars(facts, language), measures))
+
+
+def _purpose(facts: Facts) -> Both:
+    return Both(
+        "Цель: число посетителей по времени. Меньше чем о"
+        f" {facts.cell_min} телефонах не сообщается.",
+        "Purpose: how many visitors there are, over time. Fewer than"
+        f" {facts.cell_min} phones are not told.",
+    )
+
+
+def _recognition(facts: Facts) -> list[Both]:
+    basis = facts.legal_basis or "-"
+    cameras = ", ".join(facts.cameras) or "-"
+    lines = [
+        Both(
+            f"Камеры: {cameras}. Распознавание лиц: {facts.faces.value}. Основание: {basis}. Без"
+            f" связи с платформой - не дольше {facts.lease_h} ч.",
+            f"Cameras: {cameras}. Recognition of faces: {facts.faces.value}. Legal basis: {basis}."
+            f" Without the platform for {facts.lease_h} h at most.",
+        )
+    ]
+    if facts.radars_elsewhere:
+        listed = ", ".join(facts.radars_elsewhere)
+        lines.append(
+            Both(
+                f"Приёмники других устройств магазина описаны в их сведениях: {listed}.",
+                f"Radars of other boxes of the shop are in the sheets of those: {listed}.",
+            )
+        )
+    return lines
+
+
+def _radars(facts: Facts, language: str) -> list[Block]:
+    if not facts.radars:
+        none = Both("Своих приёмников Wi-Fi нет.", "This box has no Wi-Fi radars of its own.")
+        return [none.said(language)]
+    rows = tuple(
+        (
+            f"{radar.sensor} ({radar.kind})",
+            hours_of(radar).said(language),
+            gate_of(radar).said(language),
+            channels_of(radar).said(language),
+            f"{radar.window_s} s; {radar.hash_bits} bit; {radar.key_lifetime_s} s",
+        )
+        for radar in facts.radars
+    )
+    return [Table(tuple(head.said(language) for head in HEADS), rows)]

@@ -1,0 +1,124 @@
+"""The table of what is kept where and for how long. Whoever keeps a new thing adds a row. Pure."""
+
+from edge.operation.papers.facts import Facts
+from edge.operation.papers.paper import Both, Paper, Table
+from edge.sections import RecognitionMode
+
+TITLE = Both("Сроки хранения", "Retention")
+HEADS = (Both("Что", "What"), Both("Где", "Where"), Both("Как долго", "How long"))
+MEMORY = Both("память процесса датчика", "memory of the sensor's process")
+SEALED = Both(
+    "зашифрованная база, ключом участника", "encrypted database, under the member's own key"
+)
+DATABASE = Both("зашифрованная база", "encrypted database")
+
+Row = tuple[Both, Both, Both]
+
+OPT_OUT: Row = (
+    Both("отказ от подсчёта: ключевой хеш и дата", "opt-out: a keyed hash and the date"),
+    DATABASE,
+    Both("до отзыва отказа", "until it is taken back"),
+)
+
+
+def retention(facts: Facts, language: str) -> Paper:
+    """In one language."""
+    rows = [*_of_radars(facts), *_of_cameras(facts), *_of_members(facts)]
+    said = tuple(tuple(cell.said(language) for cell in row) for row in rows)
+    heads = tuple(head.said(language) for head in HEADS)
+    title = f"{facts.store}: {TITLE.said(language)}"
+    return Paper("table", language, title, (Table(heads, said),))
+
+
+def _of_radars(facts: Facts) -> list[Row]:
+    if not facts.radars:
+        return []
+    key_h = max(radar.key_lifetime_s for radar in facts.radars) // 3600
+    bits = max(radar.hash_bits for radar in facts.radars)
+    rows: list[Row] = [
+        (
+            Both("адрес телефона, имя сети, элементы кадра", "a phone's address, network names"),
+            MEMORY,
+            Both("мгновение приёма; затем затирается", "the moment of hearing; then overwritten"),
+        )
+    ]
+    rows += [
+        (
+            Both(f"номер телефона из {bits} бит ({r.sensor})", f"{bits}-bit number ({r.sensor})"),
+            MEMORY,
+            Both(f"до конца окна, {r.window_s} с", f"to the end of the window, {r.window_s} s"),
+        )
+        for r in facts.radars
+    ]
+    return [
+        *rows,
+        (
+            Both("ключ этих номеров", "the key of these numbers"),
+            Both("только оперативная память", "memory only"),
+            Both(f"{key_h} ч или до перезапуска", f"{key_h} h, or to the next restart"),
+        ),
+        (
+            Both(
+                f"число телефонов за окно (меньше {facts.cell_min} не сообщается)",
+                f"phones per window (fewer than {facts.cell_min} are not told)",
+            ),
+            DATABASE,
+            Both("до подтверждения платформой", "until the platform has acknowledged it"),
+        ),
+        OPT_OUT,
+    ]
+
+
+def _of_cameras(facts: Facts) -> list[Row]:
+    if not facts.cameras:
+        return []
+    picture = (
+        Both("кадры камер", "pictures of cameras"),
+        MEMORY,
+        Both("мгновение обработки", "the moment of looking at them"),
+    )
+    if facts.faces is RecognitionMode.OFF:
+        return [picture]
+    stranger = (
+        Both("вектор лица неизвестного", "the vector of a stranger's face"),
+        Both("память", "memory"),
+        Both("одно сравнение; затем затирается", "one comparison; then overwritten"),
+    )
+    template = (
+        Both("шаблон лица участника", "a member's face template"),
+        SEALED,
+        Both(
+            f"до отзыва согласия; без связи с платформой не сравнивается через {facts.lease_h} ч",
+            f"until consent is withdrawn; not matched after {facts.lease_h} h without the platform",
+        ),
+    )
+    return [picture, stranger, template]
+
+
+def _of_members(facts: Facts) -> list[Row]:
+    return [
+        (
+            Both("профиль участника", "a member's profile"),
+            SEALED,
+            Both("до выхода из программы", "until they leave the programme"),
+        ),
+        (
+            Both(
+                f"посещение (закрыто через {facts.visit_silence_s} с тишины)",
+                f"a visit (closed after {facts.visit_silence_s} s of silence)",
+            ),
+            DATABASE,
+            Both(
+                "связь с участником: до его удаления; без неё бессрочно",
+                "the link to a member: until they are erased; without it, for good",
+            ),
+        ),
+        (
+            Both("заказ", "an order"),
+            DATABASE,
+            Both(
+                "бессрочно; связь с участником до его удаления",
+                "for good; the link to a member until they are erased",
+            ),
+        ),
+    ]

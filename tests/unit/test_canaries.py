@@ -1,0 +1,61 @@
+"""The search for addresses finds them: each spelling, anywhere, and nothing else."""
+
+import os
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.canaries import (
+    CHUNK_BYTES,
+    SPELLINGS,
+    TEXTS,
+    expected_by_chance,
+    found,
+    memory_of,
+    spelt,
+)
+
+CANARY = b"cAnArY"
+
+addresses = st.binary(min_size=6, max_size=6)
+
+
+@given(addresses, st.binary(max_size=40), st.binary(max_size=40), st.sampled_from(sorted(TEXTS)))
+def test_a_text_spelling_is_found(a: bytes, before: bytes, after: bytes, name: str) -> None:
+    text = str(TEXTS[name](a)).encode()
+    finds = found(before + b" " + text + b" " + after, {a})
+    assert (a, name) in finds
+
+
+@given(addresses, st.binary(max_size=40), st.binary(max_size=40))
+def test_raw_bytes_are_found(address: bytes, before: bytes, after: bytes) -> None:
+    assert (address, "raw") in found(before + address + after, {address})
+
+
+@given(st.lists(addresses, max_size=5), st.binary(max_size=300))
+def test_what_is_not_there_is_not_found(wanted: list[bytes], pile: bytes) -> None:
+    for address, spelling in found(pile, wanted):
+        form = address if spelling == "raw" else str(TEXTS[spelling](address)).encode()
+        assert form.lower() in pile.lower()
+
+
+@pytest.mark.parametrize("at", [0, CHUNK_BYTES - 8, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 7])
+def test_it_is_found_at_the_edges_of_chunks(at: int) -> None:
+    pile = bytes(at) + spelt(CANARY).encode()
+    assert found(pile, {CANARY, bytes(range(6))}) == {(CANARY, name) for name in SPELLINGS}
+
+
+def test_it_is_found_in_the_memory_of_a_process() -> None:
+    address = random.Random(1).randbytes(6)
+    kept = bytearray(address * 2)
+    try:
+        assert (address, "raw") in found(memory_of(os.getpid()), {address})
+    except PermissionError:
+        pytest.skip("the memory of a process can be read by root only")
+    assert kept
+
+
+def test_chance_is_what_arithmetic_says() -> None:
+    assert expected_by_chance(2**28, 2**10) == pytest.approx(2**-10)

@@ -1,0 +1,59 @@
+"""What leaves of a radar's window: no number of people so few that one could know them."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.presence.footfall import CELL_MIN, CELLS, COMPLEMENTS, Footfall, told
+
+NOT_ABOUT_PHONES = {"from_ms", "until_ms", "frames", "people", "overflow"}
+"""Times, transmissions, and a camera's people, each of whom is an event of a visit."""
+
+numbers = st.integers(0, 12)
+windows = st.builds(
+    Footfall,
+    sensor=st.just("radar"),
+    from_ms=st.just(0),
+    until_ms=st.just(300_000),
+    addresses=numbers,
+    phones=numbers,
+    frames=numbers,
+    people=numbers,
+    overflow=numbers,
+    phones_low=numbers,
+    phones_high=numbers,
+    passers=numbers,
+)
+
+
+@given(windows)
+def test_no_small_number_leaves(window: Footfall) -> None:
+    left = told(window)
+    for cell in (*CELLS, *COMPLEMENTS):
+        said, true = getattr(left, cell), getattr(window, cell)
+        assert not 0 < said < CELL_MIN
+        assert said == (0 if cell in left.withheld else true)
+        assert cell not in left.withheld or true > 0, "none is told as none"
+
+
+@given(windows)
+def test_a_small_number_cannot_be_worked_out(window: Footfall) -> None:
+    """All addresses less those outside are those inside: one of the three must be missing too."""
+    left = told(window)
+    if left.withheld and window.addresses:
+        assert "addresses" in left.withheld
+
+
+@given(windows)
+def test_what_is_large_enough_or_not_of_phones_is_told(window: Footfall) -> None:
+    left = told(window)
+    for name in NOT_ABOUT_PHONES:
+        assert getattr(left, name) == getattr(window, name)
+    large = all(getattr(window, cell) not in range(1, CELL_MIN) for cell in (*CELLS, *COMPLEMENTS))
+    assert (left == window) is large
+    assert told(left).withheld in ((), left.withheld)
+
+
+def test_every_number_of_a_window_is_a_cell_or_of_no_phone() -> None:
+    fields = {f.name for f in msgspec.structs.fields(Footfall) if f.type is int}
+    assert fields == {*CELLS, *COMPLEMENTS, *NOT_ABOUT_PHONES}
