@@ -14,6 +14,7 @@ from edge.errors import ConfigError
 from sensors.core_link import CoreLink
 from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS, Admission
 from sensors.radar.counter import Counter
+from sensors.radar.equipment import Equipment
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
 from sensors.radar.surveying import Place, Surveying
@@ -48,6 +49,7 @@ class Radar:
         self._counter = Counter(options.rssi_gate_dbm)
         self._from_ms: int | None = None
         self._now_ms: int | None = None
+        self._equipment = Equipment()
         self._fixed = frozenset(_address(each) for each in options.fixed_equipment)
         self._survey: Surveying | None = None
 
@@ -74,13 +76,16 @@ class Radar:
 
     def _admit(self, heard: Heard) -> None:
         """Show it to a technician who surveys, and count it unless it is the shop's own."""
-        fixed = heard.source in self._fixed
+        fixed = heard.source in self._fixed or self._stays(heard)
         if self._survey is not None:
             self._survey.add(heard, Place(self._is_inside(heard), fixed), time.monotonic())
         if fixed:
             self.refuse(FIXED)
         else:
             self._counter.add(heard, device_hash(heard.source, self._salt))
+
+    def _stays(self, heard: Heard) -> bool:
+        return not heard.randomised and self._equipment.stays(heard.source)
 
     def _is_inside(self, heard: Heard) -> bool:
         gate, signal = self._options.rssi_gate_dbm, heard.rssi_dbm
@@ -138,6 +143,7 @@ class Radar:
         assert self._from_ms is not None
         reading = self._counter.closed(self._from_ms, until_ms)
         self._core.observe(reading, self._core.moment(until_ms))
+        self._equipment.window_ended()
         self._from_ms = until_ms
         self._salt = checked_salt(self._core.salt)
 
