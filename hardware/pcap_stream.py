@@ -1,4 +1,4 @@
-"""A pcap capture that arrives in pieces and may be damaged: bytes in, frames out.
+"""A pcap capture that arrives in pieces and may be damaged: bytes in, probe requests out.
 
 Called by `sensors/pcap.py` with what a serial line, a TCP connection or a FIFO brings. It looks
 for the next plausible header after garbage, knows the header of a firmware that began anew, and
@@ -6,10 +6,11 @@ reads again, from inside, a record whose length may have been a lie. It raises `
 capture of something else and nothing besides, and holds two records at most.
 """
 
+import re
 from typing import NamedTuple
 
 from edge.errors import WrongDevice
-from hardware.dot11 import BARE, RADIOTAP
+from hardware.dot11 import BARE, RADIOTAP, Defect, ProbeParser, ProbeRequest
 from hardware.pcap_format import (
     FILE_HEADER_BYTES,
     MAGIC,
@@ -29,14 +30,20 @@ SENT_BYTES_MAX = 262_144
 _PEEK_BYTES = RECORD_HEADER_BYTES + 4
 _RADIOTAP_BYTES_MIN = 8
 _RESERVED_TYPE = 0x0C
+_ANY_MAGIC = b"|".join(map(re.escape, MAGIC))
+_PLAUSIBLE = {
+    # seconds, ticks below a second, bytes kept and sent, and the beginning of the frame
+    "<": re.compile(rb"(?=.{7}[\0-\x3b].[\0-\x20]\0\0..[\0-\x04]\0.{4})|" + _ANY_MAGIC, re.S),
+    ">": re.compile(rb"(?=.{4}[\0-\x3b].{3}\0\0[\0-\x20].\0[\0-\x04].{6})|" + _ANY_MAGIC, re.S),
+}
+"""Where a header may stand: a first look, which costs a fiftieth of the second one."""
 
 
 class StreamRecord(NamedTuple):
-    """One frame and its sender's clock, which may be anything."""
+    """What one record's frame is, and its sender's clock, which may be anything."""
 
     clock_ms: int
-    link_type: int
-    frame: bytes
+    found: ProbeRequest | Defect | None
 
 
 ASSUMED = pcap_format(b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + bytes(12) + RADIOTAP.to_bytes(4, "little"))
@@ -49,8 +56,9 @@ class PcapStream:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._format = ASSUMED
+        self._parser = ProbeParser(ASSUMED.link_type)
         self._settled = False
-        """Whether a file header or a record has shown what the stream is."""
+        """Whether a file header or a probe request has shown what the stream is."""
         self._at = 0
         self._doubtful: int | None = None
         """Where the last record began, until a header behind it shows that its length was true."""
@@ -80,13 +88,14 @@ class PcapStream:
     def lapse(self) -> list[StreamRecord]:
         """Nothing has come for a while: what whole records an unfinished one has swallowed."""
         found: list[StreamRecord] = []
-        at = self._at + 1
+        at = self._plausible(self._at + 1)
         while at + _PEEK_BYTES <= len(self._buffer):
             if self._is_record(at) and self._record_end(at) <= len(self._buffer):
-                self._pass_over(at - self._at)
+                self._doubtful = None
+                self._go_on(at)
                 found += self.feed(b"")
                 at = self._at
-            at += 1
+            at = self._plausible(at + 1)
         return found
 
     def _step(self, found: list[StreamRecord]) -> bool:
@@ -105,9 +114,15 @@ class PcapStream:
         end = self._record_end(self._at)
         if end > len(self._buffer):
             return False
-        found.append(self._record(self._at, end))
-        self._settled = True
-        self._doubtful, self._at, self._covered = self._at, end, max(end, self._covered)
+        one = self._record(self._at, end)
+        found.append(one)
+        self._covered = max(end, self._covered)
+        if isinstance(one.found, ProbeRequest):
+            self._settled = True
+            self._doubtful, self._at = self._at, end
+        else:  # no frame that must be whole to make sense: others may be in it
+            self._doubtful = None
+            self._go_on(self._plausible(self._at + 1))
         return True
 
     def _take_file_header(self) -> bool:
@@ -122,6 +137,7 @@ class PcapStream:
                     "Capture on an interface in monitor mode with radiotap headers.",
                 )
             self._format, self._settled = given, True
+            self._parser = ProbeParser(given.link_type)
         elif given[:4] != self._format[:4]:
             return False  # a phone may have sent these bytes: they change nothing
         self._doubtful = None
@@ -150,20 +166,24 @@ class PcapStream:
         body = at + RECORD_HEADER_BYTES
         seconds, ticks, _, _ = self._format.record_header(bytes(self._buffer[at:body]))
         clock_ms = seconds * 1000 + ticks * 1000 // self._format.ticks_per_s
-        return StreamRecord(clock_ms, self._format.link_type, bytes(self._buffer[body:end]))
+        return StreamRecord(clock_ms, self._parser.parse(bytes(self._buffer[body:end])))
 
     def _miss(self) -> None:
         """No header stands here: the last record was a lie, or garbage follows it."""
-        if self._doubtful is not None:
-            self._at = self._doubtful + 1
-            self._doubtful = None
-        else:
-            self._pass_over(1)
+        start = self._at if self._doubtful is None else self._doubtful
+        self._doubtful = None
+        self._go_on(self._plausible(start + 1))
 
-    def _pass_over(self, count: int) -> None:
-        uncovered = max(self._at, self._covered)
-        self._at += count
-        self._skipped += max(0, self._at - uncovered)
+    def _plausible(self, start: int) -> int:
+        """The next place from `start` on where a header may stand, or has not come whole yet."""
+        match = _PLAUSIBLE[self._format.order].search(self._buffer, start)
+        tail = max(start, len(self._buffer) - _PEEK_BYTES + 1)
+        return min(match.start(), tail) if match else tail
+
+    def _go_on(self, at: int) -> None:
+        """Judge next what stands at `at`; what lies before it and in no record is garbage."""
+        self._skipped += max(0, at - max(self._at, self._covered))
+        self._at = at
 
     def _forget(self) -> None:
         """Let go of what was judged."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from edge.errors import DeviceNotFound, WrongDevice
-from hardware.dot11 import ProbeParser
 from hardware.pcap_stream import PcapStream, StreamRecord
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
@@ -77,11 +76,10 @@ def listen(core: CoreLink, radar: Radar, name: str, open_line: "Callable[[], Lin
     """Report what the line brings, whatever comes between the records."""
     from sensors.radar.stream import now_ms, pieces
 
-    frames = Frames(radar, name)
     stream = PcapStream()
     for chunk in pieces(core, radar, open_line):
         for record in stream.feed(chunk) if chunk else stream.lapse():
-            frames.take(record, now_ms())
+            radar.take(record.found, name, now_ms())
         if skipped := stream.skipped():
             radar.refuse("stream_bytes_skipped", skipped)
         if chunk is None:
@@ -92,9 +90,8 @@ def replay(core: CoreLink, radar: Radar, path: Path) -> None:
     """Report what a recorded stream holds, in its own time."""
     from sensors.radar.recording import played
 
-    frames = Frames(radar, path.name)
     for at_ms, record in played(core, radar, recorded(radar, path)):
-        frames.take(record, at_ms)
+        radar.take(record.found, path.name, at_ms)
 
 
 def recorded(radar: Radar, path: Path) -> Iterator[tuple[int, StreamRecord]]:
@@ -112,19 +109,3 @@ def recorded(radar: Radar, path: Path) -> Iterator[tuple[int, StreamRecord]]:
     yield from ((record.clock_ms, record) for record in stream.lapse())
     if skipped := stream.skipped():
         radar.refuse("stream_bytes_skipped", skipped)
-
-
-class Frames:
-    """Hands the frames of a stream to the radar."""
-
-    def __init__(self, radar: Radar, name: str) -> None:
-        self._radar = radar
-        self._name = name
-        self._parsers: dict[int, ProbeParser] = {}
-
-    def take(self, record: StreamRecord, at_ms: int) -> None:
-        """One frame."""
-        link_type = record.link_type
-        if link_type not in self._parsers:
-            self._parsers[link_type] = ProbeParser(link_type)
-        self._radar.take(self._parsers[link_type].parse(record.frame), self._name, at_ms)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.drivers.frames import ELEMENTS, RADIOTAP, pcap, radiotap
 
-IEEE_802_11, ETHERNET = 18, 1
+RECEIVED, IEEE_802_11 = 0, 18
 TZSP_PORT = 37008
 
 
@@ -23,12 +23,11 @@ def tzsp(
     rssi: bytes = b"\xc3",
     channel: int = 6,
     more: bytes = b"",
-    protocol: int = IEEE_802_11,
-    kind: int = 0,
+    header: tuple[int, int, int] = (1, RECEIVED, IEEE_802_11),
 ) -> bytes:
-    """A datagram as RouterOS sends it: signal -61 dBm, rate, time, channel."""
+    """A datagram as RouterOS sends it; `header` is version, type, encapsulation."""
     tags = tag(10, rssi) + tag(12, b"\x02") + tag(13, bytes(4)) + tag(18, bytes((channel,))) + more
-    return struct.pack(">BBH", 1, kind, protocol) + tags + b"\x01" + frame
+    return struct.pack(">BBH", *header) + tags + b"\x01" + frame
 
 
 def ethernet_tzsp() -> bytes:
@@ -74,7 +73,12 @@ def file_header(order: str = "<", *, link_type: int = RADIOTAP, nano: bool = Fal
 
 
 def record(
-    frame: bytes, order: str = "<", *, clock_ms: int = 0, nano: bool = False, size: int | None = None
+    frame: bytes,
+    order: str = "<",
+    *,
+    clock_ms: int = 0,
+    nano: bool = False,
+    size: int | None = None,
 ) -> bytes:
     """A record of `frame`; `size` is what it says of its length, if that is a lie."""
     told = len(frame) if size is None else size
