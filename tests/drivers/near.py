@@ -21,6 +21,7 @@ from edge.errors import StoreboxError
 from edge.records import CountReading
 from sensors import wire
 from sensors.core_link import CoreGone, CoreLink
+from sensors.worker import report
 from tests.drivers.worker import configured
 
 WAIT_S_MAX = 20.0
@@ -46,9 +47,11 @@ class Near:
         self, sensor: ModuleType, theirs: socket.socket, device: str, options: Any
     ) -> None:
         with theirs, suppress(CoreGone):
+            link = CoreLink(theirs, sensor.SENSOR.kind, 1)
             try:
-                sensor.observe(CoreLink(theirs, sensor.SENSOR.kind, 1), device, options)
+                sensor.observe(link, device, options)
             except StoreboxError as error:
+                report(link, error)
                 self.ended = error
 
     @property
@@ -66,9 +69,9 @@ class Near:
         """How it is, in its own words."""
         return self.health[-1].state if self.health else ""
 
-    def until(self, wanted: Callable[[], Any]) -> None:
+    def until(self, wanted: Callable[[], Any], timeout_s: float = WAIT_S_MAX) -> None:
         """Hear the sensor until `wanted()` holds."""
-        deadline_s = time.monotonic() + WAIT_S_MAX
+        deadline_s = time.monotonic() + timeout_s
         while not wanted():
             left_s = deadline_s - time.monotonic()
             story = f"{self.counts}, dropped {dict(self.dropped)}, {self.health}, {self.ended}"
