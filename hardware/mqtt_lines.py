@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -87,16 +88,15 @@ class MqttLines:
     def read(self) -> list[Said]:
         """What the broker has said; keeps the connection up."""
         for _ in range(PACKETS_PER_TURN):
-            connection = self._socket()
-            if not select.select([connection], [], [], 0)[0]:
+            if not select.select([self._socket().fileno()], [], [], 0)[0]:
                 break
-            self._check(self._client.loop_read())
+            self._run(self._client.loop_read)
         if self._client.want_write():
-            self._check(self._client.loop_write())
+            self._run(self._client.loop_write)
         now_s = time.monotonic()
         if now_s - self._told_misc_s >= MISC_S:
             self._told_misc_s = now_s
-            self._check(self._client.loop_misc())
+            self._run(self._client.loop_misc)
         if self.awaited and now_s - self._asked_s > ANSWER_S_MAX:
             raise DeviceGone(f"The broker at {self._where} does not answer.", "Is it mosquitto?")
         said, self._said = self._said, []
@@ -141,7 +141,12 @@ class MqttLines:
             raise self._gone()
         return connection  # type: ignore[return-value]
 
-    def _check(self, result: MQTTErrorCode) -> None:
+    def _run(self, loop: Callable[[], MQTTErrorCode]) -> None:
+        """One turn of paho, whose parser lets all sorts of errors out when a broker is mad."""
+        try:
+            result = loop()
+        except Exception as error:
+            raise self._gone() from error
         if self._why is not None:
             raise self._why
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS:

@@ -24,6 +24,9 @@ COUNTED_BOOTS_MAX = 4
 """Of one radio: what a broker still delivers of an earlier start comes within the next ones."""
 
 
+Hex = Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2})*$(?!\n)", max_length=LINE_BYTES_MAX)]
+
+
 class Refusal(StrEnum):
     """Why a line was refused; the values are names for counters."""
 
@@ -37,13 +40,13 @@ class ProbeLine(Struct, frozen=True, gc=False):
     """One probe request as one radio heard it. Keys that are not named here are ignored."""
 
     v: Literal[1]
-    s: Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$")]
-    m: Annotated[str, Meta(pattern="^[0-9A-Fa-f]{12}$")]
+    s: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$(?!\n)")]
+    m: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{12}$(?!\n)")]
     t: Annotated[float, Meta(ge=0, lt=2**42)] = 0.0
     r: Annotated[int, Meta(ge=-128, lt=0)] | None = None
     c: Annotated[int, Meta(ge=1, le=233)] | None = None
     q: Annotated[int, Meta(ge=0, le=4095)] | None = None
-    ie: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2})*$", max_length=LINE_BYTES_MAX)] | None = None
+    ie: Hex | None = None
     b: Annotated[str, Meta(min_length=1, max_length=16)] | None = None
     n: Annotated[int, Meta(ge=0, lt=2**53)] | None = None
 

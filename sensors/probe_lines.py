@@ -116,16 +116,13 @@ def replay(core: CoreLink, radar: Radar, path: Path) -> None:
         probes.report(line, at_ms)
 
 
-def recorded(path: Path) -> Iterator[tuple[int, ProbeLine | Refusal]]:
+def recorded(path: Path) -> Iterator[tuple[int | None, ProbeLine | Refusal]]:
     """The lines of a file by their clock. DeviceNotFound if it cannot be read."""
-    clock_ms = 0
     try:
         with path.open("rb") as file:
             while text := file.readline(BATCH_BYTES_MAX + 1):
                 for line in lines(text, BATCH_BYTES_MAX) if text.strip() else ():
-                    if isinstance(line, ProbeLine):
-                        clock_ms = int(line.t * 1000)
-                    yield clock_ms, line
+                    yield int(line.t * 1000) if isinstance(line, ProbeLine) else None, line
     except OSError as error:
         raise DeviceNotFound(
             f"The recording {path} cannot be read: {error.strerror}.",

@@ -18,17 +18,21 @@ Record = TypeVar("Record")
 
 
 def played(
-    core: CoreLink, radar: Radar, timed: Iterable[tuple[int, Record]]
+    core: CoreLink, radar: Radar, timed: Iterable[tuple[int | None, Record]]
 ) -> Iterator[tuple[int, Record]]:
-    """Each (milliseconds on a steady line, record) of `timed`, whose clock may be anything."""
-    at_ms, before_ms = 0, None
+    """Each (milliseconds on a steady line, record) of `timed`, whose clock may be anything.
+
+    A record without a clock comes as soon as the one before it.
+    """
+    at_ms = 0
+    before_ms: int | None = None
     for number, (clock_ms, record) in enumerate(timed):
         if number == 0:
             core.healthy("replaying")
-        step_ms = clock_ms - (clock_ms if before_ms is None else before_ms)
-        before_ms = clock_ms
-        if 0 < step_ms <= STEP_MS_MAX:
-            at_ms += step_ms
+        if clock_ms is not None:
+            step_ms = 0 if before_ms is None else clock_ms - before_ms
+            at_ms += step_ms if 0 < step_ms <= STEP_MS_MAX else 0
+            before_ms = clock_ms
         seen = core.reach(at_ms)
         yield at_ms, record
         core.passed(seen)

@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-import tty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from sensors.radar.stream import AWAY_S_MAX
 from sensors.worker import EXIT_DEVICE
 from tests.drivers.frames import probe, radiotap
 from tests.drivers.near import Near, near
+from tests.drivers.pty import SerialDevice
 from tests.drivers.routes import file_header, record, streamed
 from tests.drivers.worker import started
 
@@ -39,41 +39,14 @@ def listening(sensor: Near) -> None:
 # --- serial
 
 
-class Radar:
-    """A pseudo-terminal: the ESP32's end is ours."""
-
-    def __init__(self) -> None:
-        self._radar, port = os.openpty()
-        tty.setraw(port)
-        self.path = os.ttyname(port)
-        self._port = port
-
-    def sends(self, content: bytes) -> None:
-        while content:
-            content = content[os.write(self._radar, content[:1024]) :]
-
-    def said_to(self) -> bytes:
-        os.set_blocking(self._radar, False)
-        try:
-            return os.read(self._radar, 100)
-        except BlockingIOError:
-            return b""
-
-    def unplug(self) -> None:
-        for fd in (self._radar, self._port):
-            if fd >= 0:
-                os.close(fd)
-        self._radar = self._port = -1
-
-
 @pytest.fixture
-def radar() -> Iterator[Radar]:
-    made = Radar()
+def radar() -> Iterator[SerialDevice]:
+    made = SerialDevice()
     yield made
     made.unplug()
 
 
-def test_a_serial_radar_is_heard_through_its_noise(radar: Radar) -> None:
+def test_a_serial_radar_is_heard_through_its_noise(radar: SerialDevice) -> None:
     with near(pcap, f"serial:{radar.path}", OPTIONS) as sensor:
         listening(sensor)
         radar.sends(BOOT_LOG + streamed(frames(30)))
@@ -85,7 +58,7 @@ def test_a_serial_radar_is_heard_through_its_noise(radar: Radar) -> None:
         assert radar.said_to() == b"", "it is never written to"
 
 
-def test_what_an_unfinished_record_swallowed_counts_after_a_silence(radar: Radar) -> None:
+def test_what_an_unfinished_record_swallowed_counts_after_a_silence(radar: SerialDevice) -> None:
     with near(pcap, f"serial:{radar.path}", OPTIONS) as sensor:
         listening(sensor)
         lie = record(radiotap(probe(PHONE)), size=8000)
@@ -93,7 +66,7 @@ def test_what_an_unfinished_record_swallowed_counts_after_a_silence(radar: Radar
         sensor.until(lambda: sensor.frames == 20)
 
 
-def test_a_clock_that_jumps_does_not_matter(radar: Radar) -> None:
+def test_a_clock_that_jumps_does_not_matter(radar: SerialDevice) -> None:
     """The sender's time is never used: it may begin at 0, go back, or be years ahead."""
     with near(pcap, f"serial:{radar.path}", OPTIONS) as sensor:
         listening(sensor)
@@ -106,7 +79,9 @@ def test_a_clock_that_jumps_does_not_matter(radar: Radar) -> None:
 
 
 @pytest.mark.slow
-def test_a_radar_that_stays_away_ends_the_sensor_and_the_open_window_counts(radar: Radar) -> None:
+def test_a_radar_that_stays_away_ends_it_and_the_open_window_counts(
+    radar: SerialDevice,
+) -> None:
     with near(pcap, f"serial:{radar.path}", PcapOptions(window_s=600)) as sensor:
         listening(sensor)
         radar.sends(BOOT_LOG + streamed(frames(12)))
