@@ -71,26 +71,28 @@ def _tagged(datagram: bytes) -> Packet | Refusal:
         tag = datagram[at]
         if tag == _END:
             return Packet(at + 1, rssi_dbm, channel, sensor)
-        at += 1
         if tag == _PADDING:
+            at += 1
             continue
-        if at == end:
+        if at + 1 == end:
             break
-        length = datagram[at]
-        at += 1
+        value_at, at = at + 2, at + 2 + datagram[at + 1]
+        if at > end:
+            break
         if tag == _RSSI:
-            rssi_dbm = _dbm(datagram[at : at + length])
-        elif tag == _CHANNEL and length == 1:
-            channel = datagram[at : at + 1][0] if at < end else None
-        elif tag == _FCS_ERROR and any(datagram[at : at + length]):
+            rssi_dbm = _dbm(datagram[value_at:at])
+        elif tag == _CHANNEL and at == value_at + 1:
+            channel = datagram[value_at]
+        elif tag == _FCS_ERROR and any(datagram[value_at:at]):
             return Refusal.FCS
-        elif tag == _SENSOR and length == 6:
-            sensor = datagram[at : at + 6]
-        at += length
+        elif tag == _SENSOR and at == value_at + 6:
+            sensor = datagram[value_at:at]
     return Refusal.TAGS
 
 
 def _dbm(value: bytes) -> int | None:
     """A signed byte, or a signed word; None if it is no signal that a radio can have."""
-    dbm = int.from_bytes(value, "big", signed=True) if len(value) <= 2 else 0
+    if len(value) == 1:  # nearly always
+        return value[0] - 256 if value[0] > 127 else None
+    dbm = int.from_bytes(value, "big", signed=True) if len(value) == 2 else 0
     return dbm if -128 <= dbm < 0 else None
