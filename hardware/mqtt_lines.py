@@ -39,7 +39,7 @@ class Login(NamedTuple):
     """Who we are to the broker. It is shown to nobody."""
 
     username: str
-    password: str
+    password: bytes
 
     def __repr__(self) -> str:
         return f"Login({self.username!r})"
@@ -129,7 +129,7 @@ class MqttLines:
         )
         client.connect_timeout = CONNECT_S_MAX
         if login.username:
-            client.username_pw_set(login.username, login.password or None)
+            client.username_pw_set(login.username, login.password.decode(errors="replace") or None)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -163,7 +163,7 @@ class MqttLines:
         if reason.is_failure:
             self._why = WrongDevice(
                 f"The broker at {self._where} does not let us in: {reason}.",
-                "Correct `username` and `password_file`.",
+                "Correct `username` and `secret_file`.",
             )
             return
         wanted = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)

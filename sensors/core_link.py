@@ -52,6 +52,11 @@ class CoreLink:
                     return message
             early += messages
 
+    @property
+    def secret(self) -> bytes:
+        """The device's credential, empty if none is configured."""
+        return self.configuration.secret
+
     # --- up
 
     def observe(self, reading: Reading, seen: Moment, quality: float = 1.0) -> None:

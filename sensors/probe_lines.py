@@ -40,18 +40,13 @@ RADIOS_MAX = 64
 class ProbeLinesOptions(RadarOptions, frozen=True, kw_only=True):
     """Options of `[sensors.NAME]` with kind "probe_lines", besides those of every radar.
 
-    `baud_rate` is of a serial line. `username` and `password_file` are for a broker; the core reads
-    the file and hands its content down as `credential`, which is never written by hand.
+    `baud_rate` is of a serial line. `username` and `secret_file` are for a broker: the file holds
+    the password; the core reads it.
     """
 
     baud_rate: Annotated[int, Meta(ge=9600, le=4_000_000)] = 115_200
     username: Annotated[str, Meta(max_length=128)] = ""
-    password_file: str = ""
-    credential: Annotated[str, Meta(max_length=1024)] = ""
-
-    def __repr__(self) -> str:
-        """Without the credential: a representation may end up in a log."""
-        return f"ProbeLinesOptions(baud_rate={self.baud_rate}, username={self.username!r})"
+    secret_file: str = ""
 
 
 SENSOR = Sensor(
@@ -100,7 +95,7 @@ def subscribe(core: CoreLink, radar: Radar, where: str, options: ProbeLinesOptio
     from sensors.radar.stream import now_ms, pieces
 
     broker = endpoint(where, MQTT_PORT)
-    login = Login(options.username, options.credential)
+    login = Login(options.username, core.secret)
     probes = Probes(radar)
     for said in pieces(core, radar, partial(MqttLines, broker, TOPICS, login)):
         for topic, payload in said or ():

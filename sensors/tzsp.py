@@ -12,9 +12,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, field
 
 from edge.errors import BadFrame, ConfigError, WrongDevice
+from edge.records import Short
 from hardware import tzsp
 from hardware.dot11 import BARE, ProbeParser, ProbeRequest
 from sensors.core_link import CoreLink
@@ -41,22 +42,32 @@ COMMAND = (
     "/interface wireless sniffer sniff interface=wlan1."
 )
 
-Address = Annotated[str, Meta(min_length=2, max_length=60)]
-HardwareAddress = Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}([:-](?=.)|$)){6}$")]
-
-
-class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True):
-    """One router: its address, what it is called, and the address of its radio to insist on."""
-
-    address: Address
-    name: Annotated[str, Meta(min_length=1, max_length=41)]
-    radio: HardwareAddress | None = None
+HardwareAddress = Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}$")]
 
 
 class TzspOptions(RadarOptions, frozen=True, kw_only=True):
-    """Options of `[sensors.NAME]` with kind "tzsp", besides those of every radar."""
+    """Options of `[sensors.NAME]` with kind "tzsp", besides those of every radar.
 
-    sources: Annotated[tuple[SourceOptions, ...], Meta(max_length=SOURCES_MAX)] = ()
+    `sources` names each router that is allowed: `sources = { hall = "192.168.88.1" }`; `radios` can
+    name the address of the radio that must have heard what such a router sends.
+    """
+
+    sources: Annotated[dict[Short, Short], Meta(max_length=SOURCES_MAX)] = field(
+        default_factory=dict
+    )
+    radios: dict[Short, HardwareAddress] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """ValueError, which msgspec hands on as its own, if a router cannot be told by these."""
+        for name, address in self.sources.items():
+            try:
+                ip_address(address)
+            except ValueError as error:
+                raise ValueError(f"the address of source {name} is no IP address") from error
+        if len(set(self.sources.values())) < len(self.sources):
+            raise ValueError("two sources have the same address")
+        if unknown := set(self.radios) - set(self.sources):
+            raise ValueError(f"radio {min(unknown)} is of none of the sources")
 
 
 SENSOR = Sensor(
@@ -66,7 +77,11 @@ SENSOR = Sensor(
 
 def observe(core: CoreLink, device: str, options: TzspOptions) -> None:
     """Report what the routers hear until the core hangs up."""
-    check_sources(options.sources)
+    if not options.sources:
+        raise ConfigError(
+            "No router is named whose TZSP datagrams count.",
+            "Name each in `sources = { NAME = ADDRESS }`.",
+        )
     radar = Radar(core, options)
     for prefix in FILE_PREFIXES:
         if device.startswith(prefix):
@@ -77,25 +92,6 @@ def observe(core: CoreLink, device: str, options: TzspOptions) -> None:
     listen(core, radar, device.removeprefix(UDP_PREFIX), options)
 
 
-def check_sources(sources: tuple[SourceOptions, ...]) -> None:
-    """ConfigError if none is named, one is named twice, or one not by its address."""
-    if not sources:
-        raise ConfigError(
-            "No router is named whose TZSP datagrams count.",
-            "Name each in `sources`: { address = ADDRESS, name = NAME }.",
-        )
-    for field in ("address", "name"):
-        if len({getattr(one, field) for one in sources}) < len(sources):
-            raise ConfigError(f"Two `sources` have the same {field}.", "Give each its own.")
-    for one in sources:
-        try:
-            ip_address(one.address)
-        except ValueError as error:
-            raise ConfigError(
-                f"'{one.address}' in `sources` is no address.", "Give the router a fixed one."
-            ) from error
-
-
 def listen(core: CoreLink, radar: Radar, where: str, options: TzspOptions) -> None:
     """Take turns among the senders, so that none waits for another's flood."""
     from hardware.datagrams import DatagramPort
@@ -103,8 +99,8 @@ def listen(core: CoreLink, radar: Radar, where: str, options: TzspOptions) -> No
 
     here = endpoint(where, tzsp.PORT)
     remedy = COMMAND.format(here=here.host)
-    sources = [Source(radar, one) for one in options.sources]
-    with DatagramPort(here, [one.address for one in options.sources]) as port:
+    sources = list(sources_of(radar, options).values())
+    with DatagramPort(here, options.sources.values()) as port:
         core.healthy("listening")
         strangers = Strangers(radar)
         while True:
@@ -133,7 +129,7 @@ def replay(core: CoreLink, radar: Radar, path: Path, options: TzspOptions) -> No
     from hardware.udp_frame import datagram
     from sensors.radar.recording import played
 
-    sources = {one.address: Source(radar, one) for one in options.sources}
+    sources = sources_of(radar, options)
     strangers = Strangers(radar)
 
     for at_ms, (_, link_type, frame) in played(core, radar, captured(core, path)):
@@ -167,15 +163,23 @@ def say_health(core: CoreLink, sources: "list[Source]", remedy: str, now_ms: int
         core.healthy("listening")
 
 
-class Source:
-    """One router that may send."""
+def sources_of(radar: Radar, options: TzspOptions) -> "dict[str, Source]":
+    """The routers that may send, by address."""
+    return {
+        address: Source(radar, name, options.radios.get(name, ""))
+        for name, address in options.sources.items()
+    }
 
-    def __init__(self, radar: Radar, options: SourceOptions) -> None:
-        self.name = options.name
+
+class Source:
+    """One router that may send; with `radio`, only what that one has heard."""
+
+    def __init__(self, radar: Radar, name: str, radio: str = "") -> None:
+        self.name = name
         self._radar = radar
         self._parse = ProbeParser(BARE).parse
         self._allowance = Allowance()
-        self._insists = bytes.fromhex((options.radio or "").replace("-", ":").replace(":", ""))
+        self._insists = bytes.fromhex(radio.replace("-", "").replace(":", ""))
         self._wrong_ms: int | None = None
 
     def is_wrong(self, now_ms: int) -> bool:

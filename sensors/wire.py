@@ -67,7 +67,8 @@ class Configure(Struct, frozen=True, tag="configure"):
     first record happened at that wall time. `resume_after_ms` lets a restarted replay skip what
     the core has already taken: everything up to and with that millisecond. Records of the same
     millisecond that the ended process had not sent yet are skipped too, as nothing numbers them
-    and telling one twice would be worse.
+    and telling one twice would be worse. `secret` is the one credential of a device that its
+    sensor may need; it comes from a file that only the core can read.
     """
 
     sensor: str
@@ -77,6 +78,11 @@ class Configure(Struct, frozen=True, tag="configure"):
     boot: str
     timeline_start_ms: int | None = None
     resume_after_ms: int | None = None
+    secret: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without the secrets: a representation may end up in a log."""
+        return f"Configure(sensor={self.sensor!r}, device={self.device!r})"
 
 
 class Salt(Struct, frozen=True, tag="salt"):

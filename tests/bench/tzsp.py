@@ -18,7 +18,7 @@ from hardware.tzsp import Packet, packet
 from sensors.core_link import CoreLink
 from sensors.radar.options import RadarOptions
 from sensors.radar.radar import Radar
-from sensors.tzsp import Source, SourceOptions
+from sensors.tzsp import Source
 from sensors.wire import FrameReader, Seen, encode
 from tests.bench.parse import ROUNDS, generated_frames, recorded_frames
 from tests.drivers.routes import free_udp_port, tzsp
@@ -109,7 +109,7 @@ class Counted:
         self._ours.sendall(encode(configured("bench")))
         self._core = CoreLink(theirs, "tzsp", 1)
         self._radar = Radar(self._core, RadarOptions(window_s=600))
-        self.source = Source(self._radar, SourceOptions(ROUTER, "bench"))
+        self.source = Source(self._radar, "bench")
         self._number = 0
 
     def all(self) -> None:

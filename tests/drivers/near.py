@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
+from msgspec.structs import replace
+
 from edge.errors import StoreboxError
 from edge.records import CountReading
 from sensors import wire
@@ -30,14 +32,14 @@ WAIT_S_MAX = 20.0
 class Near:
     """A running sensor, and what it has told the core."""
 
-    def __init__(self, sensor: ModuleType, device: str, options: Any) -> None:
+    def __init__(self, sensor: ModuleType, device: str, options: Any, secret: bytes = b"") -> None:
         self.counts: list[CountReading] = []
         self.health: list[wire.Health] = []
         self.dropped: Counter[str] = Counter()
         self.ended: StoreboxError | None = None
         self._reader = wire.FrameReader(down=False)
         self._core, theirs = socket.socketpair()
-        self._core.sendall(wire.encode(configured(device)))
+        self._core.sendall(wire.encode(replace(configured(device), secret=secret)))
         self._thread = threading.Thread(
             target=self._observe, args=(sensor, theirs, device, options), name=f"near {device}"
         )
@@ -97,9 +99,9 @@ class Near:
 
 
 @contextmanager
-def near(sensor: ModuleType, device: str, options: Any) -> Iterator[Near]:
+def near(sensor: ModuleType, device: str, options: Any, secret: bytes = b"") -> Iterator[Near]:
     """`sensor` observing `device` until the block is left."""
-    running = Near(sensor, device, options)
+    running = Near(sensor, device, options, secret)
     try:
         yield running
     finally:

@@ -124,7 +124,7 @@ RIGS = {
         absent=lambda _: "udp:192.0.2.1",
         garbage=_garbage("replay"),
         readings=frozenset({"CountReading"}),
-        options={"sources": [{"address": ROUTER, "name": "hall"}]},
+        options={"sources": {"hall": ROUTER}},
     ),
     "wifi": Rig(
         good=_capture,

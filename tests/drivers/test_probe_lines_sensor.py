@@ -4,20 +4,23 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sensors import probe_lines
 from sensors.probe_lines import RADIOS_MAX, ProbeLinesOptions
+from sensors.radar.allowance import BURST_MAX
 from sensors.worker import EXIT_DEVICE
 from tests.broker import HOST, Broker
 from tests.drivers.near import Near, near
 from tests.drivers.pty import SerialDevice
 from tests.drivers.routes import line
-from tests.drivers.worker import started
+from tests.drivers.worker import configured, running, started
 from tests.unit.test_probe_lines import blocks
 
 START_MS = 1_700_000_000_000
@@ -110,8 +113,10 @@ def radars(broker: Broker) -> Iterator[list[Talker]]:
         talker.leaves()
 
 
-def options(word: str = PASSWORDS["storebox"]) -> ProbeLinesOptions:
-    return ProbeLinesOptions(window_s=1, username="storebox", credential=word)
+def heard(broker: Broker) -> AbstractContextManager[Near]:
+    """The sensor, let in by the password that the core hands down."""
+    options = ProbeLinesOptions(window_s=1, username="storebox")
+    return near(probe_lines, at(broker), options, PASSWORDS["storebox"].encode())
 
 
 def at(broker: Broker) -> str:
@@ -120,7 +125,7 @@ def at(broker: Broker) -> str:
 
 def test_radars_are_heard_at_the_broker(broker: Broker, radars: list[Talker]) -> None:
     first, second = radars
-    with near(probe_lines, at(broker), options()) as sensor:
+    with heard(broker) as sensor:
         listening(sensor)
         for number in range(50):
             first.says("radar/r1/probe", line(PHONE, q=number, b="a", n=number))
@@ -144,7 +149,7 @@ def test_radars_are_heard_at_the_broker(broker: Broker, radars: list[Talker]) ->
 
 def test_the_access_list_keeps_radars_to_themselves(broker: Broker, radars: list[Talker]) -> None:
     first, second = radars
-    with near(probe_lines, at(broker), options()) as sensor:
+    with heard(broker) as sensor:
         listening(sensor)
         first.says("radar/r2/probe", line(PHONE, s="r2"))
         first.says("chain/store/box", b"hello")
@@ -157,7 +162,7 @@ def test_the_access_list_keeps_radars_to_themselves(broker: Broker, radars: list
 def test_what_was_kept_from_before_does_not_count(broker: Broker, radars: list[Talker]) -> None:
     first, _ = radars
     first.says("radar/r1/probe", line(PHONE), retain=True)
-    with near(probe_lines, at(broker), options()) as sensor:
+    with heard(broker) as sensor:
         listening(sensor)
         first.says("radar/r1/probe", line(PHONE, q=1))
         sensor.until(lambda: sensor.frames)
@@ -165,7 +170,7 @@ def test_what_was_kept_from_before_does_not_count(broker: Broker, radars: list[T
 
 
 def test_a_broker_that_comes_back_is_heard_again(broker: Broker) -> None:
-    with near(probe_lines, at(broker), options()) as sensor:
+    with heard(broker) as sensor:
         for round_number in range(1, 3):
             listening(sensor)
             talker = Talker(broker, "r1", PASSWORDS["r1"])
@@ -180,12 +185,12 @@ def test_a_broker_that_comes_back_is_heard_again(broker: Broker) -> None:
 
 @pytest.mark.parametrize("word", ["", "wrong"])
 def test_a_wrong_password_is_told_and_never_shown(broker: Broker, word: str) -> None:
-    given = {"username": "storebox", "credential": word}
-    with started("probe_lines", at(broker), options=given) as worker:
+    given = configured(at(broker), {"username": "storebox"})
+    with running("probe_lines", replace(given, secret=word.encode())) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
         assert "does not let us in" in worker.trouble.state
-        assert "password_file" in worker.trouble.remedy
+        assert "secret_file" in worker.trouble.remedy
         assert worker.exit_code() == EXIT_DEVICE
         assert not word or word not in worker.stderr + worker.trouble.state
 
@@ -275,3 +280,13 @@ def test_a_file_of_lines_is_played_by_its_clock(tmp_path: Path) -> None:
         for secret in (PHONE, PHONE.hex().encode()):
             assert secret not in worker.received
             assert secret.decode(errors="replace") not in worker.stderr
+
+
+def test_a_flood_is_cut_to_what_radios_can_hear(tmp_path: Path) -> None:
+    path = tmp_path / "flood"
+    calm = [line(PHONE, s="r2", t=1.001) + b"\n" for _ in range(50)]
+    path.write_bytes((line(PHONE, t=1.0) + b"\n") * (BURST_MAX + 100) + b"".join(calm))
+    with started("probe_lines", f"replay:{path}", timeline_start_ms=0) as worker:
+        worker.until(lambda: worker.finished and worker.dropped)
+        assert worker.dropped == {"sender_too_fast": 100}
+        assert [one.frames for one in worker.readings] == [BURST_MAX + 50]
