@@ -117,7 +117,7 @@ def recorded(path: Path) -> Iterator[tuple[int | None, ProbeLine | Refusal]]:
         with path.open("rb") as file:
             while text := file.readline(BATCH_BYTES_MAX + 1):
                 for line in lines(text, BATCH_BYTES_MAX) if text.strip() else ():
-                    yield int(line.t * 1000) if isinstance(line, ProbeLine) else None, line
+                    yield round(line.t * 1000) if isinstance(line, ProbeLine) else None, line
     except OSError as error:
         raise DeviceNotFound(
             f"The recording {path} cannot be read: {error.strerror}.",
