@@ -84,6 +84,20 @@ def test_a_phone_cannot_say_that_the_capture_is_something_else() -> None:
     assert told(content) == [0, 1, 2]
 
 
+def test_nor_where_the_stream_was_joined_in_the_middle() -> None:
+    forged = file_header(link_type=1)
+    trap = radiotap(probe(bytes(6), elements=bytes((221, len(forged))) + forged))
+    content = record(frame(1)) + record(trap) + b"noise" + record(frame(2))
+    assert told(content) == [1, 0, 2]
+
+
+def test_a_run_of_zeros_is_no_row_of_empty_records() -> None:
+    bare = record(probe(b"\xda" + bytes(5)))
+    found = heard(file_header(link_type=BARE) + bare + bytes(96) + bare + bare)
+    assert numbers(found) == [0, 0, 0]
+    assert len(found) == 3
+
+
 def test_a_stream_joined_in_the_middle_is_heard() -> None:
     content = record(frame(0))[30:] + b"".join(record(frame(n)) for n in range(1, 6))
     assert told(content) == [1, 2, 3, 4, 5]
