@@ -99,7 +99,8 @@ def subscribe(core: CoreLink, radar: Radar, where: str, options: ProbeLinesOptio
     probes = Probes(radar)
     for said in pieces(core, radar, partial(MqttLines, broker, TOPICS, login)):
         for topic, payload in said or ():
-            probes.take(payload, BATCH_BYTES_MAX, now_ms(), only=topic.split("/")[1])
+            only = topic.removeprefix("radar/").removesuffix("/probe")
+            probes.take(payload, BATCH_BYTES_MAX, now_ms(), only=only)
 
 
 def replay(core: CoreLink, radar: Radar, path: Path) -> None:

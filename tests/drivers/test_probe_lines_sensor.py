@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -205,6 +206,7 @@ CONNACK, SUBACK_REFUSED = bytes.fromhex("2003000000"), bytes.fromhex("9004000100
         (b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(200), "ended"),
         (b"\xff" * 300, "ended"),
         (CONNACK + bytes.fromhex("3003ffff00"), "ended"),
+        (CONNACK + bytes.fromhex("300d0005fe2f622f630068656c6c6f"), "ended"),  # no UTF-8
     ],
 )
 def test_a_broker_that_refuses_or_is_none_is_told(says: bytes, words: str) -> None:
@@ -220,6 +222,21 @@ def test_a_broker_that_refuses_or_is_none_is_told(says: bytes, words: str) -> No
             worker.exit_code(timeout_s=3)
             assert "Traceback" not in worker.stderr
             assert "fault" not in worker.stderr
+
+
+def test_a_topic_that_was_not_asked_for_names_no_radar() -> None:
+    text = line(PHONE).ljust(200)
+    said = struct.pack(">BBBH", 0x30, 204 % 128 + 128, 204 // 128, 1) + b"a\0" + text
+    with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(20)
+        device = f"mqtt://{HOST}:{listener.getsockname()[1]}"
+        with near(probe_lines, device, OPTIONS) as sensor:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(CONNACK + bytes.fromhex("900400010001") + said)
+                sensor.until(lambda: sensor.dropped)
+                assert sensor.dropped == {"line_of_another_radio": 1}
 
 
 @pytest.mark.untapped("radars of the shop are no part of the contract with the platform")
