@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from edge.errors import BadFrame, DeviceNotFound, WrongDevice
+from hardware.pcap_format import FILE_HEADER_BYTES, MAGIC, RECORD_HEADER_BYTES, pcap_format
 
 RECORD_BYTES_MAX = 262_144
 """libpcap's largest snapshot; a longer record is damage."""
@@ -26,18 +27,10 @@ INTERFACES_MAX = 256
 """Interfaces of one pcapng section; each costs memory."""
 
 _GZIP = b"\x1f\x8b"
-_PCAP = {
-    # byte order and ticks per second, by magic number
-    b"\xd4\xc3\xb2\xa1": ("<", 1_000_000),
-    b"\xa1\xb2\xc3\xd4": (">", 1_000_000),
-    b"\x4d\x3c\xb2\xa1": ("<", 1_000_000_000),
-    b"\xa1\xb2\x3c\x4d": (">", 1_000_000_000),
-}
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
 _PCAPNG_ORDER = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
 _OPTION_RESOLUTION, _OPTION_OFFSET = 9, 14
-_LINK_TYPE_BITS = 0xFFFF  # what lies above says how long the check sequence is
 
 
 class Record(NamedTuple):
@@ -95,9 +88,8 @@ def _stamped(path: Path, stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
     """Time stamp in nanoseconds, link type and bytes of each record."""
     magic = stream.read(4)
     take = _taker(path, stream)
-    if magic in _PCAP:
-        order, ticks_per_s = _PCAP[magic]
-        return _pcap(path, take, order, ticks_per_s)
+    if magic in MAGIC:
+        return _pcap(path, take, magic)
     if magic == _PCAPNG:
         return _Sections(path, take).records()
     raise WrongDevice(
@@ -120,21 +112,20 @@ def _taker(path: Path, stream: BinaryIO) -> Take:
     return take
 
 
-def _pcap(path: Path, take: Take, order: str, ticks_per_s: int) -> Iterator[tuple[int, int, bytes]]:
-    rest = take(20)
+def _pcap(path: Path, take: Take, magic: bytes) -> Iterator[tuple[int, int, bytes]]:
+    rest = take(FILE_HEADER_BYTES - len(magic))
     if not rest:
         raise BadFrame(f"{path} ends in the middle of its header.", "Use another copy.")
-    link_type = struct.unpack(order + "5I", rest)[4] & _LINK_TYPE_BITS
-    header = struct.Struct(order + "4I")
-    ns_per_tick = 1_000_000_000 // ticks_per_s
-    while head := take(header.size):
-        seconds, ticks, size, _ = header.unpack(head)
+    capture = pcap_format(magic + rest)
+    ns_per_tick = 1_000_000_000 // capture.ticks_per_s
+    while head := take(RECORD_HEADER_BYTES):
+        seconds, ticks, size, _ = capture.record_header(head)
         if size > RECORD_BYTES_MAX:
             raise _too_long(path, size)
         frame = take(size) if size else b""
         if len(frame) < size:
             raise BadFrame(f"{path} ends in the middle of a record.", "What came before it counts.")
-        yield seconds * 1_000_000_000 + ticks * ns_per_tick, link_type, frame
+        yield seconds * 1_000_000_000 + ticks * ns_per_tick, capture.link_type, frame
 
 
 def _too_long(path: Path, size: int) -> BadFrame:

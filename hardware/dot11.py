@@ -183,12 +183,12 @@ class ProbeParser:
         known = self._fingerprints.get(key)
         if known is not None:
             return known
-        stable = stable_elements(elements)
-        if stable is None:
+        made = fingerprint(elements)
+        if made is None:
             return None
         if len(self._fingerprints) >= FINGERPRINTS_MAX:
             self._fingerprints.clear()
-        made = self._fingerprints[key] = hashlib.blake2b(stable, digest_size=8).digest()
+        self._fingerprints[key] = made
         return made
 
 
@@ -231,6 +231,12 @@ def radiotap_layout(head: bytes) -> Layout | None:
         if word & (_BIT_TLV | _BIT_VENDOR) or not word & _BIT_RADIOTAP:
             break  # what follows is in another form; the radio's own fields came before it
     return Layout(length, found.get(_FLAGS, 0), found.get(_CHANNEL, 0), found.get(_SIGNAL, 0))
+
+
+def fingerprint(elements: bytes) -> bytes | None:
+    """What all element lists of one device have in common, in 8 bytes; None if malformed."""
+    stable = stable_elements(elements)
+    return None if stable is None else hashlib.blake2b(stable, digest_size=8).digest()
 
 
 def stable_elements(elements: bytes) -> bytes | None:

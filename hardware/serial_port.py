@@ -1,7 +1,7 @@
-"""A serial line that sends codes: opening it, and cutting its bytes into codes.
+"""A serial line that sends codes or frames: opening it, and cutting its bytes into codes.
 
-Called by `sensors/code.py`. Knows terminators and silence, not what a code means. It sends
-nothing to the device, and what it holds of an unfinished code has a limit.
+Called by `sensors/code.py` and the radars on serial lines. Knows terminators and silence, not what
+a code means. It sends nothing to the device, and what it holds of an unfinished code has a limit.
 """
 
 import errno
@@ -28,16 +28,26 @@ class SerialPort:
     no serial device.
     """
 
-    def __init__(self, path: str, baud_rate: int) -> None:
+    def __init__(self, path: str, baud_rate: int, called: str = "scanner") -> None:
         self.path = path
+        self._called = called
         try:
             self._port = serial.Serial(path, baud_rate, timeout=0, exclusive=True)
         except serial.SerialException as error:
             raise self._unusable(error) from error
         except ValueError as error:
             raise WrongDevice(
-                f"{path} does not take {baud_rate} baud.", "Set baud_rate as the scanner has it."
+                f"{path} does not take {baud_rate} baud.", f"Set baud_rate as the {called} has it."
             ) from error
+
+    @property
+    def awaited(self) -> str:
+        """What is missing before it can bring anything: nothing that a serial line could know."""
+        return ""
+
+    def fileno(self) -> int:
+        """To wait on."""
+        return int(self._port.fileno())
 
     def wait(self, core_fd: int, timeout_s: float) -> bool:
         """Whether bytes came, before `core_fd` had something or `timeout_s` were over."""
@@ -50,7 +60,7 @@ class SerialPort:
             return bytes(self._port.read(READ_BYTES))
         except (serial.SerialException, OSError) as error:
             raise DeviceGone(
-                f"The scanner at {self.path} was unplugged.", "Plug it in again."
+                f"The {self._called} at {self.path} was unplugged.", "Plug it in again."
             ) from error
 
     def close(self) -> None:
@@ -74,7 +84,7 @@ class SerialPort:
         match error.errno:
             case errno.ENOENT | errno.ENXIO | errno.ENODEV | errno.EIO:
                 return DeviceNotFound(
-                    f"There is no scanner at {self.path}.",
+                    f"There is no {self._called} at {self.path}.",
                     "Plug it in, or correct `device` (see /dev/serial/by-id).",
                 )
             case errno.EACCES | errno.EPERM:
@@ -85,10 +95,11 @@ class SerialPort:
             case errno.EAGAIN | errno.EBUSY:
                 return DeviceNotFound(
                     f"{self.path} is in use by another program.",
-                    "Stop that program; ModemManager must be told to ignore scanners.",
+                    f"Stop that program; ModemManager must be told to ignore the {self._called}.",
                 )
         return WrongDevice(
-            f"{self.path} is no serial device.", "Name the scanner's own device in `device`."
+            f"{self.path} is no serial device.",
+            f"Name the {self._called}'s own device in `device`.",
         )
 
 
@@ -99,7 +110,8 @@ class LineCutter:
     follows it is read as ever.
     """
 
-    def __init__(self, line_bytes_max: int) -> None:
+    def __init__(self, line_bytes_max: int, terminators: bytes = TERMINATORS) -> None:
+        self._terminators = terminators
         self._kept_bytes_max = len(_STX) + line_bytes_max + 1
         self._line = bytearray()
         self._heard_s = 0.0
@@ -119,7 +131,7 @@ class LineCutter:
         self._heard_s = now_s
         start = 0
         for at, byte in enumerate(chunk):
-            if byte in TERMINATORS:
+            if byte in self._terminators:
                 self._add(chunk[start:at])
                 ended += self.end()
                 start = at + 1

@@ -82,6 +82,7 @@ def a_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("native-libraries", "edge/config.py", "import cv2"),
         ("native-libraries", "kiosk/__init__.py", "from serial import Serial"),
         ("one-mqtt-client", "sync/__init__.py", "import paho.mqtt.client"),
+        ("one-mqtt-client", "sensors/probe_lines.py", "import paho.mqtt.client"),
         ("two-users-of-sqlite", "edge/presence/__init__.py", "import sqlite3"),
         ("two-users-of-sqlite", "sync/__init__.py", "import sqlcipher3"),
     ],

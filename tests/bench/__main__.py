@@ -14,6 +14,7 @@ from typing import Any
 
 AREAS = {
     "core": ("parse", "intake", "footprint"),
+    "wifi": ("parse", "tzsp"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
 }
 RESULTS = Path("build/bench")

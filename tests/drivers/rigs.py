@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.drivers.frames import pcap, probe, radiotap
+from tests.drivers.routes import capture_of, line, streamed, tzsp
 
 GARBAGE = bytes(range(256)) * 16
+ROUTER = "192.168.88.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,30 @@ def _capture(folder: Path) -> str:
     source = bytes.fromhex("daa119000007")
     frames = [(500 * seq, radiotap(probe(source, seq=seq))) for seq in range(20)]
     path.write_bytes(pcap(frames))
+    return f"replay:{path}"
+
+
+def _datagrams(folder: Path) -> str:
+    path = folder / "good-tzsp.pcap"
+    source = bytes.fromhex("daa119000007")
+    path.write_bytes(
+        capture_of([(100 * seq, ROUTER, tzsp(probe(source, seq=seq))) for seq in range(20)])
+    )
+    return f"replay:{path}"
+
+
+def _stream(folder: Path) -> str:
+    path = folder / "good.stream"
+    source = bytes.fromhex("daa119000007")
+    frames = [probe(source, seq=seq) for seq in range(20)]
+    path.write_bytes(b"boot: ets Jun  8 2016\r\n" + streamed(frames))
+    return f"replay:{path}"
+
+
+def _lines(folder: Path) -> str:
+    path = folder / "good.jsonl"
+    source = bytes.fromhex("daa119000007")
+    path.write_bytes(b"".join(line(source, t=seq / 10, q=seq) + b"\n" for seq in range(20)))
     return f"replay:{path}"
 
 
@@ -98,6 +124,27 @@ RIGS = {
         garbage=_garbage("replay"),
         readings=frozenset({"AssociationReading"}),
         options={"interim_s": 300},
+    ),
+    "pcap": Rig(
+        good=_stream,
+        absent=lambda folder: f"serial:{folder / 'ttyUSB0'}",
+        garbage=_garbage("replay"),
+        readings=frozenset({"CountReading"}),
+        options={},
+    ),
+    "probe_lines": Rig(
+        good=_lines,
+        absent=lambda folder: f"serial:{folder / 'ttyUSB0'}",
+        garbage=_garbage("replay"),
+        readings=frozenset({"CountReading"}),
+        options={},
+    ),
+    "tzsp": Rig(
+        good=_datagrams,
+        absent=lambda _: "udp:192.0.2.1",
+        garbage=_garbage("replay"),
+        readings=frozenset({"CountReading"}),
+        options={"sources": {"hall": ROUTER}},
     ),
     "wifi": Rig(
         good=_capture,

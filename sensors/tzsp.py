@@ -1,0 +1,233 @@
+"""Routers that stream what they hear as TZSP over UDP, MikroTik's first of all.
+
+Run by `sensors/worker.py`. `device` is `udp:ADDRESS[:PORT]`, an address of this box, or
+`replay:PATH`, a capture of such datagrams. TZSP knows no password: only senders that are named
+in `sources` count. It sends nothing and never decides who was heard.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta, field
+
+from edge.errors import BadFrame, ConfigError, WrongDevice
+from edge.records import Short
+from hardware import tzsp
+from hardware.dot11 import BARE, ProbeParser, ProbeRequest
+from sensors.core_link import CoreLink
+from sensors.declaration import Needs, Sensor
+from sensors.radar.allowance import Allowance
+from sensors.radar.options import RadarOptions
+from sensors.radar.radar import Radar
+from sensors.radar.record import Heard
+
+if TYPE_CHECKING:
+    from hardware.capture_file import Record
+
+DATAGRAMS_PER_TURN = 256
+"""Of one sender, before it is the next one's turn."""
+WAIT_S = 1.0
+WRONG_MS = 60_000
+"""So long after the last wrong datagram a sender is said to send wrong ones."""
+SOURCES_MAX = 16
+UDP_PREFIX = "udp:"
+FILE_PREFIXES = ("replay:", "simulated:")
+COMMAND = (
+    "On the router run: /interface wireless sniffer set streaming-server={here} "
+    "streaming-enabled=yes multiple-channels=yes; "
+    "/interface wireless sniffer sniff interface=wlan1."
+)
+
+HardwareAddress = Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}$")]
+
+
+class TzspOptions(RadarOptions, frozen=True, kw_only=True):
+    """Options of `[sensors.NAME]` with kind "tzsp", besides those of every radar.
+
+    `sources` names each router that is allowed: `sources = { hall = "192.168.88.1" }`; `radios` can
+    name the address of the radio that must have heard what such a router sends.
+    """
+
+    sources: Annotated[dict[Short, Short], Meta(max_length=SOURCES_MAX)] = field(
+        default_factory=dict
+    )
+    radios: dict[Short, HardwareAddress] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """ValueError, which msgspec hands on as its own, if a router cannot be told by these."""
+        for name, address in self.sources.items():
+            try:
+                ip_address(address)
+            except ValueError as error:
+                raise ValueError(f"the address of source {name} is no IP address") from error
+        if len(set(self.sources.values())) < len(self.sources):
+            raise ValueError("two sources have the same address")
+        if unknown := set(self.radios) - set(self.sources):
+            raise ValueError(f"radio {min(unknown)} is of none of the sources")
+
+
+SENSOR = Sensor(
+    kind="tzsp", options=TzspOptions, needs=Needs(peers=("the routers that stream TZSP",))
+)
+
+
+def observe(core: CoreLink, device: str, options: TzspOptions) -> None:
+    """Report what the routers hear until the core hangs up."""
+    if not options.sources:
+        raise ConfigError(
+            "No router is named whose TZSP datagrams count.",
+            "Name each in `sources = { NAME = ADDRESS }`.",
+        )
+    radar = Radar(core, options)
+    for prefix in FILE_PREFIXES:
+        if device.startswith(prefix):
+            replay(core, radar, Path(device.removeprefix(prefix)), options)
+            return
+    if not device.startswith(UDP_PREFIX):
+        raise WrongDevice(f"'{device}' is no TZSP device.", "Write udp:ADDRESS or replay:PATH.")
+    listen(core, radar, device.removeprefix(UDP_PREFIX), options)
+
+
+def listen(core: CoreLink, radar: Radar, where: str, options: TzspOptions) -> None:
+    """Take turns among the senders, so that none waits for another's flood."""
+    from hardware.datagrams import DatagramPort
+    from hardware.endpoint import endpoint
+
+    here = endpoint(where, tzsp.PORT)
+    remedy = COMMAND.format(here=here.host)
+    sources = list(sources_of(radar, options).values())
+    with DatagramPort(here, options.sources.values()) as port:
+        core.healthy("listening")
+        strangers = Strangers(radar)
+        while True:
+            port.wait(core.fileno(), WAIT_S)
+            now_ms = time.monotonic_ns() // 1_000_000
+            radar.tick(now_ms)
+            for source, inbox in zip(sources, port.known, strict=True):
+                for _ in range(DATAGRAMS_PER_TURN):
+                    datagram = inbox.receive()
+                    if datagram is None:
+                        break
+                    source.take(datagram, now_ms)
+            for _ in range(DATAGRAMS_PER_TURN):
+                sender = port.strangers.stranger()
+                if sender is None:
+                    break
+                strangers.take(sender)
+            if lost := sum(inbox.lost() for inbox in port.inboxes):
+                core.dropped("kernel_full", lost)
+            say_health(core, sources, remedy, now_ms)
+            core.poll()
+
+
+def replay(core: CoreLink, radar: Radar, path: Path, options: TzspOptions) -> None:
+    """Report what a capture of datagrams holds; one that is cut short counts as far as it goes."""
+    from hardware.udp_frame import datagram
+    from sensors.radar.recording import played
+
+    sources = sources_of(radar, options)
+    strangers = Strangers(radar)
+
+    for at_ms, (_, link_type, frame) in played(core, radar, captured(core, path)):
+        found = datagram(link_type, frame)
+        if found is None or found.port != tzsp.PORT:
+            continue
+        if found.sender in sources:
+            sources[found.sender].take(found.payload, at_ms)
+        else:
+            strangers.take(found.sender)
+
+
+def captured(core: CoreLink, path: Path) -> Iterator[tuple[int, "Record"]]:
+    """The records of a capture by their clock, as far as it is whole."""
+    from hardware.capture_file import records
+
+    try:
+        for record in records(path):
+            yield record.offset_ms, record
+    except BadFrame as error:
+        core.dropped("capture_damaged")
+        print(f"tzsp: {error}", file=sys.stderr, flush=True)
+
+
+def say_health(core: CoreLink, sources: "list[Source]", remedy: str, now_ms: int) -> None:
+    """Whether the routers send what can be used; the core hears it when it changes."""
+    wrong = [one.name for one in sources if one.is_wrong(now_ms)]
+    if wrong:
+        core.unhealthy(f"{', '.join(wrong)}: Ethernet in TZSP, not what the radio hears.", remedy)
+    else:
+        core.healthy("listening")
+
+
+def sources_of(radar: Radar, options: TzspOptions) -> "dict[str, Source]":
+    """The routers that may send, by address."""
+    return {
+        address: Source(radar, name, options.radios.get(name, ""))
+        for name, address in options.sources.items()
+    }
+
+
+class Source:
+    """One router that may send; with `radio`, only what that one has heard."""
+
+    def __init__(self, radar: Radar, name: str, radio: str = "") -> None:
+        self.name = name
+        self._radar = radar
+        self._parse = ProbeParser(BARE).parse
+        self._allowance = Allowance()
+        self._insists = bytes.fromhex(radio.replace("-", "").replace(":", ""))
+        self._wrong_ms: int | None = None
+
+    def is_wrong(self, now_ms: int) -> bool:
+        """Whether it has lately sent Ethernet, of which no radio knows anything."""
+        return self._wrong_ms is not None and now_ms - self._wrong_ms < WRONG_MS
+
+    def take(self, datagram: bytes, at_ms: int) -> None:
+        """Count the probe request in it, or why there is none."""
+        found = tzsp.packet(datagram)
+        if not isinstance(found, tzsp.Packet):
+            if found is not None:
+                self._refuse(found, at_ms)
+            return
+        if self._insists and found.sensor != self._insists:
+            self._radar.refuse("tzsp_other_radio")
+            return
+        heard = self._parse(datagram[found.start :])
+        if not isinstance(heard, ProbeRequest):
+            self._radar.take(heard, self.name, at_ms)
+        elif not self._allowance.spend(at_ms):
+            self._radar.refuse("sender_too_fast")
+        else:
+            signal, channel = found.rssi_dbm, found.channel
+            record = Heard(
+                at_ms, self.name, heard.source, signal, channel, heard.seq, heard.fingerprint
+            )
+            self._radar.hear(record)
+
+    def _refuse(self, why: tzsp.Refusal, at_ms: int) -> None:
+        self._radar.refuse(why.value)
+        if why is tzsp.Refusal.ETHERNET:
+            self._wrong_ms = at_ms
+
+
+class Strangers:
+    """Everybody who is not in `sources`: counted, and the first one is named."""
+
+    def __init__(self, radar: Radar) -> None:
+        self._radar = radar
+        self._named = False
+
+    def take(self, sender: str) -> None:
+        """A datagram of `sender`, unread."""
+        self._radar.refuse("tzsp_unknown_sender")
+        if not self._named:
+            self._named = True
+            print(
+                f"tzsp: {sender} sends datagrams but is not in `sources`.",
+                file=sys.stderr,
+                flush=True,
+            )
