@@ -20,9 +20,9 @@ V_MEASURE_MIN = 0.93
 CROWDS = 30
 """Crowds in each cell."""
 SPLIT: dict[str, tuple[str, Habits]] = {
-    # judged on these phones, under what was chosen on the others
-    "CJNUW": ("AEHLQS", replace(HABITS, passing=0.15, silence_s=140.0, clear=2.5)),
-    "AEHLQS": ("CJNUW", replace(HABITS, phones=0.45, edge_s=220.0, step=30.0)),
+    # judged on these phones, under what a search over the others chose
+    "CJNUW": ("AEHLQS", replace(HABITS, short_reset=0.05, edge_s=100.0)),
+    "AEHLQS": ("CJNUW", replace(HABITS, phones=0.45, edge_s=220.0, silence_s=60.0, clear=2.5)),
 }
 
 
