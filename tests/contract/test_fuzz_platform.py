@@ -20,7 +20,7 @@ from edge.records import Stream
 from sync.spoken import Service
 from tests.contract.document import Breach, contract, validator
 from tests.contract.mischief import after_schema, json_values, mutants, noise
-from tests.contract.specimens import ADDRESS, batch_of, specimens
+from tests.contract.specimens import ADDRESS, DATA, batch_of, specimens
 from tests.contract.wires import FedPlatform
 
 EXAMPLES = 120
@@ -58,7 +58,8 @@ async def started(directory) -> FedPlatform:
     await platform.start()
     for said in UPWARD:
         await platform.feed(said.topic, said.payload)
-    assert platform.count("received") == 13, "what is right must be taken, or this proves nothing"
+    said = sum(map(len, DATA.values()))
+    assert platform.count("received") == said, "what is right must be taken, or this proves nothing"
     assert (platform.count("cursor"), platform.count("quarantine")) == (3, 0)
     return platform
 
