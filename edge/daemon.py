@@ -23,7 +23,7 @@ from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StorageError, StoreboxError
-from edge.intake import SALT_LIFETIME_S, Intake, SensorSpec
+from edge.intake import SALT_LIFETIME_S, Intake
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation import access, answers, opt_outs, radars, settings, syncing
@@ -39,6 +39,7 @@ from edge.presence import associations
 from edge.presence.desk import PresenceDesk, Scan
 from edge.records import Moment, Stream
 from edge.sections import ClockSource, RecognitionMode
+from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database, Transaction
 from kiosk import app as pages
 from kiosk.server import serve

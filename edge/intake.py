@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock
-from edge.errors import BadWireFrame, DeviceGone, DeviceNotFound, Refused
+from edge.errors import BadWireFrame, DeviceGone, Refused
 from edge.records import FaceReading, Observation, SensorStatus, TrackReading
+from edge.sensor_spec import SensorSpec
 from sensors import wire
 from sensors.radar.survey import Survey
 
@@ -35,59 +36,10 @@ DROP_REASONS_MAX, DROP_REASON_CHARACTERS_MAX = 64, 40
 SEND_S_MAX = 5.0
 """A sensor that takes nothing for so long is about to be found silent."""
 SALT_BYTES = 16
-SECRET_BYTES_MAX = 256
-"""No device has a longer one; more is not the file that was meant."""
 SURVEY_S = 5.0
 """So long one question gives leave to survey, and no picture is kept longer."""
 SALT_LIFETIME_S = 4 * 3600
 """What was heard in one part of the day cannot be joined with what was heard in another."""
-
-
-@dataclass(frozen=True, slots=True)
-class SensorSpec:
-    """One configured sensor."""
-
-    name: str
-    kind: str
-    device: str
-    options: dict[str, object]
-    screen: str = ""
-    silence_s: float = 15.0
-    radar: bool = False
-
-    @property
-    def recorded(self) -> bool:
-        """Whether its time is that of a recording or scenario."""
-        return self.device.startswith(("replay:", "simulated:", "pictures:"))
-
-    @property
-    def remote(self) -> bool:
-        """Whether it stands at a satellite, whose clock is not ours."""
-        return self.device.startswith("satellite:")
-
-    def secret(self) -> bytes:
-        """What the file that is named in the options as `secret_file` holds; empty without one.
-
-        Read at each connection, so that it can be changed, and never kept. DeviceNotFound if it
-        cannot be read.
-        """
-        file = self.options.get("secret_file")
-        if self.remote or not file:
-            return b""
-        try:
-            with open(str(file), "rb") as opened:
-                secret = opened.read(SECRET_BYTES_MAX + 1).strip()
-        except OSError as error:
-            raise DeviceNotFound(
-                f"The secret of sensor {self.name} cannot be read from {file}: {error.strerror}.",
-                "Let the file belong to the user that runs storebox.",
-            ) from error
-        if not 0 < len(secret) <= SECRET_BYTES_MAX:
-            raise DeviceNotFound(
-                f"The secret of sensor {self.name} in {file} is empty or too long.",
-                f"Write 1 to {SECRET_BYTES_MAX} bytes into it, in one line.",
-            )
-        return secret
 
 
 @dataclass(slots=True)

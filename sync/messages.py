@@ -318,6 +318,10 @@ def decode(payload: bytes, kind: type[T]) -> T:
     """A message of `kind`. BadMessage for whatever is too large, too deep, or does not fit."""
     if len(payload) > MESSAGE_BYTES_MAX:
         raise BadMessage(f"A message of {len(payload)} bytes is too large.", "It was not read.")
+    try:
+        payload.decode()  # names that no type knows are skipped unread, and may hide other bytes
+    except UnicodeDecodeError as error:
+        raise BadMessage("A message is no UTF-8.", "Look at what sent it.") from error
     return decode_json(payload, kind)
 
 

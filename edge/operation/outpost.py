@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from edge.counters import Counters
 from edge.errors import BadMessage, BadWireFrame, DeviceError, SyncError
-from edge.intake import SensorSpec
 from edge.operation.sensors import Reach
 from edge.racing import first_of
+from edge.sensor_spec import SensorSpec
 from sensors import wire
 from sync import tunnel
 from sync.messages import Address, parse_topic

@@ -16,7 +16,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from edge.errors import DeviceError, DeviceNotFound, InputError
-from edge.intake import Intake, SensorSpec
+from edge.intake import Intake
+from edge.sensor_spec import SensorSpec
 from sensors.worker import OVERWRITING
 
 log = logging.getLogger(__name__)

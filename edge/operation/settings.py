@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Config
-from edge.intake import SensorSpec
 from edge.operation.syncing import Identity
 from edge.presence.desk import Faces, PresenceSettings
 from edge.presence.fusion import Thresholds
 from edge.sections import BrokerSection, RecognitionMode
+from edge.sensor_spec import SensorSpec
 from kiosk.pin import read_pin
 from kiosk.settings import KioskSettings
 from sensors.declaration import declared

@@ -18,16 +18,13 @@ ARRIVALS_MAX = 20_000
 """People a camera saw, remembered by time alone for the longest window of a radar."""
 CELL_MIN = 5
 """A number of fewer phones than this could be somebody one knows: it is not told."""
-CELLS = (
-    "phones",
-    "phones_low",
-    "phones_high",
-    "passers",
-    "visitors",
-    "visitors_low",
-    "visitors_high",
-)
-"""What a radar tells. `people` is a camera's, each of whom is an event of a visit anyway."""
+CELLS = {
+    "phones": ("phones_low", "phones_high"),
+    "passers": (),
+    "visitors": ("visitors_low", "visitors_high"),
+}
+"""What a radar tells, and the interval of each, which goes with it. `people` is a camera's, each of
+whom is an event of a visit anyway."""
 COMPLEMENTS = ("addresses",)
 """Less the other cell, these would give away the one that is not told."""
 
@@ -65,7 +62,8 @@ def told(window: Footfall) -> Footfall:
     small = [cell for cell in CELLS if 0 < getattr(window, cell) < CELL_MIN]
     if not small and not 0 < window.addresses < CELL_MIN:
         return window
-    withheld = (*small, *(cell for cell in COMPLEMENTS if getattr(window, cell)))
+    hidden = [*small, *(bound for cell in small for bound in CELLS[cell]), *COMPLEMENTS]
+    withheld = tuple(name for name in hidden if getattr(window, name))
     return msgspec.structs.replace(window, withheld=withheld, **dict.fromkeys(withheld, 0))
 
 

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, floor
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from edge.records import CountReading
-from sensors.radar.chains import HABITS, Chains, Habits
+from sensors.radar.habits import HABITS, Habits
 from sensors.radar.kinds import Kinds
 from sensors.radar.record import Heard
 from sensors.radar.tracklet import SEQUENCE, Tracklet, ahead
+
+if TYPE_CHECKING:
+    from sensors.radar.chains import Chains
 
 DEVICES_MAX = 20_000
 """A flood of invented addresses costs bounded memory; what is beyond is counted as one number."""
@@ -82,13 +86,8 @@ class Counter:
 
     def closed(self, from_ms: int, until_ms: int) -> CountReading:
         """The numbers of the window that lasted so long, and an empty window in its place."""
-        kinds = [
-            (
-                addresses,
-                Chains([one.tracklet for one in addresses], (from_ms, until_ms), self._habits),
-            )
-            for addresses in self.made_up()
-        ]
+        window = from_ms, until_ms
+        kinds = [(addresses, self.chains(addresses, window)) for addresses in self.made_up()]
         made_by_maker = [[address] for address in self.by_maker()]
         named = sum(map(self._inside, made_by_maker))
         private, outside = self._told_apart(kinds, 1.0)
@@ -111,7 +110,7 @@ class Counter:
         return reading
 
     def _told_apart(
-        self, kinds: list[tuple[list[Address], Chains]], doubt: float
+        self, kinds: list[tuple[list[Address], "Chains"]], doubt: float
     ) -> tuple[int, int]:
         """How many phones with made-up addresses are inside, and how many outside."""
         inside = total = 0
@@ -133,8 +132,10 @@ class Counter:
                 groups.setdefault(self._kinds.of(address.fingerprint), []).append(address)
         yield from groups.values()
 
-    def chains(self, addresses: list[Address], window: tuple[int, int]) -> Chains:
+    def chains(self, addresses: list[Address], window: tuple[int, int]) -> "Chains":
         """How the addresses of one kind are chained to phones."""
+        from sensors.radar.chains import Chains  # it loads numpy, which a declaration must not
+
         return Chains([address.tracklet for address in addresses], window, self._habits)
 
     def _inside(self, phone: Phone) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from sensors.radar.chains import HABITS, Habits
+from sensors.radar.habits import HABITS, Habits
 from tests.bench.mixtures import RADIOS, counted, crowd, v_measure
 from tests.bench.wifi_recordings import labelled_phones
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from edge.clock import SystemClock
 from edge.counters import Counters
-from edge.intake import Intake, SensorSpec
+from edge.intake import Intake
 from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.records import CodeReading, Observation
+from edge.sensor_spec import SensorSpec
 from edge.storage import outbox
 from edge.storage.database import Database
 from sensors import wire

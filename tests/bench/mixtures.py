@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from sensors.radar.chains import HABITS, Habits
 from sensors.radar.counter import Counter
+from sensors.radar.habits import HABITS, Habits
 from sensors.radar.record import Heard
 from sensors.radar.tracklet import SEQUENCE
 from tests.bench.wifi_recordings import Session, labelled_phones

@@ -12,11 +12,12 @@ from functools import partial
 from edge.clock import SystemClock
 from edge.control import ask
 from edge.counters import Counters
-from edge.intake import Intake, SensorSpec
+from edge.intake import Intake
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.satellites import BEHIND_BYTES_MAX, LINE_MAX, Satellites
 from edge.operation.sensors import started, supervise
 from edge.records import CodeReading
+from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database
 from sync import tunnel
 from sync.messages import Address, ClockState, Hello, encode

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from edge.clock import SystemClock
-from edge.intake import Intake, SensorSpec
+from edge.intake import Intake
 from edge.operation.sensors import started, supervise
 from edge.records import CodeReading
+from edge.sensor_spec import SensorSpec
 
 WAIT_S = 30.0
 

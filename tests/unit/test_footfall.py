@@ -23,6 +23,9 @@ windows = st.builds(
     phones_low=numbers,
     phones_high=numbers,
     passers=numbers,
+    visitors=numbers,
+    visitors_low=numbers,
+    visitors_high=numbers,
 )
 
 
@@ -54,6 +57,16 @@ def test_what_is_large_enough_or_not_of_phones_is_told(window: Footfall) -> None
     assert told(left).withheld in ((), left.withheld)
 
 
+@given(windows)
+def test_an_interval_is_told_with_its_number_or_not_at_all(window: Footfall) -> None:
+    left = told(window)
+    for cell, bounds in CELLS.items():
+        for bound in bounds:
+            kept = 0 if cell in left.withheld else getattr(window, bound)
+            assert getattr(left, bound) == kept
+
+
 def test_every_number_of_a_window_is_a_cell_or_of_no_phone() -> None:
     fields = {f.name for f in msgspec.structs.fields(Footfall) if f.type is int}
-    assert fields == {*CELLS, *COMPLEMENTS, *NOT_ABOUT_PHONES}
+    bounds = {bound for cell in CELLS.values() for bound in cell}
+    assert fields == {*CELLS, *bounds, *COMPLEMENTS, *NOT_ABOUT_PHONES}

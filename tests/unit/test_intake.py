@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock, SystemClock
 from edge.errors import BadWireFrame, DeviceGone, DeviceNotFound
-from edge.intake import HELD_MAX, STEP_MS, Intake, SensorSpec
+from edge.intake import HELD_MAX, STEP_MS, Intake
 from edge.records import Moment, Observation, TrackReading
+from edge.sensor_spec import SensorSpec
 from sensors import wire
 
 START_MS = 1_700_000_000_000

@@ -6,7 +6,8 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.errors import Refused
-from edge.intake import SURVEY_S, Intake, SensorSpec
+from edge.intake import SURVEY_S, Intake
+from edge.sensor_spec import SensorSpec
 from sensors import wire
 from sensors.radar.survey import BINS, Survey
 from tests.unit.test_intake import Peer

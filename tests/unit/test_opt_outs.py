@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from edge import erasure
 from edge.clock import SystemClock
 from edge.errors import Refused
-from edge.intake import Intake, SensorSpec
+from edge.intake import Intake
 from edge.operation import access, opt_outs
 from edge.operation.access import Held, Place, parsed_address
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, _Session
+from edge.sensor_spec import SensorSpec
 from edge.storage import opted_out
 from edge.storage.database import Database
 from edge.storage.vault import Vault

@@ -4,81 +4,21 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-import numpy as np
 import pytest
 
 from edge import consent
-from edge.clock import ScenarioClock
-from edge.counters import Counters
-from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
+from edge.presence.desk import Faces, PresenceSettings
 from edge.records import (
-    VECTOR_DIMENSIONS,
     CodeReading,
     Consent,
     ConsentKind,
-    CountReading,
     FaceReading,
     Member,
-    Observation,
-    Product,
-    Reading,
-    Stream,
     TrackReading,
     VisitState,
 )
-from edge.storage import goods, visits
-from edge.storage.database import Database, Transaction
-from edge.storage.members import Template
-
-START_MS = 1_700_000_000_000
-MODEL = "model"
-CARD = "2780010000017"
-ZONE = PresenceSettings(faces=Faces.ZONE, visit_silence_s=600)
-
-
-class Shop:
-    """A desk with a clock that the test moves."""
-
-    def __init__(self, directory: Path, settings: PresenceSettings = ZONE) -> None:
-        self.database = Database.open(directory)
-        self.clock = ScenarioClock(START_MS, frozenset())
-        self.counters = Counters()
-        self.settings = settings
-        self.desk = PresenceDesk(self.database, self.clock, settings, self.counters)
-
-    def reopened(self, directory: Path) -> "Shop":
-        self.database.close()
-        return Shop(directory, self.settings)
-
-    async def enrol(self, member: str = "m1", card: str = CARD, value: float = 0.1) -> None:
-        kinds = (ConsentKind.FACE, ConsentKind.PROGRAMME)
-        consents = tuple(Consent(kind, 0, "v1", "desk") for kind in kinds)
-        vectors = np.full((3, VECTOR_DIMENSIONS), value, "<f4").tobytes()
-
-        def change(tx: Transaction) -> None:
-            consent.accept_member(tx, Member(member, "Анна", card, consents=consents))
-            consent.accept_template(tx, Template(member, MODEL, vectors))
-            goods.put_product(tx, Product("sku", "4600000000008", "m", {"ru": "Мяч"}, 100))
-
-        await self.database.transact(change)
-        self.desk.reload()
-
-    async def see(self, *readings: Reading, sensor: str = "door", after_s: float = 1) -> None:
-        self.clock.move(self.clock.now().wall_ms + round(after_s * 1000))
-        seen = self.clock.now()
-        await self.desk.observe([Observation(sensor, seen, reading) for reading in readings])
-
-    def events(self, stream: Stream = Stream.VISIT) -> list[tuple[str, dict[str, object]]]:
-        waiting = self.database.backlog.events(stream, 0, 100)
-        return [(event.type, msgspec.json.decode(event.body)) for event in waiting]
-
-    def types(self, stream: Stream = Stream.VISIT) -> list[str]:
-        return [type_ for type_, _ in self.events(stream)]
-
-
-def face(track: int = 1, value: float = 0.1) -> FaceReading:
-    return FaceReading(track, MODEL, bytearray(np.full(VECTOR_DIMENSIONS, value, "<f4").tobytes()))
+from edge.storage import visits
+from tests.unit.presence_shop import CARD, MODEL, Shop, face
 
 
 @pytest.fixture
@@ -205,47 +145,6 @@ async def test_a_member_who_withdraws_becomes_anybody(shop: Shop) -> None:
     assert [visit.member for visit in shop.desk.here()] == [None]
     await shop.see(face())
     assert [visit.member for visit in shop.desk.here()] == [None]
-
-
-async def test_a_radar_gives_numbers_only(shop: Shop) -> None:
-    count = CountReading(
-        lasted_ms=300_000,
-        frames=11,
-        addresses=19,
-        devices=8,
-        devices_low=7,
-        devices_high=9,
-        passers=6,
-    )
-    await shop.see(count, sensor="radar", after_s=300)
-    ((type_, body),) = shop.events(Stream.BULK)
-    assert type_ == "footfall.counted.v1"
-    assert body == {
-        "sensor": "radar",
-        "from_ms": body["until_ms"] - 300_000,
-        "until_ms": body["until_ms"],
-        "addresses": 19,
-        "phones": 8,
-        "phones_low": 7,
-        "phones_high": 9,
-        "passers": 6,
-        "frames": 11,
-        "people": 0,
-        "overflow": 0,
-        "withheld": [],
-    }
-    assert shop.desk.here() == []
-
-
-async def test_so_few_phones_that_one_could_know_them_are_not_told(shop: Shop) -> None:
-    few = CountReading(
-        lasted_ms=300_000, frames=11, addresses=9, devices=3, devices_low=2, devices_high=6
-    )
-    await shop.see(few, sensor="radar", after_s=300)
-    ((_, body),) = shop.events(Stream.BULK)
-    assert body["withheld"] == ["phones", "phones_low", "addresses"]
-    assert (body["phones"], body["phones_low"], body["phones_high"]) == (0, 0, 6)
-    assert (body["addresses"], body["passers"], body["frames"]) == (0, 0, 11)
 
 
 async def test_what_the_database_refuses_is_written_later(shop: Shop) -> None:

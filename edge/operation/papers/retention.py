@@ -20,6 +20,34 @@ OPT_OUT: Row = (
     Both("до отзыва отказа", "until it is taken back"),
 )
 
+CALIBRATION: Row = (
+    Both(
+        "число людей по камерам при числе телефонов (для поправки)",
+        "how many people cameras saw beside how many phones (to calibrate)",
+    ),
+    DATABASE,
+    Both("2000 последних окон каждого радара", "the newest 2000 windows of each radar"),
+)
+EQUIPMENT: Row = (
+    Both(
+        "оборудование рядом: 20-битный хеш адреса изготовителя",
+        "machines nearby: 20 bits of a keyed hash of a maker's address",
+    ),
+    MEMORY,
+    Both("до суток или до перезапуска", "a day at most, or to the next restart"),
+)
+BINDING: Row = (
+    Both(
+        "телефон участника, вошедшего в Wi-Fi: ключевой хеш и запечатанный адрес",
+        "the phone of a member who logged in to the Wi-Fi: a keyed hash and the sealed address",
+    ),
+    SEALED,
+    Both(
+        "14 дней после входа, или до отзыва согласия",
+        "14 days after each login, or until consent is withdrawn",
+    ),
+)
+
 
 def retention(facts: Facts, language: str) -> Paper:
     """In one language."""
@@ -65,6 +93,8 @@ def _of_radars(facts: Facts) -> list[Row]:
             DATABASE,
             Both("до подтверждения платформой", "until the platform has acknowledged it"),
         ),
+        CALIBRATION,
+        EQUIPMENT,
         OPT_OUT,
     ]
 
@@ -97,6 +127,7 @@ def _of_cameras(facts: Facts) -> list[Row]:
 
 def _of_members(facts: Facts) -> list[Row]:
     return [
+        BINDING,
         (
             Both("профиль участника", "a member's profile"),
             SEALED,

@@ -1,0 +1,39 @@
+"""What is assumed of how phones scan; the parameters of `chains`.
+
+Pure declaration. Chosen on some labelled phones and judged on others (`make bench AREA=wifi`).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What is assumed of phones that were never met. All but `phones` are rates of a scanning
+    phone; chosen on some labelled phones and judged on others.
+
+    `phones`: how many more of a kind are expected, before looking. `passing`: the share that
+    comes or goes within a window. `silence_s`, `spread`: median and spread (ln) of the time
+    between scans. `regular`: the share of scans on the kind's own beat, if it shows one; `clear`:
+    by so many standard deviations. `level_same_db`, `level_other_db`: how levels differ between
+    two scans of one phone and of two. `step`: how far numbers run between scans; `lost`: the
+    share of links across which they do not.
+    """
+
+    phones: float = 0.3
+    passing: float = 0.3
+    edge_s: float = 150.0
+    silence_s: float = 90.0
+    spread: float = 1.2
+    regular: float = 0.3
+    clear: float = 4.0
+    level_same_db: float = 4.0
+    level_other_db: float = 10.0
+    step: float = 15.0
+    lost: float = 0.02
+    halfway: float = 0.03
+    counting_share: float = 0.35
+    short: float = 0.5
+    short_reset: float = 0.15
+
+
+HABITS = Habits()
