@@ -20,9 +20,15 @@ from sensors.radar.habits import HABITS, Habits
 from sensors.radar.scans import Scan, gathered
 from sensors.radar.tracklet import SEQUENCE, Tracklet
 
-SCANS_MAX = 800
-"""Scans of one kind that are weighed against each other: 50 MB for a moment. A kind that has more
-is counted in parts."""
+SCANS_MAX = 400
+"""Scans of one kind that are weighed against each other, a tenth of a second and some MB. Crowds of
+40 phones have up to 150; a kind that has more is counted in parts, one after the other."""
+PARTS_MAX = 4
+"""Parts that are weighed, spread over the window: a flood must not keep a radar from listening."""
+ASKED_MAX = 1000
+"""Addresses of a kind that are asked whether they go on with an earlier one's numbers."""
+BEFORE_MAX = 200
+"""... and so many earlier ones that could be it."""
 EXPECTING_ROUNDS = 4
 """It settles after two or three."""
 SHORT_S = 20.0
@@ -46,23 +52,33 @@ class Chains:
         scans = gathered(tracklets, counting=counting)
         self._expected = habits.phones
         self._count = len(tracklets)
-        self._parts: list[tuple[list[Scan], Matrix]] = []
-        for at in range(0, len(scans), SCANS_MAX):
-            part = scans[at : at + SCANS_MAX]
-            self._parts.append((part, link_gain(part, window, habits, counting=counting)))
+        parts = [scans[at : at + SCANS_MAX] for at in range(0, len(scans), SCANS_MAX)]
+        step = math.ceil(len(parts) / PARTS_MAX)
+        self._weighed = [
+            (part, link_gain(part, window, habits, counting=counting)) for part in parts[::step]
+        ]
+        self._rest = [scan for at, part in enumerate(parts) if at % step for scan in part]
 
     def numbers(self, doubt: float = 1.0) -> list[int]:
         """For each tracklet the number of its phone, from 0, if `doubt` times as many phones are
-        expected as usual."""
+        expected as usual.
+
+        Who stays is in every part, so the phones of the fullest part stand for all.
+        """
         numbers = [0] * self._count
         phones = 0
-        for scans, gain in self._parts:
+        for scans, gain in self._weighed:
             phone_of = _expecting(gain, self._expected * doubt)
-            for scan, phone in zip(scans, phone_of, strict=True):
-                for member in scan.members:
-                    numbers[member] = phones + phone
-            phones += max(phone_of) + 1
+            phones = max(phones, max(phone_of) + 1)
+            _deal(numbers, scans, phone_of)
+        _deal(numbers, self._rest, [at % phones for at in range(len(self._rest))])
         return numbers
+
+
+def _deal(numbers: list[int], scans: Sequence[Scan], phone_of: Sequence[int]) -> None:
+    for scan, phone in zip(scans, phone_of, strict=True):
+        for member in scan.members:
+            numbers[member] = phone
 
 
 def _expecting(gain: Matrix, expected: float) -> list[int]:
@@ -82,9 +98,10 @@ def keeps_counting(tracklets: Sequence[Tracklet]) -> float:
     Nine of 22 labelled models never reset their counter, eight do at each change of address.
     """
     hits = by_chance = possible = 0.0
-    for at, tracklet in enumerate(tracklets):
+    for at in range(0, len(tracklets), math.ceil(len(tracklets) / ASKED_MAX)):
+        tracklet = tracklets[at]
         hit, miss, any_before = False, 1.0, False
-        for earlier in tracklets[max(0, at - 200) : at]:
+        for earlier in tracklets[max(0, at - BEFORE_MAX) : at]:
             gap_s = (tracklet.first_ms - earlier.last_ms) / 1000
             if not -0.5 <= gap_s <= 300:
                 continue

@@ -5,11 +5,11 @@ until then and nothing afterwards. Addresses of a maker count as they are; made-
 grouped by kind (`kinds`) and chained to phones (`chains`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil, floor
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.records import CountReading
 from sensors.radar.habits import HABITS, Habits
@@ -41,6 +41,15 @@ class Address:
 
 Phone = list[Address]
 """One phone, as the addresses that it used."""
+
+
+class Split(NamedTuple):
+    """Phones of one kind: inside the gate, as many if fewer or more are expected, and all."""
+
+    inside: int
+    fewer: int
+    more: int
+    total: int
 
 
 class Counter:
@@ -84,41 +93,49 @@ class Counter:
             self._kinds.tie(known.fingerprint, heard.fingerprint)
             known.fingerprint = heard.fingerprint
 
-    def closed(self, from_ms: int, until_ms: int) -> CountReading:
-        """The numbers of the window that lasted so long, and an empty window in its place."""
-        window = from_ms, until_ms
-        kinds = [(addresses, self.chains(addresses, window)) for addresses in self.made_up()]
-        made_by_maker = [[address] for address in self.by_maker()]
-        named = sum(map(self._inside, made_by_maker))
-        private, outside = self._told_apart(kinds, 1.0)
-        fewer, _ = self._told_apart(kinds, 1 / DOUBT)
-        more, _ = self._told_apart(kinds, DOUBT)
+    def closed(
+        self, from_ms: int, until_ms: int, breathe: Callable[[], None] = lambda: None
+    ) -> CountReading:
+        """The numbers of the window that lasted so long, and an empty window in its place.
+
+        `breathe` is called between two kinds: a crowd takes seconds on a small box.
+        """
+        by_maker = [self._inside([address]) for address in self.by_maker()]
+        splits = [Split(sum(by_maker), sum(by_maker), sum(by_maker), len(by_maker))]
+        near = 0
+        for addresses in self.made_up():
+            breathe()
+            splits.append(self._told_apart(addresses, (from_ms, until_ms)))
+            near += sum(self._inside([address]) for address in addresses)
+        devices, fewer, more, total = (sum(column) for column in zip(*splits, strict=True))
+        named = splits[0].inside
         reading = CountReading(
             lasted_ms=until_ms - from_ms,
             frames=self._frames,
             addresses=len(self.addresses),
-            devices=named + private,
-            devices_low=named + fewer_by_error(min(fewer, private)),
-            devices_high=named + more_by_error(max(more, private)),
-            private=private,
-            private_addresses=sum(self._inside([one]) for group, _ in kinds for one in group),
-            passers=outside + len(made_by_maker) - named,
+            devices=devices,
+            devices_low=named + fewer_by_error(min(fewer, devices) - named),
+            devices_high=named + more_by_error(max(more, devices) - named),
+            private=devices - named,
+            private_addresses=near,
+            passers=total - devices,
             presence_only=self._presence_only,
             overflow=self._overflow,
         )
         self._begin()
         return reading
 
-    def _told_apart(
-        self, kinds: list[tuple[list[Address], "Chains"]], doubt: float
-    ) -> tuple[int, int]:
-        """How many phones with made-up addresses are inside, and how many outside."""
-        inside = total = 0
-        for addresses, chains in kinds:
-            phones = phones_of(addresses, chains.numbers(doubt))
-            inside += sum(map(self._inside, phones))
-            total += len(phones)
-        return inside, total - inside
+    def _told_apart(self, addresses: list[Address], window: tuple[int, int]) -> Split:
+        """The phones of one kind."""
+        if len(addresses) == 1:
+            inside = int(self._inside(addresses))
+            return Split(inside, inside, inside, 1)
+        chains = self.chains(addresses, window)
+        usual, fewer, more = (
+            [self._inside(phone) for phone in phones_of(addresses, chains.numbers(doubt))]
+            for doubt in (1.0, 1 / DOUBT, DOUBT)
+        )
+        return Split(sum(usual), sum(fewer), sum(more), len(usual))
 
     def by_maker(self) -> list[Address]:
         """Addresses that a maker gave."""

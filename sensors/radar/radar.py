@@ -141,7 +141,7 @@ class Radar:
 
     def _report(self, until_ms: int) -> None:
         assert self._from_ms is not None
-        reading = self._counter.closed(self._from_ms, until_ms)
+        reading = self._counter.closed(self._from_ms, until_ms, self._core.poll)
         self._core.observe(reading, self._core.moment(until_ms))
         self._equipment.window_ended()
         self._from_ms = until_ms

@@ -14,7 +14,7 @@ from typing import Any
 
 AREAS = {
     "core": ("parse", "intake", "footprint"),
-    "wifi": ("parse", "tzsp", "capture", "count", "people"),
+    "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
 }
 RESULTS = Path("build/bench")
