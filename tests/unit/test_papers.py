@@ -46,10 +46,16 @@ device = "wlan1"
 rssi_gate_dbm = -65
 window_s = 300
 hours = ["mon-sat 09:00-21:00"]
+[sensors.hall]
+kind = "radius"
+device = "udp:127.0.0.1:1813"
+secret_file = "/etc/storebox/radius.secret"
+nas = { hall = "127.0.0.1" }
 [sensors.door]
 kind = "face"
 device = "rtsp://camera/"
 """
+HOTSPOT = SHOP[SHOP.index("[sensors.hall]") : SHOP.index("[sensors.door]")]
 CHANGES = {
     "who answers": ("Shoes Ltd", "Boots Ltd"),
     "whom to ask": ("privacy@shop.example", "+7 800 000-00-00"),
@@ -70,10 +76,20 @@ CHANGES = {
     "the radar's name": ("[sensors.radar]", "[sensors.antenna]"),
     "the camera's name": ("[sensors.door]", "[sensors.gate]"),
     "no camera": ('[sensors.door]\nkind = "face"\ndevice = "rtsp://camera/"\n', ""),
+    "no hotspot": (HOTSPOT, ""),
+    "the hotspot's name": ("[sensors.hall]", "[sensors.lounge]"),
     "a radar elsewhere": ('"wlan1"', '"satellite:box-2/radar"'),
 }
 IN_THE_SIGN = {"who answers", "whom to ask", "mode of faces", "no faces", "legal basis", "window"}
-IN_THE_SIGN |= {"hours", "days", "always", "time zone", "no camera", "a radar elsewhere"}
+IN_THE_SIGN |= {
+    "hours",
+    "days",
+    "always",
+    "time zone",
+    "no camera",
+    "a radar elsewhere",
+    "no hotspot",
+}
 
 
 def texts(folder: Path, configuration: str, language: str) -> list[str]:

@@ -72,6 +72,16 @@ def _recognition(facts: Facts) -> list[Both]:
             f" Without the platform for {facts.lease_h} h at most.",
         )
     ]
+    if facts.hotspots:
+        names, days = ", ".join(facts.hotspots), facts.binding_days
+        lines.append(
+            Both(
+                f"Вход в Wi-Fi ({names}): узнают участников с согласием «Wi-Fi»; адрес телефона"
+                f" хранится {days} дней, запечатанный ключом участника.",
+                f"Logins to the Wi-Fi ({names}): members with the consent to Wi-Fi are recognised;"
+                f" the phone's address is kept for {days} days, sealed with the member's key.",
+            )
+        )
     if facts.radars_elsewhere:
         listed = ", ".join(facts.radars_elsewhere)
         lines.append(

@@ -6,6 +6,7 @@ A number that stands in a paper comes from here, and from where the code itself 
 from msgspec import Struct
 
 from edge.config import Config
+from edge.consent import BINDING_MS
 from edge.errors import ConfigError
 from edge.operation import radars, settings
 from edge.operation.papers.paper import Both
@@ -28,7 +29,8 @@ _DAYS = {
 class Facts(Struct, frozen=True):
     """One shop. `cell_min` is the smallest number of phones that is told to the platform.
 
-    `radars_elsewhere` stand at satellites, whose own papers have their settings.
+    `radars_elsewhere` stand at satellites, whose own papers have their settings. `hotspots` tell of
+    logins to the shop's Wi-Fi, after which a member's phone is known for `binding_days`.
     """
 
     operator: str
@@ -41,6 +43,8 @@ class Facts(Struct, frozen=True):
     cameras: tuple[str, ...]
     radars: tuple[RadarDeclaration, ...]
     radars_elsewhere: tuple[str, ...]
+    hotspots: tuple[str, ...]
+    binding_days: int
     recipient: str
     cell_min: int
 
@@ -75,6 +79,8 @@ def facts(config: Config) -> Facts:
         radars_elsewhere=tuple(
             spec.name for spec in settings.sensor_specs(config) if spec.radar and spec.remote
         ),
+        hotspots=tuple(name for name, each in config.sensors.items() if each.kind == "radius"),
+        binding_days=BINDING_MS // 86_400_000,
         recipient=config.broker.host,
         cell_min=CELL_MIN,
     )

@@ -36,22 +36,11 @@ EQUIPMENT: Row = (
     MEMORY,
     Both("до суток или до перезапуска", "a day at most, or to the next restart"),
 )
-BINDING: Row = (
-    Both(
-        "телефон участника, вошедшего в Wi-Fi: ключевой хеш и запечатанный адрес",
-        "the phone of a member who logged in to the Wi-Fi: a keyed hash and the sealed address",
-    ),
-    SEALED,
-    Both(
-        "14 дней после входа, или до отзыва согласия",
-        "14 days after each login, or until consent is withdrawn",
-    ),
-)
 
 
 def retention(facts: Facts, language: str) -> Paper:
     """In one language."""
-    rows = [*_of_radars(facts), *_of_cameras(facts), *_of_members(facts)]
+    rows = [*_of_radars(facts), *_of_cameras(facts), *_of_hotspots(facts), *_of_members(facts)]
     said = tuple(tuple(cell.said(language) for cell in row) for row in rows)
     heads = tuple(head.said(language) for head in HEADS)
     title = f"{facts.store}: {TITLE.said(language)}"
@@ -125,9 +114,27 @@ def _of_cameras(facts: Facts) -> list[Row]:
     return [picture, stranger, template]
 
 
+def _of_hotspots(facts: Facts) -> list[Row]:
+    if not facts.hotspots:
+        return []
+    days = facts.binding_days
+    return [
+        (
+            Both(
+                "телефон участника, вошедшего в Wi-Fi: ключевой хеш и запечатанный адрес",
+                "the phone of a member who logged in: a keyed hash and the sealed address",
+            ),
+            SEALED,
+            Both(
+                f"{days} дней после входа, или до отзыва согласия",
+                f"{days} days after each login, or until consent is withdrawn",
+            ),
+        )
+    ]
+
+
 def _of_members(facts: Facts) -> list[Row]:
     return [
-        BINDING,
         (
             Both("профиль участника", "a member's profile"),
             SEALED,

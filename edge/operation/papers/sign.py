@@ -9,7 +9,7 @@ TITLE = Both("Здесь считают посетителей", "Visitors are c
 
 def sign(facts: Facts, language: str) -> Paper:
     """In one language."""
-    lines = [*_radars(facts), *_cameras(facts)]
+    lines = [*_radars(facts), *_hotspots(facts), *_cameras(facts)]
     nobody = Both("Датчиков, которые замечают людей, нет.", "No sensor here notices people.")
     asked = Both(
         f"Отвечает: {facts.operator}. Вопросы, отказ от подсчёта и сведения о себе: "
@@ -59,6 +59,20 @@ def _forgotten(facts: Facts) -> Both:
         return Both("в конце каждого подсчёта", "at the end of each count")
     minutes = -(-facts.window_s_max // 60)
     return Both(f"не позже чем через {minutes} мин", f"within {minutes} min")
+
+
+def _hotspots(facts: Facts) -> list[Both]:
+    if not facts.hotspots:
+        return []
+    days = facts.binding_days
+    return [
+        Both(
+            "Участников программы, которые согласились на это, узнают по их входу в Wi-Fi магазина,"
+            f" и ещё {days} дней по телефону, с которого они вошли. Согласие можно отозвать.",
+            "Members who agreed to it are recognised by their login to the shop's Wi-Fi, and for"
+            f" {days} days by the phone they logged in with. They can withdraw that.",
+        )
+    ]
 
 
 def _cameras(facts: Facts) -> list[Both]:
