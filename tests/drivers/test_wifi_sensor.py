@@ -80,8 +80,9 @@ def test_a_real_recording_leaves_no_address_on_the_wire(recordings: Path) -> Non
     path = sorted((recordings / "wifi" / "room-occupancy").glob("*.gz"))[0]
     heard = [record.frame for record in records(path)]
     with started("wifi", f"replay:{path}", timeline_start_ms=START_MS) as worker:
-        worker.until(lambda: worker.finished)
-        assert sum(frames(worker)) == len(heard)
+        worker.until(lambda: worker.finished and worker.dropped)
+        # Machines that were heard for two hours are no visitors any more.
+        assert sum(frames(worker)) + worker.dropped["fixed"] == len(heard)
         assert all(later - earlier == 300_000 for earlier, later in pairwise(ends_ms(worker)[:-1]))
         # A radiotap header of 14 bytes, the source address ten bytes into the frame.
         assert_silent_about(worker, *{frame[24:30] for frame in heard})
@@ -116,7 +117,7 @@ def test_without_a_timeline_it_can_go_fast(tmp_path: Path) -> None:
     path.write_bytes(pcap([(0, radiotap(probe(PHONE))), (3_600_000, radiotap(probe(OTHER)))]))
     with started("wifi", f"replay:{path}", options={"pace": "fast"}) as worker:
         worker.until(lambda: worker.finished)
-        assert len(worker.observations) == 12
+        assert len(worker.observations) == 6
         spread_ms = worker.observations[-1].seen.mono_ms - worker.observations[0].seen.mono_ms
         assert spread_ms < 5000
 
