@@ -60,6 +60,11 @@ class CountReading(Struct, frozen=True, tag="count", array_like=True, kw_only=Tr
     presence_only: Whole = 0
     overflow: Whole = 0
 
+    @property
+    def tells_phones(self) -> bool:
+        """Whether its numbers of phones mean anything: not if all frames told of presence only."""
+        return not self.frames or self.presence_only < self.frames
+
 
 class TrackReading(Struct, frozen=True, tag="track", array_like=True):
     """A person came into view; `track` numbers them within this run of the sensor. No identity."""

@@ -105,7 +105,7 @@ def _asked_to(question: str, address: str | None, config: Path) -> "OptOutChange
     from edge.cli.reaching import from_daemon
     from edge.config import load
     from edge.operation.opt_outs import OptOutChange
-    from sensors.radar.admission import opt_out_mark
+    from sensors.radar.marks import opt_out_mark
 
     loaded = load(config)
     mark = opt_out_mark(_parsed(address), _vault(loaded).opt_out_key)

@@ -17,7 +17,7 @@ from edge.errors import Refused
 from edge.storage import bindings, opted_out
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
-from sensors.radar.admission import opt_out_mark
+from sensors.radar.marks import opt_out_mark
 
 Question = Callable[[dict[str, Any]], Awaitable[Any]]
 

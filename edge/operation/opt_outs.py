@@ -23,7 +23,7 @@ from edge.storage.outbox import Executes
 from edge.storage.transaction import Transaction
 from edge.storage.vault import Vault
 from sensors import wire
-from sensors.radar.admission import MARK_BYTES
+from sensors.radar.marks import MARK_BYTES
 
 Mark = Annotated[bytes, Meta(min_length=MARK_BYTES, max_length=MARK_BYTES)]
 

@@ -22,8 +22,8 @@ from edge.storage.database import Database
 from edge.storage.transaction import Transaction
 from sensors.declaration import declared
 from sensors.radar.hours import MARGIN_S
+from sensors.radar.marks import HASH_BITS
 from sensors.radar.options import RadarOptions
-from sensors.radar.radar import HASH_BITS
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from edge.presence import people
-from edge.presence.people import Estimate, Heard, Relation, Sample
+from edge.presence.people import Estimate, Relation, Sample, Signs
 from edge.records import CountReading, Moment
-from edge.storage.radar_samples import RadarSample
+from edge.storage.radar_samples import KEPT_MAX, RadarSample
 
 PAUSE_MS = 1_800_000
 """After a longer pause (the night, a restart) the windows before say nothing of this one."""
@@ -24,40 +24,47 @@ class Calibration:
 
     def __init__(self, sensor: str, known: Iterable[RadarSample]) -> None:
         self._sensor = sensor
-        samples = (Sample(Heard(one.phones, one.addresses), one.people) for one in known)
-        self._samples = deque(samples, maxlen=people.SAMPLES_MAX)
+        samples = (Sample(Signs(one.phones, one.addresses), one.people) for one in known)
+        self._samples = deque(samples, maxlen=KEPT_MAX)
         self._relation: Relation | None = people.learned(self._samples)
         self._since = 0
-        self._before: tuple[Moment, Heard] | None = None
+        self._before: tuple[Moment, Signs] | None = None
 
-    def estimate(self, count: CountReading, until: Moment) -> Estimate:
-        """How many people `count`, whose window ended at `until`, stands for."""
-        heard = people.smoothed(self._steady_before(until), heard_of(count))
-        self._before = until, heard
+    def take(
+        self, count: CountReading, until: Moment, seen: int
+    ) -> tuple[Estimate, RadarSample | None]:
+        """How many people `count`, whose window ended at `until`, stands for; and what it taught.
+
+        `seen` is how many people the cameras saw in that window.
+        """
+        signs = people.smoothed(self._steady_before(until), signs_of(count))
+        if not count.tells_phones:
+            return people.UNKNOWN, None
+        self._before = until, signs
         if self._relation is None:
-            return people.uncalibrated(count.devices, count.devices_low, count.devices_high)
-        return self._relation.estimate(heard)
+            estimate = people.uncalibrated(count.devices, count.devices_low, count.devices_high)
+        else:
+            estimate = self._relation.estimate(signs)
+        return estimate, self._learn(signs, until, seen)
 
-    def learn(self, seen: int) -> RadarSample | None:
-        """The window that was estimated last held `seen` people, by the cameras; the sample."""
-        if self._before is None or seen <= 0:
+    def _learn(self, signs: Signs, until: Moment, seen: int) -> RadarSample | None:
+        if seen <= 0:
             return None
-        until, heard = self._before
-        self._samples.append(Sample(heard, float(seen)))
+        self._samples.append(Sample(signs, float(seen)))
         self._since += 1
         if self._relation is None or self._since >= RENEW_EVERY:
             self._since = 0
             self._relation = people.learned(self._samples)
-        return RadarSample(self._sensor, until.wall_ms, heard.phones, heard.addresses, float(seen))
+        return RadarSample(self._sensor, until.wall_ms, signs.phones, signs.addresses, float(seen))
 
-    def _steady_before(self, until: Moment) -> Heard | None:
+    def _steady_before(self, until: Moment) -> Signs | None:
         if self._before is None:
             return None
-        last, heard = self._before
+        last, signs = self._before
         near = last.boot == until.boot and until.mono_ms - last.mono_ms <= PAUSE_MS
-        return heard if near else None
+        return signs if near else None
 
 
-def heard_of(count: CountReading) -> Heard:
+def signs_of(count: CountReading) -> Signs:
     """What of a count tells people."""
-    return Heard(count.private, count.private_addresses)
+    return Signs(count.private, count.private_addresses)

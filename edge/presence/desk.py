@@ -237,9 +237,8 @@ class PresenceDesk:
         if sensor not in self._calibrations:
             known = radar_samples.of(self._database.reading, sensor)
             self._calibrations[sensor] = Calibration(sensor, known)
-        calibration = self._calibrations[sensor]
-        estimate = calibration.estimate(count, until)
-        sample = calibration.learn(self._footfall.seen_within(count.lasted_ms, until))
+        seen = self._footfall.seen_within(count.lasted_ms, until)
+        estimate, sample = self._calibrations[sensor].take(count, until, seen)
         window = of_radar(sensor, count, estimate, until)
         return msgspec.structs.replace(_counted(window, until), sample=sample)
 

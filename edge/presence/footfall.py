@@ -36,7 +36,8 @@ class Footfall(Struct, frozen=True):
     (`calibrated`), or one for each phone. `people` is what a camera saw.
 
     `withheld` names numbers that stand as 0 because they are not told: fewer than five phones, and
-    more than none, or what would give such a number away. A 0 that is not named there is none.
+    more than none, or what would give such a number away; or because nobody knows them: all a radar
+    heard told of presence only. A 0 that is not named there is none.
     """
 
     sensor: str
@@ -63,7 +64,7 @@ def told(window: Footfall) -> Footfall:
     if not small and not 0 < window.addresses < CELL_MIN:
         return window
     hidden = [*small, *(bound for cell in small for bound in CELLS[cell]), *COMPLEMENTS]
-    withheld = tuple(name for name in hidden if getattr(window, name))
+    withheld = (*window.withheld, *(name for name in hidden if getattr(window, name)))
     return msgspec.structs.replace(window, withheld=withheld, **dict.fromkeys(withheld, 0))
 
 
@@ -85,6 +86,7 @@ def of_radar(sensor: str, count: CountReading, estimate: Estimate, until: Moment
         visitors_low=estimate.low,
         visitors_high=estimate.high,
         calibrated=estimate.calibrated,
+        withheld=() if count.tells_phones else tuple(CELLS),
     )
 
 
@@ -118,7 +120,7 @@ class FootfallCounter:
 
     def person(self, sensor: str, seen: Moment) -> None:
         """A camera saw one more person."""
-        self.window(sensor, seen).people += 1
+        self._window(sensor, seen).people += 1
         self._arrivals.append(seen)
 
     def seen_within(self, lasted_ms: int, until: Moment) -> int:
@@ -130,7 +132,7 @@ class FootfallCounter:
             if seen.boot == until.boot
         )
 
-    def window(self, sensor: str, seen: Moment) -> Window:
+    def _window(self, sensor: str, seen: Moment) -> Window:
         """The open window of `sensor`, opened at `seen` if there is none."""
         if sensor not in self._windows:
             self._windows[sensor] = Window(seen)

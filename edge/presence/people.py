@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 SAMPLES_MIN = 30
 """Windows with a known number of people before the relation is believed: half a shop's day."""
-SAMPLES_MAX = 2000
-"""The newest are kept: two weeks of opening hours. An older relation may be another one."""
 FRESH = 0.7
 """The share of the newest window in the smoothed one: people stay longer than a window."""
 COVERED = 0.92
@@ -25,7 +23,7 @@ UNCALIBRATED_SHARE = 0.5
 ROUNDS, RESIDUAL_MIN = 60, 0.05
 
 
-class Heard(Struct, frozen=True):
+class Signs(Struct, frozen=True):
     """What of a radar's count tells people: phones with made-up addresses, and their addresses.
 
     Addresses of makers are left out: nearly all are of equipment (93 to 98 % of what people carry
@@ -39,7 +37,7 @@ class Heard(Struct, frozen=True):
 class Sample(Struct, frozen=True):
     """One window in which the number of people was known."""
 
-    heard: Heard
+    signs: Signs
     people: float
 
 
@@ -62,18 +60,22 @@ class Relation(Struct, frozen=True):
     below: float
     above: float
 
-    def estimate(self, heard: Heard) -> Estimate:
+    def estimate(self, signs: Signs) -> Estimate:
         """Whole people, the interval rounded outwards."""
-        people = float(_row(heard) @ np.array([self.base, self.phones, self.addresses]))
+        people = float(_row(signs) @ np.array([self.base, self.phones, self.addresses]))
         low, high = max(0.0, people + self.below), max(0.0, people + self.above)
         return Estimate(round(max(0.0, people)), math.floor(low), math.ceil(high), True)
 
 
-def smoothed(before: Heard | None, now: Heard) -> Heard:
+UNKNOWN = Estimate(0, 0, 0, False)
+"""Of a window that told of presence only."""
+
+
+def smoothed(before: Signs | None, now: Signs) -> Signs:
     """`now`, steadied by the windows before it (in the logarithm, as the relation takes them)."""
     if before is None:
         return now
-    return Heard(_steadied(before.phones, now.phones), _steadied(before.addresses, now.addresses))
+    return Signs(_steadied(before.phones, now.phones), _steadied(before.addresses, now.addresses))
 
 
 def _steadied(before: float, now: float) -> float:
@@ -98,7 +100,7 @@ def learned(samples: Sequence[Sample]) -> Relation | None:
     """
     if len(samples) < SAMPLES_MIN:
         return None
-    rows = np.array([_row(sample.heard) for sample in samples])
+    rows = np.array([_row(sample.signs) for sample in samples])
     people = np.array([sample.people for sample in samples])
     ridge = 1e-3 * np.eye(rows.shape[1])
     weights = np.ones(len(rows))
@@ -111,5 +113,5 @@ def learned(samples: Sequence[Sample]) -> Relation | None:
     return Relation(*map(float, (*solution, below, above)))
 
 
-def _row(heard: Heard) -> NDArray[np.float64]:
-    return np.array([1.0, math.log1p(heard.phones), math.log1p(heard.addresses)])
+def _row(signs: Signs) -> NDArray[np.float64]:
+    return np.array([1.0, math.log1p(signs.phones), math.log1p(signs.addresses)])

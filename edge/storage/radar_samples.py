@@ -8,7 +8,7 @@ from msgspec import Struct
 from edge.storage.outbox import Executes
 
 KEPT_MAX = 2000
-"""Of one radar: two weeks of opening hours."""
+"""Of one radar, ten minutes each: four weeks of a shop that is open twelve hours a day."""
 
 
 class RadarSample(Struct, frozen=True):

@@ -4,21 +4,14 @@ Asked by `Radar` before anything else is done with an address. Outside the hours
 with it, not even this. It keeps no address.
 """
 
-import hashlib
-
 from sensors.core_link import CoreLink
 from sensors.radar.hours import OpeningHours
+from sensors.radar.marks import opt_out_mark
 from sensors.radar.options import RadarOptions
 
 LOOK_MS = 1000
 """The clock on the wall is looked at once a second, not for each frame."""
 OUTSIDE_HOURS, OPTED_OUT = "outside_hours", "opted_out"
-MARK_BYTES = 16
-
-
-def opt_out_mark(address: bytes, key: bytes) -> bytes:
-    """What stands for `address` (6 bytes) in the list of people who are not to be counted."""
-    return hashlib.blake2b(address, digest_size=MARK_BYTES, key=key).digest()
 
 
 class Admission:

@@ -11,6 +11,7 @@ After Vanhoef et al. 2016 (sequence numbers), Tan & Chan 2021 (the best set of l
 """
 
 import math
+from collections import Counter as Tally
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from sensors.radar.habits import HABITS, Habits
 from sensors.radar.scans import Scan, gathered
-from sensors.radar.tracklet import SEQUENCE, Tracklet
+from sensors.radar.tracklet import PLACES_MAX, SEQUENCE, Tracklet
 
 SCANS_MAX = 400
 """Scans of one kind that are weighed against each other, a tenth of a second and some MB. Crowds of
@@ -33,6 +34,8 @@ EXPECTING_ROUNDS = 4
 """It settles after two or three."""
 SHORT_S = 20.0
 BEAT_S_MIN, BEAT_S_MAX = 2.0, 400.0
+STARTS_MAX = 1000
+"""Starts of one part whose differences are taken, half a million; more say nothing new."""
 NEAR_S, AROUND_S = 0.8, 15.0
 """A beat is kept to within half a second or so; what is farther off is its surroundings."""
 Matrix = NDArray[np.float64]
@@ -191,6 +194,7 @@ def _beat(scans: Sequence[Scan], habits: Habits) -> Matrix:
     latest_s = np.array([_starts_s(scan)[-1] for scan in scans])
     apart_s = first_s[None, :] - latest_s[:, None]
     starts_s = np.sort(np.concatenate([_starts_s(scan) for scan in scans]))
+    starts_s = starts_s[:: math.ceil(len(starts_s) / STARTS_MAX)]
     known = (starts_s[None, :] - starts_s[:, None])[np.triu_indices(len(starts_s), 1)]
     known = np.sort(known[(known > BEAT_S_MIN) & (known < BEAT_S_MAX)])
     alike = _within(known, apart_s, NEAR_S) - 1
@@ -230,7 +234,8 @@ def _log_step(scans: Sequence[Scan], habits: Habits) -> Matrix:
 
 def _log_level(scans: Sequence[Scan], habits: Habits) -> Matrix:
     """ln odds of the difference in level, averaged over the places that heard both."""
-    places = sorted({place for scan in scans for place in scan.peaks}, key=str)
+    heard_at = Tally(place for scan in scans for place in scan.peaks)
+    places = [place for place, _ in heard_at.most_common(PLACES_MAX)]
     total = np.zeros((len(scans), len(scans)))
     both = np.zeros_like(total)
     at_best = math.log(habits.level_other_db / habits.level_same_db)

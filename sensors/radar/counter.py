@@ -5,6 +5,7 @@ until then and nothing afterwards. Addresses of a maker count as they are; made-
 grouped by kind (`kinds`) and chained to phones (`chains`).
 """
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil, floor
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 DEVICES_MAX = 20_000
 """A flood of invented addresses costs bounded memory; what is beyond is counted as one number."""
+ALIKE_MAX = 10_000
+"""Addresses with one fingerprint, or of makers: 30 phones of the labelled model that changes its
+address with every frame make as many (350 each), and hundreds of any other."""
 TIE_STEPS_MAX = SEQUENCE // 64
 """Two fingerprints of one address tie their kinds only if the numbers run on: addresses are hashed
 to 20 bits, and two phones must not tie what is not alike."""
@@ -65,6 +69,8 @@ class Counter:
         self._presence_only = 0
         self._overflow = 0
         self.addresses: dict[int, Address] = {}
+        self._of_kind: Tally[bytes | None] = Tally()
+        self._once: dict[int, None] = {}
         self._kinds = Kinds()
 
     def add(self, heard: Heard, device: int) -> None:
@@ -75,14 +81,37 @@ class Counter:
             return
         known = self.addresses.get(device)
         if known is None:
-            if len(self.addresses) >= DEVICES_MAX:
+            fingerprint = heard.fingerprint if heard.randomised else None
+            if not self._has_room(fingerprint):
                 self._overflow += 1
                 return
-            fingerprint = heard.fingerprint if heard.randomised else None
             known = self.addresses[device] = Address(Tracklet.begun(heard), fingerprint)
-        elif known.fingerprint is not None and heard.fingerprint != known.fingerprint:
-            self._tie(known, heard)
+            self._of_kind[fingerprint] += 1
+            self._once[device] = None
+        else:
+            self._once.pop(device, None)
+            if known.fingerprint is not None and heard.fingerprint != known.fingerprint:
+                self._tie(known, heard)
         known.tracklet.add(heard)
+
+    def _has_room(self, fingerprint: bytes | None) -> bool:
+        """Whether one more address of this fingerprint (None: of a maker) may be kept.
+
+        One transmitter that makes up addresses fills the room of its own kind. If it makes up
+        kinds, too, whoever was heard once only, longest ago, makes room: a phone is heard twice.
+        """
+        if self._of_kind[fingerprint] >= ALIKE_MAX:
+            return False
+        if len(self.addresses) < DEVICES_MAX:
+            return True
+        if not self._once:
+            return False
+        oldest = next(iter(self._once))
+        del self._once[oldest]
+        gone = self.addresses.pop(oldest)
+        self._of_kind[gone.fingerprint] -= 1
+        self._overflow += 1
+        return True
 
     def _tie(self, known: Address, heard: Heard) -> None:
         assert known.fingerprint is not None
@@ -91,6 +120,8 @@ class Counter:
         last_seq = known.tracklet.last_seq  # radios differ by moments, so it may lie behind, too
         if min(ahead(last_seq, heard.seq), ahead(heard.seq, last_seq)) <= TIE_STEPS_MAX:
             self._kinds.tie(known.fingerprint, heard.fingerprint)
+            self._of_kind[known.fingerprint] -= 1
+            self._of_kind[heard.fingerprint] += 1
             known.fingerprint = heard.fingerprint
 
     def closed(

@@ -1,61 +1,70 @@
-"""Equipment that stands here, learned: addresses of makers that are heard in window after window.
+"""Equipment that stands here, learned: addresses of makers that are heard for hours.
 
 Kept by `Radar` across windows, for a day at most. Only addresses that a maker gave are looked at,
 so no phone that makes its address up is ever followed; of those only a keyed hash of 20 bits,
-which thousands of devices share, with a number of windows. Nothing of it leaves the process.
+which thousands of devices share, with a time. Nothing of it leaves the process.
 """
 
-import hashlib
 import secrets
+from dataclasses import dataclass
 
-WINDOWS_MIN = 12
-"""Two hours of ten-minute windows: longer than people stay in a shop, who go out again."""
+from sensors.radar.marks import short_hash
+
+STAYS_MS = 2 * 3_600_000
+"""Longer than people stay in a shop, who go out again."""
 MISSED_MAX = 1
 """A machine may be quiet for a window."""
-LIFETIME_WINDOWS = 144
-"""A day; then all is learned anew under another key."""
+LIFETIME_MS = 24 * 3_600_000
+"""Then all is learned anew under another key."""
 KNOWN_MAX = 4096
 """Of them hardly ten stay for two hours; beyond it a new one is not learned in this window."""
-HASH_BITS = 20
+KEY_BYTES = 16
+
+
+@dataclass(slots=True)
+class _Machine:
+    """How long it has been heard, in whole windows, and how it did in this one."""
+
+    heard_ms: int = 0
+    missed: int = 0
+    heard_now: bool = False
 
 
 class Equipment:
-    """What is known of the machines around one radar."""
+    """What is known of the machines around one radar. Times are of the radar's own line."""
 
     def __init__(self) -> None:
-        self._forget()
-
-    def _forget(self) -> None:
-        self._key = secrets.token_bytes(16)
-        self._windows: dict[int, int] = {}
-        self._missed: dict[int, int] = {}
-        self._heard: set[int] = set()
-        self._age = 0
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._key_since_ms: int | None = None
+        self._machines: dict[int, _Machine] = {}
 
     def stays(self, source: bytes) -> bool:
-        """Whether this address has been heard for so long that it is a machine's."""
-        digest = hashlib.blake2b(source, digest_size=4, key=self._key).digest()
-        mark = int.from_bytes(digest, "little") & (1 << HASH_BITS) - 1
-        if mark in self._heard or len(self._heard) < KNOWN_MAX:
-            self._heard.add(mark)
-        return self._windows.get(mark, 0) >= WINDOWS_MIN
+        """Whether this address, which is heard now, has been heard long enough for a machine's."""
+        mark = short_hash(source, self._key)
+        machine = self._machines.get(mark)
+        if machine is None:
+            if len(self._machines) >= KNOWN_MAX:
+                return False
+            machine = self._machines[mark] = _Machine()
+        machine.heard_now = True
+        return machine.heard_ms >= STAYS_MS
 
-    def window_ended(self) -> None:
-        """Count a window for what was heard in it; what was not heard twice in a row is gone."""
-        for mark in self._heard:
-            if mark in self._windows or len(self._windows) < KNOWN_MAX:
-                self._windows[mark] = self._windows.get(mark, 0) + 1
-                self._missed.pop(mark, None)
-        for mark in self._windows.keys() - self._heard:
-            missed = self._missed[mark] = self._missed.get(mark, 0) + 1
-            if missed > MISSED_MAX:
-                del self._windows[mark], self._missed[mark]
-        self._heard.clear()
-        self._age += 1
-        if self._age >= LIFETIME_WINDOWS:
-            self._forget()
+    def window_ended(self, lasted_ms: int) -> None:
+        """Add a window to what was heard in it; what was missing twice in a row is gone."""
+        for mark, machine in list(self._machines.items()):
+            if machine.heard_now:
+                machine.heard_ms += lasted_ms
+                machine.missed, machine.heard_now = 0, False
+            else:
+                machine.missed += 1
+            if machine.missed > MISSED_MAX:
+                del self._machines[mark]
 
-    @property
-    def known(self) -> int:
-        """How many machines stay."""
-        return sum(windows >= WINDOWS_MIN for windows in self._windows.values())
+    def age(self, now_ms: int) -> None:
+        """Forget everything a day after it began, also while the shop is closed."""
+        if self._key_since_ms is None:
+            self._key_since_ms = now_ms
+        elif now_ms - self._key_since_ms >= LIFETIME_MS:
+            self._key = secrets.token_bytes(KEY_BYTES)
+            self._key_since_ms = now_ms
+            self._machines.clear()

@@ -26,6 +26,9 @@ SILENCES_TOLD = 2
 """A radio that is silent again after it was restarted is somebody's business."""
 SILENCE_S_MAX = 900.0
 """A radio that stays silent is restarted less and less often, down to this."""
+AWAY_S_MAX = 12.0
+"""So long all radios may be away: a driver that is reset is back in seconds. Then what was counted
+before is reported, and this process ends."""
 REOPEN_S = 5.0
 """So long a radio that went away is left alone before it is looked for again."""
 
@@ -62,11 +65,15 @@ def listen(
 ) -> None:
     """Report what live radios hear until the core hangs up. DeviceError when none is left."""
     ears = [Ear(name, channels, hop_s, silence_restart_s) for name, channels in radios]
+    heard_s: float | None = None
     try:
         for ear in ears:
             ear.open(time.monotonic())
         while True:
-            if not any(ear.capture for ear in ears):
+            if any(ear.capture for ear in ears):
+                heard_s = time.monotonic()
+            elif heard_s is None or time.monotonic() - heard_s >= AWAY_S_MAX:
+                radar.finish(int((heard_s or 0.0) * 1000))
                 raise ears[0].trouble or DeviceGone("No radio is left.", "Check the radios.")
             _tell(core, ears)
             captures = [ear.capture for ear in ears if ear.capture]

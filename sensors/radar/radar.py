@@ -6,15 +6,16 @@ to survey, also a picture of the air with pseudonyms (`surveying`). Outside the 
 nothing at all is done with an address, and no window is reported: a zero there would be a lie.
 """
 
-import hashlib
 import time
 from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
+from edge.records import CountReading
 from sensors.core_link import CoreLink
 from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS, Admission
 from sensors.radar.counter import Counter
 from sensors.radar.equipment import Equipment
+from sensors.radar.marks import short_hash
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
 from sensors.radar.surveying import Place, Surveying
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 SALT_BYTES_MIN, SALT_BYTES_MAX = 16, 64
 """Under a shorter key an address could be found by trying; BLAKE2b takes no longer one."""
-HASH_BITS = 20
-"""So few that of all addresses there are 2^28 share each hash: even with the key it names nobody.
-Of 1000 addresses in one window about one is taken for another, which no count notices."""
 STEP_MS_MAX = 24 * 3_600_000
 """Time that passes at once and is longer is a step of a recording's clock: there was no such day,
 and ten years of empty windows would take a while to report."""
@@ -52,6 +50,7 @@ class Radar:
         self._equipment = Equipment()
         self._fixed = frozenset(_address(each) for each in options.fixed_equipment)
         self._survey: Surveying | None = None
+        self._mute = False
 
     def take(self, found: "ProbeRequest | Defect | None", radio: str, at_ms: int) -> None:
         """What a parser made of a frame: hear it, count a defect, pass over other frames."""
@@ -82,7 +81,7 @@ class Radar:
         if fixed:
             self.refuse(FIXED)
         else:
-            self._counter.add(heard, device_hash(heard.source, self._salt))
+            self._counter.add(heard, short_hash(heard.source, self._salt))
 
     def _stays(self, heard: Heard) -> bool:
         return not heard.randomised and self._equipment.stays(heard.source)
@@ -105,23 +104,32 @@ class Radar:
         """Time passes, also when nothing is heard: a window without anybody counts, too."""
         self._now_ms = now_ms
         self._show()
+        self._equipment.age(now_ms)
+        if self._from_ms is not None:
+            self._report_until(now_ms)
         if not self._admission.open_at(now_ms):
             self.finish(now_ms)
             self._from_ms = None
-            return
-        if self._from_ms is not None and now_ms > self._from_ms + STEP_MS_MAX:
-            self._report(self._from_ms + self._window_ms)
-            self._from_ms = None
-        if self._from_ms is None:
+        elif self._from_ms is None:
             self._from_ms = now_ms
             self._salt = checked_salt(self._core.salt)
-        while now_ms >= self._from_ms + self._window_ms:
-            self._report(self._from_ms + self._window_ms)
+
+    def _report_until(self, now_ms: int) -> None:
+        """Report the windows that are over, to the end of the shop's day.
+
+        After a step of the clock that is only the one it hit.
+        """
+        assert self._from_ms is not None
+        stepped = now_ms > self._from_ms + STEP_MS_MAX
+        while self._from_ms is not None and now_ms >= (until_ms := self._from_ms + self._window_ms):
+            self._report(until_ms)
+            if stepped or not self._admission.open_at(until_ms):
+                self._from_ms = None
 
     def finish(self, now_ms: int) -> None:
         """The recording or the shop's day is at its end: report the window that was open."""
         if self._from_ms is not None and now_ms > self._from_ms:
-            self._report(now_ms)
+            self._report(min(now_ms, self._from_ms + self._window_ms))
 
     @property
     def surveying(self) -> bool:
@@ -141,21 +149,28 @@ class Radar:
 
     def _report(self, until_ms: int) -> None:
         assert self._from_ms is not None
-        reading = self._counter.closed(self._from_ms, until_ms, self._core.poll)
-        self._core.observe(reading, self._core.moment(until_ms))
-        self._equipment.window_ended()
+        count = self._counter.closed(self._from_ms, until_ms, self._core.poll)
+        self._core.observe(count, self._core.moment(until_ms))
+        self._equipment.window_ended(count.lasted_ms)
+        self._judge(count)
         self._from_ms = until_ms
         self._salt = checked_salt(self._core.salt)
+
+    def _judge(self, count: CountReading) -> None:
+        """Say so while nothing that is heard tells phones apart."""
+        if not count.tells_phones:
+            self._core.unhealthy(
+                "It hears frames without sequence number or elements: no phone can be counted.",
+                "Let the firmware send them too: sensors/PROBE_LINES.md.",
+            )
+            self._mute = True
+        elif self._mute and count.frames:
+            self._core.healthy("listening")
+            self._mute = False
 
 
 def _address(written: str) -> bytes:
     return bytes.fromhex(written.replace(":", ""))
-
-
-def device_hash(source: bytes, salt: bytes) -> int:
-    """What stands for an address within one window: a keyed hash, cut to `HASH_BITS`."""
-    digest = hashlib.blake2b(source, digest_size=8, key=salt).digest()
-    return int.from_bytes(digest, "little") & (1 << HASH_BITS) - 1
 
 
 def checked_salt(salt: bytes) -> bytes:

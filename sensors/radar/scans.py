@@ -15,6 +15,8 @@ WITHIN_MS = 1_000
 """Within a scan the next address follows sooner than this."""
 SCAN_MS_MAX = 5_000
 """A scan of all channels takes 0.2 to 4.7 s on the labelled phones."""
+LOOK_BACK_MAX = 200
+"""Scans that an address may go on with; in six seconds a crowd begins far fewer."""
 STEP_MAX = 40
 """Kinds that keep counting advance by 1 to 25 from one address of a scan to the next."""
 CLUMP_MS = 200
@@ -66,7 +68,7 @@ def clumped(tracklets: Sequence[Tracklet]) -> bool:
 def _scan_of(scans: list[Scan], tracklet: Tracklet, *, counting: bool) -> Scan | None:
     """The scan that `tracklet` goes on with: by number, or where numbers tell nothing, by time."""
     best: tuple[int, Scan] | None = None
-    for scan in reversed(scans):
+    for scan in reversed(scans[-LOOK_BACK_MAX:]):
         if tracklet.first_ms - scan.first_ms > SCAN_MS_MAX + WITHIN_MS:
             break
         if tracklet.first_ms - scan.last_ms > WITHIN_MS or _long(scan, tracklet):

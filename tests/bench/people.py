@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from edge.presence import people
-from edge.presence.people import Heard, Sample
+from edge.presence.people import Sample, Signs
 from sensors.radar.counter import Counter
 from tests.bench.count import Figure, percent
 from tests.bench.wifi_recordings import Room, rooms
@@ -21,7 +21,7 @@ MANY = 5
 GATE_DBM, BASELINE_GATE_DBM = -75, -65
 PAUSE_MS = 1_800_000
 
-Look = Callable[[Room], Heard]
+Look = Callable[[Room], Signs]
 
 
 def run() -> list[dict[str, Any]]:
@@ -82,12 +82,12 @@ def _judge_day(days: dict[str, list[Sample]], day: str) -> list[tuple[people.Est
     taught = [sample for other, samples in days.items() if other != day for sample in samples]
     relation = people.learned(taught)
     assert relation is not None
-    return [(relation.estimate(sample.heard), sample.people) for sample in days[day]]
+    return [(relation.estimate(sample.signs), sample.people) for sample in days[day]]
 
 
 def _by_day(look: Look) -> dict[str, list[Sample]]:
     days: dict[str, list[Sample]] = defaultdict(list)
-    last: tuple[int, Heard] | None = None
+    last: tuple[int, Signs] | None = None
     for room in rooms():
         near = last is not None and 0 <= room.from_ms - last[0] <= PAUSE_MS and days[room.day]
         heard = people.smoothed(last[1] if near and last else None, look(room))
@@ -96,24 +96,24 @@ def _by_day(look: Look) -> dict[str, list[Sample]]:
     return days
 
 
-def by_radar(room: Room) -> Heard:
+def by_radar(room: Room) -> Signs:
     """As the box does."""
     counter = Counter(GATE_DBM)
     numbers: dict[bytes, int] = {}
     for one in room.heard:
         counter.add(one, numbers.setdefault(one.source, len(numbers)))
     count = counter.closed(room.from_ms, room.from_ms + room.lasted_ms)
-    return Heard(count.private, count.private_addresses)
+    return Signs(count.private, count.private_addresses)
 
 
-def by_addresses(room: Room) -> Heard:
+def by_addresses(room: Room) -> Signs:
     """The first baseline."""
-    return Heard(len({one.source for one in _near(room)}), 0)
+    return Signs(len({one.source for one in _near(room)}), 0)
 
 
-def by_fingerprints(room: Room) -> Heard:
+def by_fingerprints(room: Room) -> Signs:
     """The second baseline."""
-    return Heard(len({one.fingerprint for one in _near(room)}), 0)
+    return Signs(len({one.fingerprint for one in _near(room)}), 0)
 
 
 def _near(room: Room) -> list[Any]:

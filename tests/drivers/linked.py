@@ -29,6 +29,7 @@ class Core:
         self.observations: list[Observation] = []
         self.dropped: Counter[str] = Counter()
         self.received = bytearray()
+        self.health: list[wire.Health] = []
         self.link: CoreLink
         self._socket = connection
         self._reader = wire.FrameReader(down=False)
@@ -53,6 +54,8 @@ class Core:
                 match message:
                     case wire.Seen(observations=observations):
                         self.observations += observations
+                    case wire.Health(remedy=remedy) as health if remedy or health.ok:
+                        self.health.append(health)
                     case wire.Dropped(counts=counts):
                         self.dropped.update(counts)
         self._socket.setblocking(True)

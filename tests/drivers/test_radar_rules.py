@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,9 +20,9 @@ from edge.intake import SALT_LIFETIME_S
 from hardware.dot11 import RADIOTAP, ProbeParser, ProbeRequest
 from sensors import wire
 from sensors.radar import radar as radar_module
-from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS, opt_out_mark
+from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS
 from sensors.radar.hours import MARGIN_S
-from sensors.radar.radar import HASH_BITS, device_hash
+from sensors.radar.marks import HASH_BITS, opt_out_mark, short_hash
 from sensors.radar.record import Heard
 from tests.drivers.frames import pcap, probe, radiotap
 from tests.drivers.linked import linked
@@ -79,6 +81,48 @@ def test_closing_reports_what_was_open_at_once() -> None:
         assert (count.lasted_ms, count.frames) == (60_000, 1)
         radar.tick(61_000)
         assert len(core.hear_out().counts) == 1
+
+
+@pytest.mark.parametrize(("goes_on_ms", "counted"), [(HOUR_MS, [1, 0, 0]), (168 * HOUR_MS, [1])])
+def test_a_gap_over_closing_makes_no_windows_of_the_night(
+    goes_on_ms: int, counted: list[int]
+) -> None:
+    """A recording that goes on in the night; after a week its clock was set."""
+    with linked(OPEN_FROM_9, start_ms=MONDAY_8_MS + 2 * HOUR_MS) as (radar, core):
+        radar.hear(heard(0))
+        radar.hear(heard(goes_on_ms))
+        core.hear_out()
+    assert [count.frames for count in core.counts] == counted
+    assert {count.lasted_ms for count in core.counts} == {300_000}
+
+
+def test_equipment_is_forgotten_after_a_day_though_the_shop_was_closed() -> None:
+    with linked({"window_s": 600}) as (radar, core):
+        for at_ms in range(0, 3 * HOUR_MS, 60_000):
+            radar.hear(heard(at_ms))
+        core.hear_out()
+        learned = core.dropped["fixed"]
+        assert 0 < learned <= 61
+        for at_ms in range(23 * HOUR_MS, 25 * HOUR_MS, 60_000):
+            radar.hear(heard(at_ms))
+        radar.finish(25 * HOUR_MS)
+        core.hear_out()
+    assert core.dropped["fixed"] == learned
+
+
+def test_a_radar_of_presence_only_says_so_until_it_hears_more() -> None:
+    bare = [msgspec.structs.replace(heard(at_ms), seq=None) for at_ms in (0, 1)]
+    with linked({"window_s": 60}) as (radar, core):
+        for one in bare:
+            radar.hear(one)
+        radar.tick(60_000)
+        core.hear_out()
+        assert "no phone can be counted" in core.health[-1].state
+        radar.hear(heard(61_000))
+        radar.tick(120_000)
+        core.hear_out()
+        assert core.health[-1].ok
+    assert [count.tells_phones for count in core.counts] == [False, True]
 
 
 def test_outside_the_hours_not_even_the_opt_outs_are_asked() -> None:
@@ -162,12 +206,12 @@ def test_the_worker_knows_the_list_from_its_first_frame(tmp_path: Path) -> None:
 @given(st.binary(min_size=6, max_size=6), st.binary(min_size=16, max_size=64))
 def test_a_phone_is_a_number_of_twenty_bits(source: bytes, salt: bytes) -> None:
     assert HASH_BITS == 20
-    assert 0 <= device_hash(source, salt) < 1 << 20
+    assert 0 <= short_hash(source, salt) < 1 << 20
 
 
 def test_the_number_needs_the_key() -> None:
     sources = [number.to_bytes(6, "big") for number in range(2000)]
-    one, other = ([device_hash(source, salt) for source in sources] for salt in (SALT, KEY))
+    one, other = ([short_hash(source, salt) for source in sources] for salt in (SALT, KEY))
     assert len(set(one)) > 1950, "so few are taken for another that no count notices"
     assert sum(map(int.__eq__, one, other)) < 5
 

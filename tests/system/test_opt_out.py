@@ -11,7 +11,8 @@ import pytest
 
 from edge.control import ask
 from edge.storage.vault import Vault
-from sensors.radar.admission import OPTED_OUT, opt_out_mark
+from sensors.radar.admission import OPTED_OUT
+from sensors.radar.marks import opt_out_mark
 from tests.conftest import ROOT
 from tests.drivers.frames import pcap, probe, radiotap
 from tests.pages import everything

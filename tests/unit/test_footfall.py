@@ -4,7 +4,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.presence.footfall import CELL_MIN, CELLS, COMPLEMENTS, Footfall, told
+from edge.presence.footfall import CELL_MIN, CELLS, COMPLEMENTS, Footfall, of_radar, told
+from edge.presence.people import UNKNOWN
+from edge.records import CountReading, Moment
 
 NOT_ABOUT_PHONES = {"from_ms", "until_ms", "frames", "people", "overflow"}
 """Times, transmissions, and a camera's people, each of whom is an event of a visit."""
@@ -64,6 +66,21 @@ def test_an_interval_is_told_with_its_number_or_not_at_all(window: Footfall) -> 
         for bound in bounds:
             kept = 0 if cell in left.withheld else getattr(window, bound)
             assert getattr(left, bound) == kept
+
+
+def test_what_a_radar_of_presence_only_heard_is_no_nobody() -> None:
+    count = CountReading(
+        lasted_ms=600_000,
+        frames=30,
+        addresses=0,
+        devices=0,
+        devices_low=0,
+        devices_high=0,
+        presence_only=30,
+    )
+    left = told(of_radar("radar", count, UNKNOWN, Moment(600_000, 600_000, "boot0001", True)))
+    assert left.withheld == ("phones", "passers", "visitors")
+    assert left.frames == 30
 
 
 def test_every_number_of_a_window_is_a_cell_or_of_no_phone() -> None:

@@ -25,7 +25,7 @@ from edge.storage import opted_out
 from edge.storage.database import Database
 from edge.storage.vault import Vault
 from sensors import wire
-from sensors.radar.admission import opt_out_mark
+from sensors.radar.marks import opt_out_mark
 from sync.tunnel import Piece, PieceKind
 from tests.pages import everything
 from tests.unit.test_intake import Peer

@@ -16,7 +16,7 @@ from edge.operation.papers import LANGUAGES, papers
 from edge.operation.papers.paper import Bullets, Paper, Table, markdown, page
 from edge.presence.footfall import CELL_MIN
 from sensors.radar.hours import MARGIN_S
-from sensors.radar.radar import HASH_BITS
+from sensors.radar.marks import HASH_BITS
 from tests.conftest import ROOT
 
 SHOP = """\

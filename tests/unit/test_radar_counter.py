@@ -1,6 +1,8 @@
 """The radar's counter: what one window of records comes to."""
 
 import random
+import time
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge.records import CountReading
 from sensors.radar.chains import Chains
-from sensors.radar.counter import DEVICES_MAX, Counter
+from sensors.radar.counter import ALIKE_MAX, DEVICES_MAX, Counter
 from sensors.radar.kinds import KINDS_MAX, REST, Kinds
 from sensors.radar.record import Heard
 from sensors.radar.scans import clumped, gathered
@@ -177,18 +179,80 @@ def test_presence_alone_is_no_device() -> None:
     assert (count.devices, count.addresses, count.frames, count.presence_only) == (0, 0, 2, 2)
 
 
-def test_a_flood_costs_bounded_memory_and_hides_nobody() -> None:
+def with_strangers(flood: Iterable[Heard], makers: int = 5) -> CountReading:
+    """A flood from one transmitter, and after it `makers` phones with a maker's address and one
+    that makes its addresses up."""
     counter = Counter(None)
-    for number in range(DEVICES_MAX - 10):
-        counter.add(frame(number / 100, number, number * 13, number.to_bytes(8)), number)
-    for number, maker in enumerate(range(5)):
-        counter.add(Heard(300_000, "r", address(maker, BY_MAKER), -50, 6, 1, KIND), 10**6 + number)
-    for number in range(100):
-        counter.add(frame(400, number, 1, number.to_bytes(8)), 2 * 10**6 + number)
-    count = counter.closed(*WINDOW)
-    assert count.addresses == DEVICES_MAX
-    assert count.overflow == 95
+    for number, one in enumerate(flood):
+        counter.add(one, number)
+    for maker in range(makers):
+        for step in range(2):
+            heard = Heard(590_000 + step, "r", address(maker, BY_MAKER), -50, 6, step, KIND)
+            counter.add(heard, 10**6 + maker)
+    for one in keeps_counting(0, 560, 100, every_s=10):
+        stranger = Heard(one.at_ms, "r", one.source, -50, 6, one.seq, OTHER_KIND)
+        counter.add(stranger, 2 * 10**6 + int.from_bytes(one.source))
+    return counter.closed(*WINDOW)
+
+
+def test_a_flood_of_addresses_costs_bounded_memory_and_hides_nobody() -> None:
+    count = with_strangers(frame(at / 100, at, at * 13) for at in range(DEVICES_MAX + 5_000))
     assert count.devices - count.private == 5
+    assert count.addresses == ALIKE_MAX + 5 + 4
+    assert count.overflow == DEVICES_MAX + 5_000 - ALIKE_MAX
+
+
+def test_a_flood_of_kinds_costs_bounded_memory_and_hides_nobody() -> None:
+    flood = (frame(at / 100, at, at * 13, at.to_bytes(8)) for at in range(DEVICES_MAX + 5_000))
+    count = with_strangers(flood)
+    assert count.devices - count.private == 5
+    assert count.addresses == DEVICES_MAX
+    assert count.overflow == 5_000 + 5 + 4
+
+
+def test_a_flood_of_makers_addresses_hides_nobody_who_makes_up_theirs() -> None:
+    flood = (
+        Heard(at, "r", address(at, BY_MAKER), -50, 6, at % 4096, KIND)
+        for at in range(ALIKE_MAX + 5_000)
+    )
+    count = with_strangers(flood, makers=0)
+    assert (count.private, count.addresses) == (1, ALIKE_MAX + 4)
+
+
+@pytest.mark.parametrize("rising", [1, 50])
+def test_a_burst_of_one_kind_is_counted_in_time(rising: int) -> None:
+    """The whole room of a kind within six seconds."""
+    counter = Counter(None)
+    for at in range(ALIKE_MAX):
+        counter.add(frame(at * 6 / ALIKE_MAX, at, at * rising), at)
+    begun_s = time.process_time()
+    counter.closed(*WINDOW)
+    assert time.process_time() - begun_s < 6
+
+
+def test_addresses_that_scan_all_the_time_cost_bounded_memory() -> None:
+    counter = Counter(None)
+    for scan in range(64):
+        for number in range(400):
+            at_s = scan * 9 + number * 8 / 400
+            counter.add(frame(at_s, number, number * 97 + scan), number)
+    tracemalloc.start()
+    counter.closed(*WINDOW)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * 2**20
+
+
+def test_channels_that_are_made_up_cost_bounded_time() -> None:
+    counter = Counter(None)
+    for number in range(400):
+        for channel in range(14):
+            at_ms, seq = number * 1400 + channel, number * 7 % SEQUENCE
+            claimed = Heard(at_ms, "r", address(number), -50, number + channel, seq, KIND)
+            counter.add(claimed, number)
+    begun_s = time.process_time()
+    counter.closed(*WINDOW)
+    assert time.process_time() - begun_s < 3
 
 
 def test_a_flood_of_one_kind_is_not_taken_for_a_crowd() -> None:
@@ -200,7 +264,7 @@ def test_a_flood_of_one_kind_is_not_taken_for_a_crowd() -> None:
     count = counted([*flood, *strangers])
     assert count.private <= 20
     assert count.frames == len(flood) + len(phone)
-    assert count.overflow == 0
+    assert count.overflow == len(flood) - ALIKE_MAX
 
 
 def test_a_closed_window_leaves_nothing_behind() -> None:
