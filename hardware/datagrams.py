@@ -58,17 +58,20 @@ class Inbox:
         return self._socket.fileno()
 
     def receive(self) -> bytes | None:
-        """The next datagram, None if there is none now."""
+        """The next datagram, None if there is none now.
+
+        Anybody can forge an ICMP error, which a connected socket reports: reading clears it.
+        """
         try:
             return self._socket.recv(DATAGRAM_BYTES_MAX)
-        except (BlockingIOError, ConnectionRefusedError):
+        except OSError:
             return None
 
     def stranger(self) -> str | None:
         """Who sent the next datagram of everybody else, None if there is none now."""
         try:
             return str(self._socket.recvfrom(1)[1][0])
-        except (BlockingIOError, ConnectionRefusedError):
+        except OSError:
             return None
 
     def lost(self) -> int:

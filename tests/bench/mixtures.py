@@ -57,16 +57,14 @@ def crowd(
     slices = [part for session in labelled_phones() for part in _slices(session)]
     dice.shuffle(slices)
     records: list[tuple[Heard, int]] = []
-    taken: set[str] = set()
-    for phone, heard in slices:
-        if len(taken) == phones or (models is not None and phone not in models):
-            continue
+    taken: list[str] = []
+    for model, heard in slices:
         mine = [one for one in heard if one.radio in radios]
-        if not mine or (different and phone in {name[0] for name in taken}):
-            continue
-        number = len(taken)
-        taken.add(f"{phone}{number}")
-        records += [(one, number) for one in _as_another(dice, mine)]
+        wanted = models is None or model in models
+        if len(taken) < phones and mine and wanted and not (different and model in taken):
+            records += [(one, len(taken)) for one in _as_another(dice, mine)]
+            taken.append(model)
+    assert len(taken) == phones, f"the recordings make {len(taken)} such phones, not {phones}"
     records.sort(key=lambda record: record[0].at_ms)
     owners = [owner for _, owner in records]
     return Crowd([one for one, _ in records], owners, len(set(owners)))
