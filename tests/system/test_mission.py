@@ -253,8 +253,11 @@ def judged(mission: Mission, number: str) -> None:
     assert [visit["member"] for visit in named] == [VERA.id]
     opened = [row for row in received if row.type == "visit.opened.v1"]
     assert len(opened) >= 3, "Daria and the stranger are visits of nobody"
+    counted = [msgspec.json.decode(r.body) for r in received if r.type == "footfall.counted.v1"]
+    radar = [window for window in counted if window["sensor"] == "radar"]
     status = ask(mission.folder / "control.sock", "status")
-    radar = next(sensor for sensor in status["sensors"] if sensor["name"] == "radar")
-    assert radar["observations"] == probes_in(mission.capture) > 0
+    state = next(sensor for sensor in status["sensors"] if sensor["name"] == "radar")
+    fixed = state["dropped"].get("fixed", 0)
+    assert sum(window["frames"] for window in radar) + fixed == probes_in(mission.capture) > 0
     shown = ask(mission.folder / "control.sock", "member", id=DARIA.id)
     assert not shown["has_template"]
