@@ -143,7 +143,7 @@ def test_the_settings_of_a_radar_are_on_record_before_it_hears(running: Path) ->
         "hours": ["daily 00:00-24:00"],
         "hours_margin_s": 900,
         "timezone": "Europe/Moscow",
-        "window_s": 300,
+        "window_s": 600,
         "hash_bits": 20,
         "key_lifetime_s": 14_400,
     }
