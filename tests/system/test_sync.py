@@ -320,4 +320,7 @@ async def test_the_embedded_broker_carries_it_too(tmp_path):
             assert await box.link.drained(30)
             assert box.verdict(platform.log).flawless
             reading = box.database.reading
-            await until(lambda: members.template_members(reading) == {"anna"}, "template")
+            # A question that got lost as the broker stopped is asked again after 20 s.
+            await until(
+                lambda: members.template_members(reading) == {"anna"}, "template", timeout_s=45
+            )
