@@ -16,7 +16,7 @@ from edge.cli.options import CONFIG_FILE, AsJson, ConfigFile
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.operation.calibration import Chosen, Gate, Walk
+    from edge.operation.border import Chosen, Gate, Walk
     from sensors.radar.survey import Survey
 
 SECONDS_MAX = 3600
@@ -74,7 +74,7 @@ def calibrate(
     Prints the lines for the configuration and changes nothing.
     """
     from edge.config import load
-    from edge.operation.calibration import proposed_channels, proposed_gate
+    from edge.operation.border import proposed_channels, proposed_gate
 
     loaded = load(config)
     pictures = _pictures(loaded, _radar(loaded, name))
@@ -125,7 +125,7 @@ def _has_channels(config: "Config", name: str) -> bool:
 
 
 def _pictures(config: "Config", name: str) -> "Iterator[Survey]":
-    from edge.operation.surveying import pictures
+    from edge.operation.pictures import pictures
 
     return pictures(config, name, printing.say)
 
@@ -176,7 +176,7 @@ def _as_line(facts: Any) -> None:
 def _chosen(pictures: "Iterator[Survey]", wanted: str) -> "Chosen":
     """The phone to follow: named, or the one that is held at the radar."""
     from edge.errors import Refused
-    from edge.operation.calibration import NEAR_DBM, Choosing, Chosen
+    from edge.operation.border import NEAR_DBM, Choosing, Chosen
 
     if not wanted:
         printing.say(
@@ -209,7 +209,7 @@ def _walked(
     pictures: "Iterator[Survey]", chosen: "Chosen", seconds: float
 ) -> "tuple[Walk, Survey]":
     """The signals along the border, and the last picture."""
-    from edge.operation.calibration import Walk
+    from edge.operation.border import Walk
 
     printing.say(
         f"Following {chosen.name} (model {chosen.model or '-'}). Go to the border of the shop, and"
@@ -229,7 +229,7 @@ def _walked(
 
 def _show_proposal(found: dict[str, Any], walk: "Walk", gate: "Gate | None") -> None:
     from edge.cli.airview import bars, histogram_of
-    from edge.operation.calibration import PERCENTILE, SAMPLES_MIN
+    from edge.operation.border import PERCENTILE, SAMPLES_MIN
 
     print("\n".join(bars(histogram_of(walk.signals), gate.gate_dbm if gate else None)))
     if gate is None:

@@ -1,6 +1,6 @@
 """A sensor's worker without the daemon: started alone for a technician, gone with the command.
 
-Called by `trial` and `surveying` while the daemon is dead. It has no more leave than the command
+Called by `trial` and `pictures` while the daemon is dead. It has no more leave than the command
 gives it. What it sends is read by those who called.
 """
 
