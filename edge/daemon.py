@@ -29,9 +29,9 @@ from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation import access, answers, opt_outs, radars, settings, syncing
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
+from edge.operation.pictures import survey_questions
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
-from edge.operation.pictures import survey_questions
 from edge.operation.timeline import timeline_questions
 from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk

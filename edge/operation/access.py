@@ -5,21 +5,18 @@ what it holds under that mark. Asked by `storebox wifi access`, of the daemon or
 while it is dead. The command makes the marks in its own process: no address comes here.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from edge.control import Question, question
 from edge.errors import Refused
 from edge.storage import bindings, opted_out
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
 from sensors.radar.admission import opt_out_mark
-
-Question = Callable[[dict[str, Any]], Awaitable[Any]]
 
 ADDRESS_BYTES = 6
 SEPARATORS = ":-. "
@@ -146,15 +143,4 @@ class _Marked(Struct, frozen=True, forbid_unknown_fields=True):
 
 def questions(connection: Executes) -> dict[str, Question]:
     """`access`, for the control socket."""
-
-    async def access(given: dict[str, Any]) -> AccessAnswer:
-        try:
-            asked = msgspec.convert(given, _Marked)
-        except msgspec.ValidationError as error:
-            raise Refused(
-                "What was asked holds no marks of an address.",
-                "Use the storebox command of the daemon's version.",
-            ) from error
-        return looked_up(connection, asked.marks)
-
-    return {"access": access}
+    return {"access": question(_Marked, lambda asked: looked_up(connection, asked.marks))}

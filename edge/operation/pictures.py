@@ -9,14 +9,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from edge.config import Config
-from edge.control import Question, ask
-from edge.errors import BadWireFrame, DeviceGone, NotReachable, Refused
+from edge.control import Question, ask, question
+from edge.errors import BadWireFrame, DeviceGone, NotReachable
 from edge.intake import Intake
 from edge.operation import lone
 from sensors import wire
@@ -42,15 +41,7 @@ def frames_of(survey: Survey | None) -> int:
 
 def survey_questions(intake: Intake) -> dict[str, Question]:
     """`survey`: the newest picture of one radar, which asking keeps surveying for some seconds."""
-
-    async def survey(given: dict[str, Any]) -> Survey | None:
-        try:
-            which = msgspec.convert(given, _Which)
-        except msgspec.ValidationError as error:
-            raise Refused(f"That is no radar: {error}.", "Send the sensor's name.") from error
-        return await intake.survey(which.sensor)
-
-    return {"survey": survey}
+    return {"survey": question(_Which, lambda which: intake.survey(which.sensor))}
 
 
 def pictures(config: Config, name: str, remark: Remark) -> Iterator[Survey]:

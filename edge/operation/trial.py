@@ -21,8 +21,8 @@ from edge.config import Config
 from edge.control import ask
 from edge.errors import BadWireFrame, Refused
 from edge.operation import lone
-from edge.operation.settings import is_radar
 from edge.operation.pictures import asked, frames_of
+from edge.operation.settings import is_radar
 from edge.records import SensorStatus
 from edge.sections import RecognitionMode
 from sensors import wire
