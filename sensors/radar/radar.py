@@ -17,7 +17,7 @@ from sensors.radar.counter import Counter
 from sensors.radar.equipment import Equipment
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
-from sensors.radar.surveying import Place, Surveying
+from sensors.radar.surveying import Standing, Surveying
 
 if TYPE_CHECKING:
     from hardware.dot11 import Defect, ProbeRequest
@@ -78,7 +78,7 @@ class Radar:
         """Show it to a technician who surveys, and count it unless it is the shop's own."""
         fixed = heard.source in self._fixed or self._stays(heard)
         if self._survey is not None:
-            self._survey.add(heard, Place(self._is_inside(heard), fixed), time.monotonic())
+            self._survey.add(heard, Standing(self._is_inside(heard), fixed), time.monotonic())
         if fixed:
             self.refuse(FIXED)
         else:
