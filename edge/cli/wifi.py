@@ -106,9 +106,9 @@ def calibrate(
 
 def _radar(config: "Config", name: str) -> str:
     """The sensor's name: the one given, or the only radar there is."""
-    from edge.operation.settings import is_radar
+    from sensors.declaration import declared
 
-    radars = [each for each, section in config.sensors.items() if is_radar(section.kind)]
+    radars = [each for each, section in config.sensors.items() if declared(section.kind).is_radar]
     known = ", ".join(radars) or "none"
     if name and name not in radars:
         raise typer.BadParameter(f"There is no radar '{name}'. Configured: {known}.")
@@ -119,9 +119,10 @@ def _radar(config: "Config", name: str) -> str:
 
 def _has_channels(config: "Config", name: str) -> bool:
     """Whether its radios are ours to set; those of a router are set there."""
-    from sensors.declaration import declared
+    from edge.operation import radars, settings
 
-    return "channels" in declared(config.sensors[name].kind).options.__struct_fields__
+    spec = next(each for each in settings.sensor_specs(config) if each.name == name)
+    return radars.options_of(spec).channels_of_radios is not None
 
 
 def _pictures(config: "Config", name: str) -> "Iterator[Survey]":

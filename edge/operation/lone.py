@@ -18,6 +18,7 @@ from edge.operation import opt_outs, settings
 from edge.operation.sensors import child_environment, worker_command
 from edge.sections import ClockSource
 from sensors import wire
+from sensors.declaration import declared
 
 CHILD_END_S = 2.0
 SALT_BYTES = 16
@@ -40,6 +41,7 @@ def configuration(config: Config, name: str) -> wire.Configure:
     """What the worker is told first; its salt is known to nobody else."""
     scenario = config.clock.source is ClockSource.SCENARIO
     spec = next(each for each in settings.sensor_specs(config) if each.name == name)
+    radar = declared(spec.kind).is_radar
     return wire.Configure(
         sensor=name,
         device=spec.device,
@@ -48,7 +50,7 @@ def configuration(config: Config, name: str) -> wire.Configure:
         boot=boot_id(),
         timeline_start_ms=config.clock.start_ms if scenario else None,
         secret=spec.secret(),
-        opt_outs=opt_outs.of_files(Path(config.state.directory)) if spec.radar else None,
+        opt_outs=opt_outs.of_files(Path(config.state.directory)) if radar else None,
     )
 
 

@@ -81,7 +81,7 @@ def _alone(config: Config, name: str) -> Iterator[Survey]:
     with lone.worker(config, name) as connection:
         try:
             connection.sendall(wire.encode(lone.configuration(config, name)))
-            connection.sendall(wire.encode(wire.Leave("survey", None)))
+            connection.sendall(wire.encode(wire.Leave(wire.Action.SURVEY, None)))
             yield from _read(connection, name)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise _nothing(name) from error

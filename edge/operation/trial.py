@@ -22,10 +22,10 @@ from edge.control import ask
 from edge.errors import BadWireFrame, Refused
 from edge.operation import lone
 from edge.operation.pictures import asked, frames_of
-from edge.operation.settings import is_radar
 from edge.records import SensorStatus
 from edge.sections import RecognitionMode
 from sensors import wire
+from sensors.declaration import declared
 
 STARTING_S_MAX = 30.0
 """A camera's models take seconds to load on a small box; the trial's time begins after that."""
@@ -73,7 +73,7 @@ def watched(control: Path, name: str, seconds: float, progress: Progress) -> Tri
 
 def _heard(control: Path, sensor: SensorStatus) -> int:
     """Frames that a radar has heard since it is looked at: a count takes it minutes."""
-    if not is_radar(sensor.kind):
+    if not declared(sensor.kind).is_radar:
         return 0
     with contextlib.suppress(Refused):  # a satellite's, or none that runs
         return frames_of(asked(control, sensor.name))
@@ -101,10 +101,10 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
     with lone.worker(config, name) as connection:
         try:
             connection.sendall(wire.encode(lone.configuration(config, name)))
-            if is_radar(section.kind):
-                connection.sendall(wire.encode(wire.Leave("survey", None)))
+            if declared(section.kind).is_radar:
+                connection.sendall(wire.encode(wire.Leave(wire.Action.SURVEY, None)))
             if config.recognition.mode is RecognitionMode.ZONE:
-                connection.sendall(wire.encode(wire.Leave("embed", None)))
+                connection.sendall(wire.encode(wire.Leave(wire.Action.EMBED, None)))
             watch.read(connection)
         except BadWireFrame as error:
             watch.health = wire.Health(False, error.what, "Is it a sensor of this version?")

@@ -3,11 +3,11 @@
 Pure declaration, validated by `edge/config.py` and once more in the worker.
 """
 
-import zoneinfo
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from edge.clock import is_timezone
 from sensors.radar.hours import PATTERN
 
 Dbm = Annotated[int, Meta(ge=-120, le=0)]
@@ -55,11 +55,7 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
         if self.timezone and not is_timezone(self.timezone):
             raise ValueError(f"there is no time zone '{self.timezone}'")
 
-
-def is_timezone(name: str) -> bool:
-    """Whether this machine knows a time zone of that name."""
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+    @property
+    def channels_of_radios(self) -> tuple[int, ...] | None:
+        """What our own radios are set to; None if they are a router's, which sets them itself."""
+        return None

@@ -18,6 +18,7 @@ from sensors.radar.equipment import Equipment
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
 from sensors.radar.surveying import Standing, Surveying
+from sensors.wire import Action
 
 if TYPE_CHECKING:
     from hardware.dot11 import Defect, ProbeRequest
@@ -33,8 +34,6 @@ and ten years of empty windows would take a while to report."""
 
 FIXED = "fixed"
 """Dropped under this name: what the shop's own equipment sent."""
-SURVEY = "survey"
-"""The leave to show a technician what is heard (`sensors.wire.Leave`)."""
 
 
 class Radar:
@@ -130,7 +129,7 @@ class Radar:
 
     def _show(self) -> None:
         """Begin, go on with, or forget a survey, as the core gives leave."""
-        if not self._core.may(SURVEY):
+        if not self._core.may(Action.SURVEY):
             self._survey = None
             return
         now_s = time.monotonic()

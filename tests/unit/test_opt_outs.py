@@ -50,7 +50,7 @@ def desk(database: Database, intake: Intake | None = None) -> OptOuts:
 
 
 async def test_the_list_is_kept_and_every_radar_is_told(database: Database) -> None:
-    radar = SensorSpec("radar", "wifi", "replay:x", {}, radar=True)
+    radar = SensorSpec("radar", "wifi", "replay:x", {})
     camera = SensorSpec("door", "face", "replay:x", {})
     intake = intake_of(radar, camera)
     listed = desk(database, intake)
@@ -168,7 +168,7 @@ def test_marks_of_two_boxes_have_nothing_in_common() -> None:
 
 async def test_two_messages_to_one_radar_do_not_mix(database: Database) -> None:
     """A full list is more than a socket takes at once; a salt that comes meanwhile waits."""
-    radar = SensorSpec("radar", "wifi", "replay:x", {}, radar=True)
+    radar = SensorSpec("radar", "wifi", "replay:x", {})
     intake = intake_of(radar)
     peer = Peer(intake, "radar")
     await peer.told()
@@ -185,7 +185,7 @@ async def test_two_messages_to_one_radar_do_not_mix(database: Database) -> None:
 
 
 def test_a_satellite_passes_the_list_on_to_its_radar() -> None:
-    spec = SensorSpec("radar", "wifi", "wlan1", {"window_s": 60}, radar=True)
+    spec = SensorSpec("radar", "wifi", "wlan1", {"window_s": 60})
     session = _Session(Lent(spec, _unreachable), Piece(1, 0, PieceKind.BYTES))
     listed = wire.OptOuts(bytes(32), [bytes(16)])
     said = [

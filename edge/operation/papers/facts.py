@@ -13,6 +13,7 @@ from edge.operation.papers.paper import Both
 from edge.operation.radars import RadarDeclaration
 from edge.presence.footfall import CELL_MIN
 from edge.sections import RecognitionMode
+from sensors.declaration import declared
 
 _DAYS = {
     "mon": "пн",
@@ -77,7 +78,9 @@ def facts(config: Config) -> Facts:
         cameras=tuple(name for name, each in config.sensors.items() if each.kind == "face"),
         radars=radars.declarations(config),
         radars_elsewhere=tuple(
-            spec.name for spec in settings.sensor_specs(config) if spec.radar and spec.remote
+            spec.name
+            for spec in settings.sensor_specs(config)
+            if declared(spec.kind).is_radar and spec.remote
         ),
         hotspots=tuple(name for name, each in config.sensors.items() if each.kind == "radius"),
         binding_days=BINDING_MS // 86_400_000,
