@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from edge.control import Question, question
 from edge.errors import Refused
+from edge.operation.lifetimes import ADDRESS_BITS, BINDING_DAYS, EQUIPMENT_H, KEY_H, NAMES_MIN
 from edge.storage import bindings, opted_out
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
@@ -60,8 +61,12 @@ def _day(wall_ms: int) -> str:
 KEEPERS = (
     Keeper(
         "radars",
-        "They keep no address. A phone is a number of 20 bits within one count, under a key that"
-        " is in memory only and replaced every four hours; after the count the number is gone.",
+        f"They keep no address. A phone is a number of {ADDRESS_BITS} bits within one count, under"
+        f" a key that is in memory only and replaced every {KEY_H} hours; after the count the number"
+        f" is gone. Of an address that a maker gave, {ADDRESS_BITS} bits of a hash under a"
+        f" key of the sensor's own stay in its memory for {EQUIPMENT_H} hours at most, to leave"
+        " machines out. A technician who looks at what is heard sees made-up names, which hold for"
+        f" {NAMES_MIN} minutes at most.",
         mark=lambda vault, address: b"",
         look=lambda connection, mark: "",
     ),
@@ -74,7 +79,7 @@ KEEPERS = (
     Keeper(
         "members",
         "Of members who agreed to it, the phone they logged in to the Wi-Fi with: a keyed hash and"
-        " the address sealed with their own key, for 14 days after each login.",
+        f" the address sealed with their own key, for {BINDING_DAYS} days after each login.",
         mark=lambda vault, address: vault.address_mark(address),
         look=_in_bindings,
     ),

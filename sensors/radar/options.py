@@ -28,6 +28,8 @@ Hours = Annotated[
         ' "daily 08:00-24:00"',
     ),
 ]
+WINDOW_S_MAX = 600
+"""Within one count a phone is told from others; longer nobody is."""
 HOURS_MAX = 32
 """Lines of opening hours: a week has seven days, and a shop may close for lunch."""
 
@@ -45,7 +47,7 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
     """
 
     rssi_gate_dbm: Dbm | None = None
-    window_s: Annotated[int, Meta(ge=60, le=600)] = 600
+    window_s: Annotated[int, Meta(ge=60, le=WINDOW_S_MAX)] = WINDOW_S_MAX
     fixed_equipment: Annotated[tuple[Address, ...], Meta(max_length=FIXED_MAX)] = ()
     hours: Annotated[tuple[Hours, ...], Meta(max_length=HOURS_MAX)] = ()
     timezone: str = ""
