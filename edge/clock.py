@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import os
 import time
+import zoneinfo
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -49,6 +50,15 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text()[:BOOT_ID_CHARACTERS]
     except OSError:
         return f"{time.time_ns() - time.monotonic_ns():x}"[:BOOT_ID_CHARACTERS]
+
+
+def is_timezone(name: str) -> bool:
+    """Whether this machine knows a time zone of that name."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 class SystemClock:

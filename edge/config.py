@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from edge.clock import is_timezone
 from edge.errors import ConfigError
 from edge.mistakes import Sources, explained, line_of, no_toml, suggestion
 from edge.sections import (
@@ -30,7 +31,6 @@ from edge.sections import (
 )
 from kiosk.settings import SCREENS_MAX
 from sensors.declaration import declared
-from sensors.radar.options import is_timezone
 
 DEFAULT_PATH = Path("/etc/storebox/storebox.toml")
 CONFIG_BYTES_MAX = 256 * 1024

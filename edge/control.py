@@ -2,20 +2,22 @@
 
 A unix socket, one JSON object a line each way: `{"ask": NAME, "with": {...}}` is answered by
 `{"answer": ...}` or `{"error": ..., "remedy": ...}`. The daemon holds a `ControlServer` with its
-questions; commands call `ask`. It knows no question itself, and serves only root and its own user.
+questions, which `question` makes; commands call `ask`. It knows no question itself, and serves only
+root and its own user.
 """
 
 import asyncio
 import contextlib
 import errno
 import fcntl
+import inspect
 import logging
 import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -39,6 +41,33 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred, unix(7)
 _log = logging.getLogger(__name__)
 
 Question = Callable[[dict[str, Any]], Awaitable[Any]]
+"""Gets the `with` object as plain values, gives anything msgspec can write as JSON."""
+T = TypeVar("T", bound=Struct)
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of a question that has none."""
+
+
+def question(arguments: type[T], answer: Callable[[T], Any]) -> Question:
+    """A question whose `with` must be `arguments`: anything else is Refused.
+
+    `answer` runs on the loop; it answers from memory and reads, or may be awaited. The refusal
+    says which argument is wrong and repeats no value: it could be most of an address.
+    """
+
+    async def asked(given: dict[str, Any]) -> Any:
+        try:
+            converted = msgspec.convert(given, arguments)
+        except msgspec.ValidationError as error:
+            raise Refused(
+                f"The question's arguments are wrong: {error}.",
+                "Use the storebox command of the daemon's version.",
+            ) from error
+        answered = answer(converted)
+        return await answered if inspect.isawaitable(answered) else answered
+
+    return asked
 
 
 class _Asked(Struct):

@@ -29,9 +29,9 @@ from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation import access, answers, opt_outs, radars, settings, syncing
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
+from edge.operation.pictures import survey_questions
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
-from edge.operation.surveying import survey_questions
 from edge.operation.timeline import timeline_questions
 from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk
@@ -44,6 +44,7 @@ from edge.storage.database import Database, Transaction
 from kiosk import app as pages
 from kiosk.server import serve
 from kiosk.session import Screens
+from sensors import wire
 from sync.batch import BatchSealing
 from sync.calls import Calls
 from sync.commands import Action, Commands, EraseMember, Refresh, WithdrawConsent
@@ -142,7 +143,6 @@ def assemble(config: Config, database: Database) -> Box:
     lease = Lease(database, clock, lease_s=settings.lease_s(config), counters=counters)
     presence = PresenceDesk(database, clock, settings.presence(config), counters)
     intake = Intake(clock, list(specs))
-    presence.recognise_with(lambda screen, seconds: intake.grant("embed", seconds, screen))
     _leave_to_embed(config, lease, presence, intake)
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config))
@@ -177,19 +177,21 @@ def assemble(config: Config, database: Database) -> Box:
 
 
 def _leave_to_embed(config: Config, lease: Lease, presence: PresenceDesk, intake: Intake) -> None:
-    """Faces are matched only as long as the lease holds."""
+    """Faces are described when a screen asks, and matched only as long as the lease holds."""
+    embed = wire.Action.EMBED
     in_zone = config.recognition.mode is RecognitionMode.ZONE
 
     async def changed(holds: bool) -> None:
         presence.match_faces(holds)
         if not holds:
-            await intake.revoke("embed")
+            await intake.revoke(embed)
         elif in_zone:
-            await intake.renew("embed")
+            await intake.renew(embed)
 
+    presence.recognise_with(lambda screen, seconds: intake.grant(embed, seconds, screen))
     presence.match_faces(lease.holds)
     if in_zone and lease.holds:
-        intake.stand("embed")
+        intake.stand(embed)
     lease.on_change(changed)
 
 

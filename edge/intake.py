@@ -20,6 +20,7 @@ from edge.errors import BadWireFrame, DeviceGone, Refused
 from edge.records import FaceReading, Observation, SensorStatus, TrackReading
 from edge.sensor_spec import SensorSpec
 from sensors import wire
+from sensors.declaration import declared
 from sensors.radar.survey import Survey
 
 BATCH_MAX = 500
@@ -73,7 +74,7 @@ class Intake:
         self._lines = {spec.name: SensorLine(spec) for spec in specs}
         self._salt = secrets.token_bytes(SALT_BYTES)
         self._opt_outs: wire.OptOuts | None = None
-        self._standing: dict[str, float | None] = {}
+        self._standing: dict[wire.Action, float | None] = {}
         self._arrived = asyncio.Event()
         self._taken = asyncio.Condition()
         self._closing = False
@@ -106,7 +107,7 @@ class Intake:
             timeline_start_ms=self._start_ms if timeline else None,
             resume_after_ms=line.last_seen_ms if timeline else None,
             secret=spec.secret(),
-            opt_outs=self._opt_outs if spec.radar else None,
+            opt_outs=self._opt_outs if declared(spec.kind).is_radar else None,
         )
         await self._send(line, configure)
         for action, seconds in self._standing.items():
@@ -191,21 +192,21 @@ class Intake:
 
     # --- down to the sensors
 
-    def stand(self, action: str) -> None:
+    def stand(self, action: wire.Action) -> None:
         """Give leave for `action` to every sensor for as long as it is connected."""
         self._standing[action] = None
 
-    async def renew(self, action: str) -> None:
+    async def renew(self, action: wire.Action) -> None:
         """Give leave for `action` to every sensor, those that are connected too."""
         self.stand(action)
         await self._send_all(wire.Leave(action, None))
 
-    async def revoke(self, action: str) -> None:
+    async def revoke(self, action: wire.Action) -> None:
         """Take leave for `action` from every sensor, standing or for some seconds."""
         self._standing.pop(action, None)
         await self._send_all(wire.Leave(action, 0.0))
 
-    async def grant(self, action: str, seconds: float, screen: str) -> list[str]:
+    async def grant(self, action: wire.Action, seconds: float, screen: str) -> list[str]:
         """Give leave for `seconds` to the sensors of one screen; their names."""
         concerned = [line for line in self._lines.values() if line.spec.screen == screen]
         for line in concerned:
@@ -227,7 +228,7 @@ class Intake:
         if line.connection is None:
             raise Refused(f"Sensor {name} does not run: {line.health.state}", line.health.remedy)
         line.survey_until_s = asyncio.get_running_loop().time() + SURVEY_S
-        await self._send(line, wire.Leave("survey", SURVEY_S))
+        await self._send(line, wire.Leave(wire.Action.SURVEY, SURVEY_S))
         return line.survey
 
     async def rotate_salt(self) -> None:
@@ -239,7 +240,7 @@ class Intake:
         """Let no radar count these people, from now on; no other sensor hears of them."""
         self._opt_outs = opt_outs
         for line in self._lines.values():
-            if line.spec.radar:
+            if declared(line.spec.kind).is_radar:
                 await self._send(line, opt_outs)
 
     async def _send_all(self, message: wire.Down) -> None:

@@ -22,7 +22,6 @@ class SensorSpec:
     options: dict[str, object]
     screen: str = ""
     silence_s: float = 15.0
-    radar: bool = False
 
     @property
     def recorded(self) -> bool:

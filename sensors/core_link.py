@@ -159,11 +159,11 @@ class CoreLink:
 
     # --- down
 
-    def may(self, action: str) -> bool:
+    def may(self, action: wire.Action) -> bool:
         """Whether the core has given leave for `action` and it has not run out."""
         return time.monotonic() < self._leave_until_s.get(action, -math.inf)
 
-    def leave_number(self, action: str) -> int:
+    def leave_number(self, action: wire.Action) -> int:
         """How often the core has given leave for `action`: a new number is a new request."""
         return self._leaves[action]
 

@@ -8,11 +8,13 @@ drop-in is generated from `needs`, and the conformance test runs over all of the
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 
 import sensors
 from edge.errors import ConfigError
+from sensors.radar.options import RadarOptions
 
 _INFRASTRUCTURE = {"core_link", "declaration", "radar", "scenario", "wire", "worker"}
 
@@ -35,7 +37,13 @@ class Sensor:
     options: type[msgspec.Struct]
     needs: Needs
 
+    @property
+    def is_radar(self) -> bool:
+        """Whether it hears phones: hours, opt-outs and counts concern it."""
+        return issubclass(self.options, RadarOptions)
 
+
+@cache
 def kinds() -> tuple[str, ...]:
     """All kinds that can be configured, by the files in this package."""
     names = {module.name for module in pkgutil.iter_modules(sensors.__path__)}

@@ -15,14 +15,13 @@ from edge.errors import BadPicture
 from edge.records import FaceReading, Moment, TrackReading
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
+from sensors.wire import Action
 
 if TYPE_CHECKING:
     from hardware.camera import Camera, Picture
     from hardware.face_engine import FaceEngine
     from hardware.face_tracking import Track
 
-EMBED = "embed"
-"""The leave without which no template is computed."""
 EMBEDDINGS_PER_TRACK_MAX = 5
 """Under one leave. Fused, three decide well and five no better; each costs 160 ms."""
 EMBED_EVERY_MS = 180
@@ -72,7 +71,7 @@ def await_leave(core: CoreLink) -> None:
     described today and only counted tomorrow, as the machine happens to be busy.
     """
     deadline_s = time.monotonic() + LEAVE_GRACE_S
-    while not core.may(EMBED) and time.monotonic() < deadline_s:
+    while not core.may(Action.EMBED) and time.monotonic() < deadline_s:
         core.poll(0.02)
 
 
@@ -131,8 +130,8 @@ class Watcher:
         from hardware.face_engine import MODEL, quality
 
         self._core.poll()  # leave may just have been given, or revoked
-        track.under(self._core.leave_number(EMBED))
-        if not self._core.may(EMBED) or track.described >= EMBEDDINGS_PER_TRACK_MAX:
+        track.under(self._core.leave_number(Action.EMBED))
+        if not self._core.may(Action.EMBED) or track.described >= EMBEDDINGS_PER_TRACK_MAX:
             return
         if track.described and seen.mono_ms < track.described_ms + EMBED_EVERY_MS:
             return

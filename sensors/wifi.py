@@ -53,6 +53,11 @@ class WifiOptions(RadarOptions, frozen=True, kw_only=True):
     silence_restart_s: Annotated[int, Meta(ge=0, le=3600)] = 60
     pace: Pace = Pace.RECORDED
 
+    @property
+    def channels_of_radios(self) -> tuple[int, ...]:
+        """See `channels`."""
+        return self.channels
+
 
 SENSOR = Sensor(
     kind="wifi",

@@ -7,6 +7,7 @@ in the sensor and by `edge/intake.py` in the core. Nothing here blocks, logs or 
 
 import re
 import struct
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -118,10 +119,19 @@ class Salt(Struct, frozen=True, tag="salt"):
     salt: bytes
 
 
+class Action(StrEnum):
+    """What a sensor does only with leave."""
+
+    EMBED = "embed"
+    """Describe faces: without it no template is computed."""
+    SURVEY = "survey"
+    """Show a technician what a radar hears (`Surveyed`)."""
+
+
 class Leave(Struct, frozen=True, tag="leave"):
     """Down: you may do `action` for `seconds` (None: until revoked by 0, or until I hang up).
 
-    `embed`: describe faces. `survey`: show a technician what a radar hears (`Surveyed`).
+    `action` is one of `Action`; what a core of another version may allow besides does no harm.
     """
 
     action: str

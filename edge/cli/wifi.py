@@ -16,7 +16,7 @@ from edge.cli.options import CONFIG_FILE, AsJson, ConfigFile
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.operation.calibration import Chosen, Gate, Walk
+    from edge.operation.border import Chosen, Proposal, Walk
     from sensors.radar.survey import Survey
 
 SECONDS_MAX = 3600
@@ -74,7 +74,7 @@ def calibrate(
     Prints the lines for the configuration and changes nothing.
     """
     from edge.config import load
-    from edge.operation.calibration import proposed_channels, proposed_gate
+    from edge.operation.border import Proposal, proposed_channels, proposed_gate
 
     loaded = load(config)
     pictures = _pictures(loaded, _radar(loaded, name))
@@ -83,21 +83,20 @@ def calibrate(
         walk, last = _walked(pictures, chosen, seconds)
     except KeyboardInterrupt:
         raise typer.Exit(exits.FAILED) from None
-    gate = proposed_gate(walk.signals)
-    found = {
-        "sensor": name,
-        "phone": chosen,
-        "mixed": walk.mixed,
-        "searches": len(walk.signals),
-        "gate": gate,
-        "channels": proposed_channels(last.airs) if _has_channels(loaded, name) else (),
-        "fixed": [each.name for each in last.phones if each.fixed],
-    }
+    proposal = Proposal(
+        sensor=name,
+        phone=chosen,
+        mixed=walk.mixed,
+        searches=len(walk.signals),
+        gate=proposed_gate(walk.signals),
+        channels=proposed_channels(last.airs) if _has_channels(loaded, name) else (),
+        fixed=tuple(each.name for each in last.phones if each.fixed),
+    )
     if json:
-        printing.as_json(found)
+        printing.as_json(proposal)
     else:
-        _show_proposal(found, walk, gate)
-    if gate is None:
+        _show_proposal(proposal, walk.signals)
+    if proposal.gate is None:
         raise typer.Exit(exits.FAILED)
 
 
@@ -106,9 +105,9 @@ def calibrate(
 
 def _radar(config: "Config", name: str) -> str:
     """The sensor's name: the one given, or the only radar there is."""
-    from edge.operation.settings import is_radar
+    from sensors.declaration import declared
 
-    radars = [each for each, section in config.sensors.items() if is_radar(section.kind)]
+    radars = [each for each, section in config.sensors.items() if declared(section.kind).is_radar]
     known = ", ".join(radars) or "none"
     if name and name not in radars:
         raise typer.BadParameter(f"There is no radar '{name}'. Configured: {known}.")
@@ -119,13 +118,14 @@ def _radar(config: "Config", name: str) -> str:
 
 def _has_channels(config: "Config", name: str) -> bool:
     """Whether its radios are ours to set; those of a router are set there."""
-    from sensors.declaration import declared
+    from edge.operation import radars, settings
 
-    return "channels" in declared(config.sensors[name].kind).options.__struct_fields__
+    spec = next(each for each in settings.sensor_specs(config) if each.name == name)
+    return radars.options_of(spec).channels_of_radios is not None
 
 
 def _pictures(config: "Config", name: str) -> "Iterator[Survey]":
-    from edge.operation.surveying import pictures
+    from edge.operation.pictures import pictures
 
     return pictures(config, name, printing.say)
 
@@ -176,7 +176,7 @@ def _as_line(facts: Any) -> None:
 def _chosen(pictures: "Iterator[Survey]", wanted: str) -> "Chosen":
     """The phone to follow: named, or the one that is held at the radar."""
     from edge.errors import Refused
-    from edge.operation.calibration import NEAR_DBM, Choosing, Chosen
+    from edge.operation.border import NEAR_DBM, Choosing, Chosen
 
     if not wanted:
         printing.say(
@@ -209,7 +209,7 @@ def _walked(
     pictures: "Iterator[Survey]", chosen: "Chosen", seconds: float
 ) -> "tuple[Walk, Survey]":
     """The signals along the border, and the last picture."""
-    from edge.operation.calibration import Walk
+    from edge.operation.border import Walk
 
     printing.say(
         f"Following {chosen.name} (model {chosen.model or '-'}). Go to the border of the shop, and"
@@ -227,18 +227,19 @@ def _walked(
     return walk, picture
 
 
-def _show_proposal(found: dict[str, Any], walk: "Walk", gate: "Gate | None") -> None:
+def _show_proposal(proposal: "Proposal", signals: list[int]) -> None:
     from edge.cli.airview import bars, histogram_of
-    from edge.operation.calibration import PERCENTILE, SAMPLES_MIN
+    from edge.operation.border import PERCENTILE, SAMPLES_MIN
 
-    print("\n".join(bars(histogram_of(walk.signals), gate.gate_dbm if gate else None)))
+    gate = proposal.gate
+    print("\n".join(bars(histogram_of(signals), gate.gate_dbm if gate else None)))
     if gate is None:
         printing.say(
-            f"The phone was heard in {len(walk.signals)} seconds; {SAMPLES_MIN} are needed. Walk"
+            f"The phone was heard in {proposal.searches} seconds; {SAMPLES_MIN} are needed. Walk"
             " longer (--seconds) with its screen on and the Wi-Fi settings open."
         )
         return
-    if found["mixed"]:
+    if proposal.mixed:
         printing.say(
             "Another phone of the same model seems to be near: its signals may be among these. Try"
             " again when the shop is empty, or with another phone."
@@ -249,8 +250,8 @@ def _show_proposal(found: dict[str, Any], walk: "Walk", gate: "Gate | None") -> 
         " searches\nseveral times in each window and counts when one search passes, so hardly"
         " anybody inside\nis missed; a lower gate would let in more of the street."
     )
-    if found["fixed"]:
-        print(f"Known as the shop's own: {', '.join(found['fixed'])}.")
-    print(f"\n[sensors.{found['sensor']}]\nrssi_gate_dbm = {gate.gate_dbm}")
-    if found["channels"]:
-        print(f"channels = {list(found['channels'])}")
+    if proposal.fixed:
+        print(f"Known as the shop's own: {', '.join(proposal.fixed)}.")
+    print(f"\n[sensors.{proposal.sensor}]\nrssi_gate_dbm = {gate.gate_dbm}")
+    if proposal.channels:
+        print(f"channels = {list(proposal.channels)}")

@@ -79,7 +79,7 @@ def access(address: Address = None, config: ConfigFile = CONFIG_FILE, json: AsJs
     """Say what this box holds on the phone with this address: usually nothing."""
     from edge.cli.reaching import from_anywhere
     from edge.config import load
-    from edge.operation.access import PLACES, AccessAnswer, looked_up, marks
+    from edge.operation.access import KEEPERS, AccessAnswer, looked_up, marks
 
     loaded = load(config)
     marked = marks(_vault(loaded), _parsed(address))
@@ -98,7 +98,7 @@ def access(address: Address = None, config: ConfigFile = CONFIG_FILE, json: AsJs
     if not found.held:
         print("We hold nothing on that address.")
     print("\nWhere it was looked for:")
-    printing.pairs([(f"  {place.name}", place.keeps) for place in PLACES])
+    printing.pairs([(f"  {keeper.name}", keeper.keeps) for keeper in KEEPERS])
 
 
 def _asked_to(question: str, address: str | None, config: Path) -> "OptOutChange":

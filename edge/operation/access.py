@@ -1,36 +1,34 @@
 """What this box holds on one phone's address: the answer to a person who asks for it.
 
-Computed from a list of places, each of which says under which mark it would know the address and
+Computed from a list of keepers, each of which says under which mark it would know the address and
 what it holds under that mark. Asked by `storebox wifi access`, of the daemon or of its database
 while it is dead. The command makes the marks in its own process: no address comes here.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from edge.control import Question, question
 from edge.errors import Refused
+from edge.operation.lifetimes import ADDRESS_BITS, BINDING_DAYS, EQUIPMENT_H, KEY_H, NAMES_MIN
 from edge.storage import bindings, opted_out
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
 from sensors.radar.marks import opt_out_mark
-
-Question = Callable[[dict[str, Any]], Awaitable[Any]]
 
 ADDRESS_BYTES = 6
 SEPARATORS = ":-. "
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One place where something could be held on an address.
+class Keeper:
+    """Whatever could hold something on an address: a list, a table, the radars.
 
     `mark` is what stands for the address there, `look` says in a sentence what is held under a
-    mark, or nothing. `keeps` is for the person who asks: what this place keeps of anybody.
+    mark, or nothing. `keeps` is for the person who asks: what is kept here of anybody.
     """
 
     name: str
@@ -60,33 +58,37 @@ def _day(wall_ms: int) -> str:
     return datetime.fromtimestamp(wall_ms / 1000, UTC).date().isoformat()
 
 
-PLACES = (
-    Place(
+KEEPERS = (
+    Keeper(
         "radars",
-        "They keep no address. A phone is a number of 20 bits within one count, under a key that"
-        " is in memory only and replaced every four hours; after the count the number is gone.",
+        f"They keep no address. A phone is a number of {ADDRESS_BITS} bits within one count, under"
+        f" a key that is in memory only and replaced every {KEY_H} hours; after the count the"
+        f" number is gone. Of an address that a maker gave, {ADDRESS_BITS} bits of a hash under a"
+        f" key of the sensor's own stay in its memory for {EQUIPMENT_H} hours at most, to leave"
+        " machines out. A technician who looks at what is heard sees made-up names, which hold for"
+        f" {NAMES_MIN} minutes at most.",
         mark=lambda vault, address: b"",
         look=lambda connection, mark: "",
     ),
-    Place(
+    Keeper(
         "opt-outs",
         "Of those who asked not to be counted, a keyed hash of the address and the date.",
         mark=lambda vault, address: opt_out_mark(address, vault.opt_out_key),
         look=_in_opt_outs,
     ),
-    Place(
+    Keeper(
         "members",
         "Of members who agreed to it, the phone they logged in to the Wi-Fi with: a keyed hash and"
-        " the address sealed with their own key, for 14 days after each login.",
+        f" the address sealed with their own key, for {BINDING_DAYS} days after each login.",
         mark=lambda vault, address: vault.address_mark(address),
         look=_in_bindings,
     ),
 )
-"""Everywhere an address could be known. Whoever keeps something under one adds a place here."""
+"""Everywhere an address could be known. Whoever keeps something under one is added here."""
 
 
 class Held(Struct, frozen=True):
-    """What one place holds."""
+    """What one keeper holds; `place` is its name."""
 
     place: str
     what: str
@@ -118,25 +120,25 @@ def parsed_address(text: str) -> bytes:
     return address
 
 
-def marks(vault: Vault, address: bytes, places: Iterable[Place] = PLACES) -> dict[str, bytes]:
-    """What stands for `address` in each place."""
-    return {place.name: place.mark(vault, address) for place in places}
+def marks(vault: Vault, address: bytes, keepers: Iterable[Keeper] = KEEPERS) -> dict[str, bytes]:
+    """What stands for `address` with each keeper."""
+    return {keeper.name: keeper.mark(vault, address) for keeper in keepers}
 
 
 def looked_up(
-    connection: Executes, marked: Mapping[str, bytes], places: Iterable[Place] = PLACES
+    connection: Executes, marked: Mapping[str, bytes], keepers: Iterable[Keeper] = KEEPERS
 ) -> AccessAnswer:
-    """What each place holds. Refused if a place is not asked about: half an answer is none."""
+    """What each keeper holds. Refused if one is not asked about: half an answer is none."""
     held, looked = [], []
-    for place in places:
-        if place.name not in marked:
+    for keeper in keepers:
+        if keeper.name not in marked:
             raise Refused(
-                f"The question says nothing about the place '{place.name}'.",
+                f"The question says nothing about the keeper '{keeper.name}'.",
                 "Use the storebox command of the daemon's version.",
             )
-        looked.append(place.name)
-        if what := place.look(connection, marked[place.name]):
-            held.append(Held(place.name, what))
+        looked.append(keeper.name)
+        if what := keeper.look(connection, marked[keeper.name]):
+            held.append(Held(keeper.name, what))
     return AccessAnswer(tuple(held), tuple(looked))
 
 
@@ -146,15 +148,4 @@ class _Marked(Struct, frozen=True, forbid_unknown_fields=True):
 
 def questions(connection: Executes) -> dict[str, Question]:
     """`access`, for the control socket."""
-
-    async def access(given: dict[str, Any]) -> AccessAnswer:
-        try:
-            asked = msgspec.convert(given, _Marked)
-        except msgspec.ValidationError as error:
-            raise Refused(
-                "What was asked holds no marks of an address.",
-                "Use the storebox command of the daemon's version.",
-            ) from error
-        return looked_up(connection, asked.marks)
-
-    return {"access": access}
+    return {"access": question(_Marked, lambda asked: looked_up(connection, asked.marks))}

@@ -5,18 +5,17 @@ knows the shapes of the answers from `edge/operation/facts.py`. Every answer onl
 """
 
 import resource
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 
 from edge.clock import Clock
 from edge.config import Config
+from edge.control import Nothing, Question, question
 from edge.counters import Counters
-from edge.errors import Refused
 from edge.lease import Lease
 from edge.operation import facts, settings, syncing
 from edge.operation.facts import BoxStatus, ClockState, Limit, LinkState
@@ -28,9 +27,6 @@ from edge.storage.backlog import Backlog
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
 from sync.link import LinkStatus
-
-Question = Callable[[dict[str, Any]], Awaitable[Any]]
-T = TypeVar("T", bound=Struct)
 
 
 class Reads(Protocol):
@@ -71,10 +67,6 @@ class Parts:
     started: Moment
 
 
-class _Nothing(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question without arguments."""
-
-
 class _Few(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 20
 
@@ -96,43 +88,27 @@ class _Visits(Struct, frozen=True, forbid_unknown_fields=True):
 def questions(parts: Parts) -> dict[str, Question]:
     """`status`, `sensors`, `outbox`, `sync`, `members`, `member` and `visits`."""
     return {
-        "status": _question(_Nothing, lambda _: _status(parts)),
-        "sensors": _question(_Nothing, lambda _: parts.sensors()),
-        "outbox": _question(_Few, lambda few: facts.waiting(parts.database.backlog, few.limit)),
-        "sync": _question(_Nothing, lambda _: _sync(parts)),
-        "members": _question(
+        "status": question(Nothing, lambda _: _status(parts)),
+        "sensors": question(Nothing, lambda _: parts.sensors()),
+        "outbox": question(_Few, lambda few: facts.waiting(parts.database.backlog, few.limit)),
+        "sync": question(Nothing, lambda _: _sync(parts)),
+        "members": question(
             _Page,
             lambda page: facts.member_rows(
                 parts.database.reading, parts.database.vault, after=page.after, limit=page.limit
             ),
         ),
-        "member": _question(
+        "member": question(
             _One,
             lambda one: facts.member_facts(parts.database.reading, parts.database.vault, one.id),
         ),
-        "visits": _question(
+        "visits": question(
             _Visits,
             lambda asked: facts.visit_rows(
                 parts.database.reading, ended=asked.ended, limit=asked.limit
             ),
         ),
     }
-
-
-def _question(arguments: type[T], answer: Callable[[T], Any]) -> Question:
-    """A question whose `with` must be `arguments`; answered on the loop, from memory and reads."""
-
-    async def question(given: dict[str, Any]) -> Any:
-        try:
-            asked = msgspec.convert(given, arguments)
-        except msgspec.ValidationError as error:
-            raise Refused(
-                f"The question's arguments are wrong: {error}.",
-                "Use the storebox command of the daemon's version.",
-            ) from error
-        return answer(asked)
-
-    return question
 
 
 def _status(parts: Parts) -> BoxStatus:

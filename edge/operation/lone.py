@@ -1,26 +1,34 @@
 """A sensor's worker without the daemon: started alone for a technician, gone with the command.
 
-Called by `trial` and `surveying` while the daemon is dead. It has no more leave than the command
-gives it. What it sends is read by those who called.
+Called by `trial` and `pictures` while the daemon is dead. It has no more leave than the command
+gives it. What its messages mean is for those who called.
 """
 
 import contextlib
 import secrets
+import select
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from edge.clock import boot_id
 from edge.config import Config
-from edge.errors import DeviceNotFound
+from edge.errors import BadWireFrame, DeviceNotFound
 from edge.operation import opt_outs, settings
 from edge.operation.sensors import child_environment, worker_command
 from edge.sections import ClockSource
 from sensors import wire
+from sensors.declaration import declared
 
 CHILD_END_S = 2.0
 SALT_BYTES = 16
+POLL_S = 0.25
+"""Who waits for a worker shows so often how long it has been."""
+STARTING_S_MAX = 30.0
+"""A camera's models take seconds to load on a small box; who shows nothing by then never will."""
 
 
 @contextlib.contextmanager
@@ -40,6 +48,7 @@ def configuration(config: Config, name: str) -> wire.Configure:
     """What the worker is told first; its salt is known to nobody else."""
     scenario = config.clock.source is ClockSource.SCENARIO
     spec = next(each for each in settings.sensor_specs(config) if each.name == name)
+    radar = declared(spec.kind).is_radar
     return wire.Configure(
         sensor=name,
         device=spec.device,
@@ -48,8 +57,29 @@ def configuration(config: Config, name: str) -> wire.Configure:
         boot=boot_id(),
         timeline_start_ms=config.clock.start_ms if scenario else None,
         secret=spec.secret(),
-        opt_outs=opt_outs.of_files(Path(config.state.directory)) if spec.radar else None,
+        opt_outs=opt_outs.of_files(Path(config.state.directory)) if radar else None,
     )
+
+
+def messages(connection: socket.socket, until_s: Callable[[], float]) -> Iterator[Any]:
+    """What a worker says, as messages of `wire`, and None whenever it was silent for `POLL_S`.
+
+    Ends at `until_s()` of `time.monotonic`, which may move meanwhile. ConnectionResetError when
+    the worker hangs up, BadWireFrame if it is of another version.
+    """
+    reader = wire.FrameReader(down=False)
+    while (left_s := until_s() - time.monotonic()) > 0:
+        if not select.select([connection], [], [], min(left_s, POLL_S))[0]:
+            yield None
+            continue
+        chunk = connection.recv(65536)
+        if not chunk:
+            raise ConnectionResetError("it hung up")
+        try:
+            complete = reader.feed(chunk)
+        except BadWireFrame as error:
+            raise BadWireFrame(error.what, "Is it a sensor of this version?") from error
+        yield from complete
 
 
 @contextlib.contextmanager

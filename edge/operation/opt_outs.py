@@ -5,15 +5,14 @@ The daemon makes one and asks `begin` before the first sensor runs; the control 
 makes them in its own process.
 """
 
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from edge.clock import Clock
+from edge.control import Nothing, Question, question
 from edge.errors import Refused
 from edge.intake import Intake
 from edge.storage import erased, opted_out
@@ -106,29 +105,10 @@ class _Marked(Struct, frozen=True, forbid_unknown_fields=True):
     mark: Mark
 
 
-Question = Callable[[dict[str, Any]], Awaitable[Any]]
-
-
 def questions(opt_outs: OptOuts, connection: Executes) -> dict[str, Question]:
     """`opt_outs`, `opt_out.add` and `opt_out.remove`, for the control socket."""
-
-    async def told(_: dict[str, Any]) -> OptOutList:
-        return listed(connection)
-
-    async def add(given: dict[str, Any]) -> OptOutChange:
-        return await opt_outs.add(_mark(given))
-
-    async def remove(given: dict[str, Any]) -> OptOutChange:
-        return await opt_outs.remove(_mark(given))
-
-    return {"opt_outs": told, "opt_out.add": add, "opt_out.remove": remove}
-
-
-def _mark(given: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.convert(given, _Marked).mark
-    except msgspec.ValidationError as error:
-        raise Refused(
-            "What was asked holds no mark of an address.",
-            "Use the storebox command of the daemon's version.",
-        ) from error
+    return {
+        "opt_outs": question(Nothing, lambda _: listed(connection)),
+        "opt_out.add": question(_Marked, lambda asked: opt_outs.add(asked.mark)),
+        "opt_out.remove": question(_Marked, lambda asked: opt_outs.remove(asked.mark)),
+    }

@@ -18,6 +18,7 @@ from edge.errors import StorageError
 from edge.intake import SALT_LIFETIME_S
 from edge.operation import settings
 from edge.records import Moment, Stream
+from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database
 from edge.storage.transaction import Transaction
 from sensors.declaration import declared
@@ -52,20 +53,26 @@ class RadarDeclaration(Struct, frozen=True):
 def declarations(config: Config) -> tuple[RadarDeclaration, ...]:
     """Of all radars of this box. A satellite's are declared by the satellite itself."""
     return tuple(
-        _declaration(spec.name, spec.kind, spec.options)
+        _declaration(spec)
         for spec in settings.sensor_specs(config)
-        if spec.radar and not spec.remote
+        if declared(spec.kind).is_radar and not spec.remote
     )
 
 
-def _declaration(name: str, kind: str, given: dict[str, object]) -> RadarDeclaration:
-    options = msgspec.convert(given, declared(kind).options)
+def options_of(spec: SensorSpec) -> RadarOptions:
+    """How a radar is configured, in the type of its kind."""
+    options = msgspec.convert(spec.options, declared(spec.kind).options)
     assert isinstance(options, RadarOptions)
+    return options
+
+
+def _declaration(spec: SensorSpec) -> RadarDeclaration:
+    options = options_of(spec)
     return RadarDeclaration(
-        sensor=name,
-        kind=kind,
+        sensor=spec.name,
+        kind=spec.kind,
         rssi_gate_dbm=options.rssi_gate_dbm,
-        channels=tuple(getattr(options, "channels", ())),
+        channels=options.channels_of_radios or (),
         hours=options.hours,
         hours_margin_s=MARGIN_S,
         timezone=options.timezone,

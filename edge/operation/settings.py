@@ -15,7 +15,6 @@ from edge.sensor_spec import SensorSpec
 from kiosk.pin import read_pin
 from kiosk.settings import KioskSettings
 from sensors.declaration import declared
-from sensors.radar.options import RadarOptions
 from sync.broker import BrokerSettings
 from sync.commands import Authority
 from sync.link import LinkSettings
@@ -38,21 +37,15 @@ def sensor_specs(config: Config) -> tuple[SensorSpec, ...]:
             options=_options(config, name),
             screen=sensor.screen,
             silence_s=sensor.silence_s,
-            radar=is_radar(sensor.kind),
         )
         for name, sensor in config.sensors.items()
     )
 
 
-def is_radar(kind: str) -> bool:
-    """Whether sensors of `kind` hear phones. ConfigError if there is no such kind."""
-    return issubclass(declared(kind).options, RadarOptions)
-
-
 def _options(config: Config, name: str) -> dict[str, Any]:
     """Of one sensor; a radar that names no time zone is given the shop's."""
     options = config.options[name]
-    if not is_radar(config.sensors[name].kind) or not config.kiosk.timezone:
+    if not declared(config.sensors[name].kind).is_radar or not config.kiosk.timezone:
         return options
     return {"timezone": config.kiosk.timezone, **options}
 

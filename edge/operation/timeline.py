@@ -3,14 +3,10 @@
 Offered on the control socket only when the clock is a scenario's; used by the demo and tests.
 """
 
-from typing import Any
-
-import msgspec
 from msgspec import Struct
 
 from edge.clock import Clock, ScenarioClock
-from edge.control import Question
-from edge.errors import Refused
+from edge.control import Nothing, Question, question
 from edge.intake import Intake
 
 
@@ -31,17 +27,16 @@ def timeline_questions(clock: Clock, intake: Intake) -> dict[str, Question]:
     if not isinstance(clock, ScenarioClock):
         return {}
 
-    async def state(_: dict[str, Any]) -> TimelineState:
+    def state() -> TimelineState:
         now_ms = clock.now().wall_ms
         return TimelineState(now_ms, intake.idle and now_ms >= clock.safe_ms)
 
-    async def move(given: dict[str, Any]) -> TimelineState:
-        try:
-            asked = msgspec.convert(given, _Move)
-        except msgspec.ValidationError as error:
-            raise Refused(f"That is no move: {error}.", "Send hold and to_ms.") from error
+    def move(asked: _Move) -> TimelineState:
         clock.report(asked.hold, asked.to_ms)
         intake.moved()
-        return await state({})
+        return state()
 
-    return {"timeline": state, "timeline.move": move}
+    return {
+        "timeline": question(Nothing, lambda _: state()),
+        "timeline.move": question(_Move, move),
+    }

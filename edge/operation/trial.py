@@ -1,12 +1,12 @@
 """Trying one sensor for a few seconds: is it well, and does it see anything?
 
 Called by `storebox sensors test`. With a running daemon its counts are watched; without one the
-worker is started alone and its frames are read here, with no more leave than the configuration
-gives it. Only counts leave this module: never a code, a vector or a hash.
+worker is started alone and its messages are counted here. It gets leave to describe faces only in
+a marked zone, and a radar leave to survey, as its counts take minutes. Only counts leave this
+module: never a code, a vector, a hash or a pseudonym.
 """
 
 import contextlib
-import select
 import socket
 import time
 from collections import Counter
@@ -21,15 +21,13 @@ from edge.config import Config
 from edge.control import ask
 from edge.errors import BadWireFrame, Refused
 from edge.operation import lone
-from edge.operation.settings import is_radar
-from edge.operation.surveying import asked, frames_of
+from edge.operation.lone import POLL_S, STARTING_S_MAX
+from edge.operation.pictures import asked, frames_of
 from edge.records import SensorStatus
 from edge.sections import RecognitionMode
 from sensors import wire
+from sensors.declaration import declared
 
-STARTING_S_MAX = 30.0
-"""A camera's models take seconds to load on a small box; the trial's time begins after that."""
-POLL_S = 0.25
 FRAMES = "frames"
 FINISHED = "finished"
 """The state of a sensor whose recording is at its end (`sensors/core_link.py`)."""
@@ -73,7 +71,7 @@ def watched(control: Path, name: str, seconds: float, progress: Progress) -> Tri
 
 def _heard(control: Path, sensor: SensorStatus) -> int:
     """Frames that a radar has heard since it is looked at: a count takes it minutes."""
-    if not is_radar(sensor.kind):
+    if not declared(sensor.kind).is_radar:
         return 0
     with contextlib.suppress(Refused):  # a satellite's, or none that runs
         return frames_of(asked(control, sensor.name))
@@ -94,20 +92,20 @@ def alone(config: Config, name: str, seconds: float, progress: Progress) -> Tria
     """Run the sensor's worker without the daemon and read what it sends.
 
     A trial asks nobody in front of the camera: only in a marked zone are faces described. Else
-    a camera is judged by the people it counts.
+    a camera is judged by the people it counts, and a radar by the frames of its survey.
     """
     section = config.sensors[name]
     watch = _Watch(seconds, progress)
     with lone.worker(config, name) as connection:
         try:
             connection.sendall(wire.encode(lone.configuration(config, name)))
-            if is_radar(section.kind):
-                connection.sendall(wire.encode(wire.Leave("survey", None)))
+            if declared(section.kind).is_radar:
+                connection.sendall(wire.encode(wire.Leave(wire.Action.SURVEY, None)))
             if config.recognition.mode is RecognitionMode.ZONE:
-                connection.sendall(wire.encode(wire.Leave("embed", None)))
+                connection.sendall(wire.encode(wire.Leave(wire.Action.EMBED, None)))
             watch.read(connection)
         except BadWireFrame as error:
-            watch.health = wire.Health(False, error.what, "Is it a sensor of this version?")
+            watch.health = wire.Health(False, error.what, error.remedy)
         except (BrokenPipeError, ConnectionResetError):
             watch.ended()
     return _judged((name, section.kind), seconds, watch.health, +watch.observed, watch.dropped)
@@ -150,18 +148,10 @@ class _Watch:
         self.health = wire.Health(False, "it did not start", "Start it again; check the device.")
 
     def read(self, connection: socket.socket) -> None:
-        reader = wire.FrameReader(down=False)
-        while (left_s := self._until_s - time.monotonic()) > 0:
+        for message in lone.messages(connection, lambda: self._until_s):
+            self._take(message)
             if self._started:
-                self._progress(1 - left_s / self._seconds)
-            if not select.select([connection], [], [], min(left_s, POLL_S))[0]:
-                continue
-            chunk = connection.recv(65536)
-            if not chunk:
-                self.ended()
-                return
-            for message in reader.feed(chunk):
-                self._take(message)
+                self._progress(1 - (self._until_s - time.monotonic()) / self._seconds)
 
     def ended(self) -> None:
         """The worker hung up: its last word says why, or it had none."""

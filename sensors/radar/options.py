@@ -3,11 +3,11 @@
 Pure declaration, validated by `edge/config.py` and once more in the worker.
 """
 
-import zoneinfo
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from edge.clock import is_timezone
 from sensors.radar.hours import PATTERN
 
 Dbm = Annotated[int, Meta(ge=-120, le=0)]
@@ -28,6 +28,8 @@ Hours = Annotated[
         ' "daily 08:00-24:00"',
     ),
 ]
+WINDOW_S_MAX = 600
+"""Within one count a phone is told from others; longer nobody is."""
 HOURS_MAX = 32
 """Lines of opening hours: a week has seven days, and a shop may close for lunch."""
 
@@ -45,7 +47,7 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
     """
 
     rssi_gate_dbm: Dbm | None = None
-    window_s: Annotated[int, Meta(ge=60, le=600)] = 600
+    window_s: Annotated[int, Meta(ge=60, le=WINDOW_S_MAX)] = WINDOW_S_MAX
     fixed_equipment: Annotated[tuple[Address, ...], Meta(max_length=FIXED_MAX)] = ()
     hours: Annotated[tuple[Hours, ...], Meta(max_length=HOURS_MAX)] = ()
     timezone: str = ""
@@ -55,11 +57,7 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
         if self.timezone and not is_timezone(self.timezone):
             raise ValueError(f"there is no time zone '{self.timezone}'")
 
-
-def is_timezone(name: str) -> bool:
-    """Whether this machine knows a time zone of that name."""
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+    @property
+    def channels_of_radios(self) -> tuple[int, ...] | None:
+        """What our own radios are set to; None if they are a router's, which sets them itself."""
+        return None

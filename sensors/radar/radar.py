@@ -18,7 +18,8 @@ from sensors.radar.equipment import Equipment
 from sensors.radar.marks import short_hash
 from sensors.radar.options import RadarOptions
 from sensors.radar.record import Heard
-from sensors.radar.surveying import Place, Surveying
+from sensors.radar.surveying import Standing, Surveying
+from sensors.wire import Action
 
 if TYPE_CHECKING:
     from hardware.dot11 import Defect, ProbeRequest
@@ -31,8 +32,6 @@ and ten years of empty windows would take a while to report."""
 
 FIXED = "fixed"
 """Dropped under this name: what the shop's own equipment sent."""
-SURVEY = "survey"
-"""The leave to show a technician what is heard (`sensors.wire.Leave`)."""
 
 
 class Radar:
@@ -77,7 +76,7 @@ class Radar:
         """Show it to a technician who surveys, and count it unless it is the shop's own."""
         fixed = heard.source in self._fixed or self._stays(heard)
         if self._survey is not None:
-            self._survey.add(heard, Place(self._is_inside(heard), fixed), time.monotonic())
+            self._survey.add(heard, Standing(self._is_inside(heard), fixed), time.monotonic())
         if fixed:
             self.refuse(FIXED)
         else:
@@ -138,7 +137,7 @@ class Radar:
 
     def _show(self) -> None:
         """Begin, go on with, or forget a survey, as the core gives leave."""
-        if not self._core.may(SURVEY):
+        if not self._core.may(Action.SURVEY):
             self._survey = None
             return
         now_s = time.monotonic()

@@ -51,7 +51,7 @@ class _Tally(Struct, gc=False):
     second: int = 0
 
 
-class Place(NamedTuple):
+class Standing(NamedTuple):
     """What the radar knows of a transmission beside the record itself."""
 
     inside: bool
@@ -75,7 +75,7 @@ class Surveying:
         self._histogram = [0] * BINS
         self._overflow = 0
 
-    def add(self, heard: Heard, place: Place, now_s: float) -> None:
+    def add(self, heard: Heard, standing: Standing, now_s: float) -> None:
         """One transmission."""
         self._add_air(heard.radio, heard.channel)
         signal = heard.rssi_dbm
@@ -89,11 +89,13 @@ class Surveying:
                 return
             made_of = heard.fingerprint
             model = self._pseudonym(made_of, _MODEL_CHARACTERS) if made_of else ""
-            phone = _Heard(model, heard.randomised, False, place.fixed, 0, None, None, None, now_s)
+            phone = _Heard(
+                model, heard.randomised, False, standing.fixed, 0, None, None, None, now_s
+            )
             self._phones[name] = phone
         phone.frames += 1
         phone.at_s = now_s
-        phone.inside |= place.inside
+        phone.inside |= standing.inside
         phone.last_dbm = signal
         phone.strongest_dbm = _stronger(phone.strongest_dbm, signal)
         phone.second_dbm = _stronger(phone.second_dbm, signal)

@@ -9,7 +9,6 @@ import ast
 import pytest
 
 from sensors.declaration import declared, kinds
-from sensors.radar.options import RadarOptions
 from tests.conftest import ROOT
 
 SENDING = {
@@ -27,7 +26,7 @@ OF_SCAPY = {"conf", "Scapy_Exception", "RadioTap"}
 
 
 def radars() -> list[str]:
-    return [kind for kind in kinds() if issubclass(declared(kind).options, RadarOptions)]
+    return [kind for kind in kinds() if declared(kind).is_radar]
 
 
 def tree_of(name: str) -> ast.Module:

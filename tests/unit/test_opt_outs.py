@@ -17,7 +17,7 @@ from edge.clock import SystemClock
 from edge.errors import Refused
 from edge.intake import Intake
 from edge.operation import access, opt_outs
-from edge.operation.access import Held, Place, parsed_address
+from edge.operation.access import Held, Keeper, parsed_address
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, _Session
 from edge.sensor_spec import SensorSpec
@@ -50,7 +50,7 @@ def desk(database: Database, intake: Intake | None = None) -> OptOuts:
 
 
 async def test_the_list_is_kept_and_every_radar_is_told(database: Database) -> None:
-    radar = SensorSpec("radar", "wifi", "replay:x", {}, radar=True)
+    radar = SensorSpec("radar", "wifi", "replay:x", {})
     camera = SensorSpec("door", "face", "replay:x", {})
     intake = intake_of(radar, camera)
     listed = desk(database, intake)
@@ -137,7 +137,7 @@ def test_what_is_no_address_is_refused_and_not_repeated(wrong: str) -> None:
     assert not wrong or wrong not in str(refused.value)
 
 
-async def test_every_place_is_asked_and_its_words_are_given(database: Database) -> None:
+async def test_every_keeper_is_asked_and_its_words_are_given(database: Database) -> None:
     marks = access.marks(database.vault, PHONE)
     assert access.looked_up(database.reading, marks).held == ()
     await desk(database).add(marks["opt-outs"])
@@ -147,15 +147,17 @@ async def test_every_place_is_asked_and_its_words_are_given(database: Database) 
     assert access.looked_up(database.reading, other).held == ()
 
 
-def test_a_further_place_only_has_to_be_named(database: Database) -> None:
-    bound = Place("bindings", "", lambda vault, address: address[::-1], lambda _, mark: f"{mark!r}")
-    places = (*access.PLACES, bound)
-    marks = access.marks(database.vault, PHONE, places)
-    answer = access.looked_up(database.reading, marks, places)
+def test_a_further_keeper_only_has_to_be_named(database: Database) -> None:
+    bound = Keeper(
+        "bindings", "", lambda vault, address: address[::-1], lambda _, mark: f"{mark!r}"
+    )
+    keepers = (*access.KEEPERS, bound)
+    marks = access.marks(database.vault, PHONE, keepers)
+    answer = access.looked_up(database.reading, marks, keepers)
     assert answer.held == (Held("bindings", repr(PHONE[::-1])),)
     assert answer.looked[-1] == "bindings"
     with pytest.raises(Refused, match="bindings"):
-        access.looked_up(database.reading, access.marks(database.vault, PHONE), places)
+        access.looked_up(database.reading, access.marks(database.vault, PHONE), keepers)
 
 
 def test_marks_of_two_boxes_have_nothing_in_common() -> None:
@@ -166,7 +168,7 @@ def test_marks_of_two_boxes_have_nothing_in_common() -> None:
 
 async def test_two_messages_to_one_radar_do_not_mix(database: Database) -> None:
     """A full list is more than a socket takes at once; a salt that comes meanwhile waits."""
-    radar = SensorSpec("radar", "wifi", "replay:x", {}, radar=True)
+    radar = SensorSpec("radar", "wifi", "replay:x", {})
     intake = intake_of(radar)
     peer = Peer(intake, "radar")
     await peer.told()
@@ -183,7 +185,7 @@ async def test_two_messages_to_one_radar_do_not_mix(database: Database) -> None:
 
 
 def test_a_satellite_passes_the_list_on_to_its_radar() -> None:
-    spec = SensorSpec("radar", "wifi", "wlan1", {"window_s": 60}, radar=True)
+    spec = SensorSpec("radar", "wifi", "wlan1", {"window_s": 60})
     session = _Session(Lent(spec, _unreachable), Piece(1, 0, PieceKind.BYTES))
     listed = wire.OptOuts(bytes(32), [bytes(16)])
     said = [

@@ -10,15 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config import load
+from edge.consent import BINDING_MS
 from edge.errors import ConfigError
-from edge.intake import SALT_LIFETIME_S
+from edge.intake import SALT_LIFETIME_S, SURVEY_S
+from edge.operation.access import KEEPERS
 from edge.operation.papers import LANGUAGES, papers
 from edge.operation.papers.paper import Bullets, Paper, Table, markdown, page
 from edge.presence.footfall import CELL_MIN
+from edge.storage.radar_samples import KEPT_MAX
+from sensors.radar.equipment import LIFETIME_MS
 from sensors.radar.hours import MARGIN_S
 from sensors.radar.marks import HASH_BITS
+from sensors.radar.surveying import NAMES_S_MAX
 from tests.conftest import ROOT
 
+DAY_MS = 24 * 3_600_000
 SHOP = """\
 [box]
 tenant = "chain"
@@ -115,13 +121,37 @@ def test_what_changes_in_the_configuration_changes_in_the_papers(
 def test_numbers_of_the_code_stand_in_the_papers(tmp_path: Path) -> None:
     _, sign, table, sheet = texts(tmp_path, SHOP, "en")
     assert f"{MARGIN_S // 60} min before and after" in sign
+    assert f"{HASH_BITS} bits of a keyed hash" in sign
+    assert f"for {equipment_h()} h at most" in sign
+    assert f"for {BINDING_MS // DAY_MS} days" in sign
     assert "within 5 min" in sign
     assert f"{HASH_BITS}-bit number (radar)" in table
     assert f"{SALT_LIFETIME_S // 3600} h, or to the next restart" in table
     assert f"fewer than {CELL_MIN} are not told" in table
+    assert f"the newest {KEPT_MAX} windows" in table
+    assert f"{HASH_BITS} bits of a keyed hash" in table
+    assert f"{equipment_h()} h at most, or to the next restart" in table
+    assert f"{NAMES_S_MAX / 60:g} min at most; the picture {SURVEY_S:g} s" in table
+    assert f"{BINDING_MS // DAY_MS} days after each login" in table
     assert "300 s" in sheet
     assert "from -65 dBm" in sheet
     assert "consent at the desk" in sheet
+
+
+def test_numbers_of_the_code_stand_in_the_answer_to_who_asks() -> None:
+    keeps = {keeper.name: keeper.keeps for keeper in KEEPERS}
+    radars = keeps["radars"]
+    assert f"a number of {HASH_BITS} bits" in radars
+    assert f"replaced every {SALT_LIFETIME_S // 3600} hours" in radars
+    assert f"{HASH_BITS} bits of a hash" in radars
+    assert f"for {equipment_h()} hours at most" in radars
+    assert f"{NAMES_S_MAX / 60:g} minutes at most" in radars
+    assert f"for {BINDING_MS // DAY_MS} days after each login" in keeps["members"]
+
+
+def equipment_h() -> int:
+    """The longest that a machine's hash is kept."""
+    return LIFETIME_MS // 3_600_000
 
 
 def test_a_shop_without_sensors_says_so(tmp_path: Path) -> None:

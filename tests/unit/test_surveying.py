@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from sensors.radar.record import Heard
 from sensors.radar.survey import AIRS_MAX, BINS, ROWS_MAX, bin_of
-from sensors.radar.surveying import NAMES_S_MAX, PHONES_MAX, SILENT_S_MAX, Place, Surveying
+from sensors.radar.surveying import NAMES_S_MAX, PHONES_MAX, SILENT_S_MAX, Standing, Surveying
 from sensors.wire import FRAME_BYTES_MAX, FrameReader, Surveyed, encode
 
-HERE = Place(inside=True, fixed=False)
+HERE = Standing(inside=True, fixed=False)
 FINGERPRINT = b"8 bytes!"
 
 
@@ -94,7 +94,7 @@ def test_who_has_gone_leaves_the_picture() -> None:
 
 def test_what_a_picture_holds_leads_to_no_address() -> None:
     surveying = Surveying(None, 0.0)
-    surveying.add(heard(0xABCDEF), Place(inside=False, fixed=True), 0.5)
+    surveying.add(heard(0xABCDEF), Standing(inside=False, fixed=True), 0.5)
     picture = surveying.picture(1.0)
     said = msgspec.json.encode(picture).lower()
     for secret in (b"abcdef", b"ab:cd:ef", FINGERPRINT, FINGERPRINT.hex().encode()):

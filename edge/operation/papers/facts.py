@@ -1,18 +1,20 @@
 """What the papers speak of, out of the configuration and out of the limits in the code.
 
-A number that stands in a paper comes from here, and from where the code itself has it. Pure.
+A number that stands in a paper comes from here or from `lifetimes`, which have it from where the
+code itself has it. Pure.
 """
 
 from msgspec import Struct
 
 from edge.config import Config
-from edge.consent import BINDING_MS
 from edge.errors import ConfigError
 from edge.operation import radars, settings
+from edge.operation.lifetimes import BINDING_DAYS
 from edge.operation.papers.paper import Both
 from edge.operation.radars import RadarDeclaration
 from edge.presence.footfall import CELL_MIN
 from edge.sections import RecognitionMode
+from sensors.declaration import declared
 
 _DAYS = {
     "mon": "пн",
@@ -77,10 +79,12 @@ def facts(config: Config) -> Facts:
         cameras=tuple(name for name, each in config.sensors.items() if each.kind == "face"),
         radars=radars.declarations(config),
         radars_elsewhere=tuple(
-            spec.name for spec in settings.sensor_specs(config) if spec.radar and spec.remote
+            spec.name
+            for spec in settings.sensor_specs(config)
+            if declared(spec.kind).is_radar and spec.remote
         ),
         hotspots=tuple(name for name, each in config.sensors.items() if each.kind == "radius"),
-        binding_days=BINDING_MS // 86_400_000,
+        binding_days=BINDING_DAYS,
         recipient=config.broker.host,
         cell_min=CELL_MIN,
     )

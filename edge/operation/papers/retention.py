@@ -1,8 +1,10 @@
 """The table of what is kept where and for how long. Whoever keeps a new thing adds a row. Pure."""
 
+from edge.operation.lifetimes import ADDRESS_BITS, EQUIPMENT_H, NAMES_MIN, PICTURE_S
 from edge.operation.papers.facts import Facts
 from edge.operation.papers.paper import Both, Paper, Table
 from edge.sections import RecognitionMode
+from edge.storage.radar_samples import KEPT_MAX
 
 TITLE = Both("Сроки хранения", "Retention")
 HEADS = (Both("Что", "What"), Both("Где", "Where"), Both("Как долго", "How long"))
@@ -26,15 +28,34 @@ CALIBRATION: Row = (
         "how many people cameras saw beside how many phones (to calibrate)",
     ),
     DATABASE,
-    Both("2000 последних окон каждого радара", "the newest 2000 windows of each radar"),
+    Both(
+        f"{KEPT_MAX} последних окон каждого радара", f"the newest {KEPT_MAX} windows of each radar"
+    ),
 )
 EQUIPMENT: Row = (
     Both(
-        "оборудование рядом: 20-битный хеш адреса изготовителя",
-        "machines nearby: 20 bits of a keyed hash of a maker's address",
+        f"оборудование рядом: ключевой хеш адреса от изготовителя, из {ADDRESS_BITS} бит",
+        f"machines nearby: {ADDRESS_BITS} bits of a keyed hash of an address that a maker gave",
     ),
     MEMORY,
-    Both("до суток или до перезапуска", "a day at most, or to the next restart"),
+    Both(
+        f"до {EQUIPMENT_H} ч или до перезапуска",
+        f"{EQUIPMENT_H} h at most, or to the next restart",
+    ),
+)
+SURVEYED: Row = (
+    Both(
+        "имена, придуманные телефонам, пока техник смотрит, что слышит приёмник",
+        "names made up for phones while a technician looks at what a radar hears",
+    ),
+    Both(
+        "память процесса датчика; последний снимок - память ядра",
+        "memory of the sensor's process; of the newest picture, the core's",
+    ),
+    Both(
+        f"до {NAMES_MIN} мин; снимок {PICTURE_S} с",
+        f"{NAMES_MIN} min at most; the picture {PICTURE_S} s",
+    ),
 )
 
 
@@ -84,6 +105,7 @@ def _of_radars(facts: Facts) -> list[Row]:
         ),
         CALIBRATION,
         EQUIPMENT,
+        SURVEYED,
         OPT_OUT,
     ]
 

@@ -1,5 +1,6 @@
 """The sign for the door: what happens here, and how to say no. Pure."""
 
+from edge.operation.lifetimes import ADDRESS_BITS, EQUIPMENT_H
 from edge.operation.papers.facts import Facts, hours_of
 from edge.operation.papers.paper import Both, Bullets, Paper
 from edge.sections import RecognitionMode
@@ -49,6 +50,14 @@ def _radars(facts: Facts) -> list[Both]:
             f" забывается {until.ru}; узнать вас по нему нельзя.",
             "The address of a phone is neither kept nor sent. A phone is a random number that is"
             f" forgotten {until.en}, and by which you cannot be recognised.",
+        ),
+        Both(
+            "От адреса, который дал изготовитель (такие у техники и у части телефонов), в памяти"
+            f" приёмника не дольше {EQUIPMENT_H} ч остаются {ADDRESS_BITS} бит ключевого хеша,"
+            " чтобы не считать технику, которая стоит здесь.",
+            "Of an address that the maker gave (machines have such, and some phones)"
+            f" {ADDRESS_BITS} bits of a keyed hash stay in the receiver's memory for"
+            f" {EQUIPMENT_H} h at most, so that machines that stand here are not counted.",
         ),
     ]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.cli.airview import bars, histogram_of
-from edge.operation.calibration import (
+from edge.operation.border import (
     CHANNELS_USUAL,
     GATE_DBM_MAX,
     GATE_DBM_MIN,

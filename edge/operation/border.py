@@ -59,6 +59,23 @@ class Chosen(Struct, frozen=True):
         return self.randomised and phone.randomised and same
 
 
+class Proposal(Struct, frozen=True):
+    """What a walk with `phone` came to; as `storebox wifi calibrate --json` prints it.
+
+    `mixed`: another phone's signals are probably among them. `gate` is None after too few
+    `searches`, `channels` are empty if a router sets its own; `fixed` are names of the shop's
+    own devices.
+    """
+
+    sensor: str
+    phone: Chosen
+    mixed: bool
+    searches: int
+    gate: Gate | None
+    channels: tuple[int, ...]
+    fixed: tuple[str, ...]
+
+
 class Choosing:
     """Finds the phone that is held at the radar: again and again the strongest by far."""
 

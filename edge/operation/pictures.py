@@ -4,26 +4,24 @@ Called by `storebox wifi`; the daemon answers with `survey_questions`. A picture
 for seconds and is neither stored nor logged nor sent anywhere but to the terminal.
 """
 
-import select
+import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from edge.config import Config
-from edge.control import Question, ask
-from edge.errors import BadWireFrame, DeviceGone, NotReachable, Refused
+from edge.control import Question, ask, question
+from edge.errors import DeviceGone, NotReachable
 from edge.intake import Intake
 from edge.operation import lone
+from edge.operation.lone import STARTING_S_MAX
 from sensors import wire
 from sensors.radar.survey import Survey
 
-STARTING_S_MAX = 30.0
-"""A radar that shows nothing for so long shows nothing at all."""
 POLL_S = 0.5
 """Twice as often as pictures come, so that none is late by more."""
 
@@ -42,15 +40,7 @@ def frames_of(survey: Survey | None) -> int:
 
 def survey_questions(intake: Intake) -> dict[str, Question]:
     """`survey`: the newest picture of one radar, which asking keeps surveying for some seconds."""
-
-    async def survey(given: dict[str, Any]) -> Survey | None:
-        try:
-            which = msgspec.convert(given, _Which)
-        except msgspec.ValidationError as error:
-            raise Refused(f"That is no radar: {error}.", "Send the sensor's name.") from error
-        return await intake.survey(which.sensor)
-
-    return {"survey": survey}
+    return {"survey": question(_Which, lambda which: intake.survey(which.sensor))}
 
 
 def pictures(config: Config, name: str, remark: Remark) -> Iterator[Survey]:
@@ -90,27 +80,21 @@ def _alone(config: Config, name: str) -> Iterator[Survey]:
     with lone.worker(config, name) as connection:
         try:
             connection.sendall(wire.encode(lone.configuration(config, name)))
-            connection.sendall(wire.encode(wire.Leave("survey", None)))
+            connection.sendall(wire.encode(wire.Leave(wire.Action.SURVEY, None)))
             yield from _read(connection, name)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise _nothing(name) from error
 
 
 def _read(connection: socket.socket, name: str) -> Iterator[Survey]:
-    reader = wire.FrameReader(down=False)
     patience_s = time.monotonic() + STARTING_S_MAX
     health = wire.Health(True, "")
-    while (left_s := patience_s - time.monotonic()) > 0:
-        if not select.select([connection], [], [], left_s)[0]:
-            continue
-        chunk = connection.recv(65536)
-        if not chunk:
-            break
-        try:
-            messages = reader.feed(chunk)
-        except BadWireFrame as error:
-            raise BadWireFrame(error.what, "Is it a sensor of this version?") from error
-        for message in messages:
+
+    def until_s() -> float:
+        return patience_s
+
+    with contextlib.suppress(ConnectionResetError):  # its last word says why it hung up
+        for message in lone.messages(connection, until_s):
             match message:
                 case wire.Surveyed(survey=survey):
                     patience_s = time.monotonic() + STARTING_S_MAX
