@@ -21,6 +21,7 @@ from pyrad.dictionary import Dictionary
 from pyrad.packet import AccountingRequest, AcctPacket, PacketError
 
 from edge.errors import DeviceError, DeviceGone, DeviceNotFound
+from hardware.allowance import TOO_FAST, Allowance
 
 DATAGRAM_BYTES_MAX = 4096
 """RFC 2866: the longest packet there is."""
@@ -31,7 +32,7 @@ RECEIVE_BUFFER_BYTES = 1 << 20
 """Some 2000 packets of one burst wait here while the others are looked at."""
 DATAGRAMS_PER_TURN = 256
 """Looked at before the core is heard again: 0.1 s of work when all are genuine."""
-RATE_PER_S, BURST = 200.0, 400.0
+PER_S_MAX, BURST_MAX = 200, 400
 """Of one sender. A shop of 500 phones with an interim update a minute sends 10 a second."""
 EVENT_AGE_S_MAX = 300
 """An Event-Timestamp further away than this tells of a wrong clock in the sender."""
@@ -75,7 +76,7 @@ class Defect(StrEnum):
     """Why a datagram gave no record."""
 
     UNKNOWN_SENDER = "radius_unknown_sender"
-    FLOOD = "radius_flood"
+    TOO_FAST = TOO_FAST
     MALFORMED = "radius_malformed"
     FORGED = "radius_forged"
     OTHER = "radius_other"
@@ -182,22 +183,6 @@ def _number(packet: AcctPacket, name: str) -> int | None:
     return number if isinstance(number, int) else None
 
 
-class Allowance:
-    """How many datagrams one sender may still send now: refilled steadily, up to a burst."""
-
-    def __init__(self) -> None:
-        self._left, self._at_s = BURST, 0.0
-
-    def take(self, now_s: float) -> bool:
-        """Whether one more may be looked at."""
-        self._left = min(BURST, self._left + (now_s - self._at_s) * RATE_PER_S)
-        self._at_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
 class AccountingPort:
     """UDP ports on which accounting is taken, open for reading and answering; a context manager.
 
@@ -209,7 +194,7 @@ class AccountingPort:
     ) -> None:
         self._reader = Reader(secret)
         self._names = {ipaddress.ip_address(address): name for address, name in nas.items()}
-        self._allowances = {address: Allowance() for address in self._names}
+        self._allowances = {address: Allowance(PER_S_MAX, BURST_MAX) for address in self._names}
         self._sockets: list[socket.socket] = []
         try:
             for place in places:
@@ -254,8 +239,8 @@ class AccountingPort:
         name = self._names.get(address)
         if name is None:
             return "", Defect.UNKNOWN_SENDER
-        if not self._allowances[address].take(time.monotonic()):
-            return name, Defect.FLOOD
+        if not self._allowances[address].spend(time.monotonic_ns() // 1_000_000):
+            return name, Defect.TOO_FAST
         found, answer = self._reader.read(datagram, name, time.time())
         if answer:
             try:

@@ -13,6 +13,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from edge.errors import DeviceNotFound, WrongDevice
+from hardware.allowance import TOO_FAST, Allowance
 from hardware.probe_lines import (
     BATCH_BYTES_MAX,
     LINE_BYTES_MAX,
@@ -24,7 +25,6 @@ from hardware.probe_lines import (
 )
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
-from sensors.radar.allowance import Allowance
 from sensors.radar.options import RadarOptions
 from sensors.radar.radar import Radar
 from sensors.radar.record import Heard
@@ -35,6 +35,10 @@ MQTT_PORT = 1883
 TOPICS = "radar/+/probe"
 RADIOS_MAX = 64
 """Radios of one sensor that may send; more names than that are made up."""
+PER_S_MAX = 5000
+"""Of one radio: several times what one on a full channel can hear; more is made up."""
+BURST_MAX = 10_000
+"""What may have waited in a radar or at the broker and comes at once."""
 
 
 class ProbeLinesOptions(RadarOptions, frozen=True, kw_only=True):
@@ -150,8 +154,9 @@ class Probes:
         if line.s not in self._allowances and len(self._allowances) >= RADIOS_MAX:
             self._radar.refuse("too_many_radios")
             return
-        if not self._allowances.setdefault(line.s, Allowance()).spend(at_ms):
-            self._radar.refuse("sender_too_fast")
+        allowance = self._allowances.setdefault(line.s, Allowance(PER_S_MAX, BURST_MAX))
+        if not allowance.spend(at_ms):
+            self._radar.refuse(TOO_FAST)
             return
         if self._repeats.knows(line):
             self._radar.refuse(Refusal.REPEATED.value)

@@ -17,10 +17,10 @@ from msgspec import Meta, field
 from edge.errors import BadFrame, ConfigError, WrongDevice
 from edge.records import Short
 from hardware import tzsp
+from hardware.allowance import TOO_FAST, Allowance
 from hardware.dot11 import BARE, ProbeParser, ProbeRequest
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
-from sensors.radar.allowance import Allowance
 from sensors.radar.options import RadarOptions
 from sensors.radar.radar import Radar
 from sensors.radar.record import Heard
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 DATAGRAMS_PER_TURN = 256
 """Of one sender, before it is the next one's turn."""
 WAIT_S = 1.0
+PER_S_MAX = 5000
+"""Of one router: twice what three radios on full channels can hear; more is made up."""
+BURST_MAX = 10_000
+"""What may have waited in a router or in a buffer and comes at once."""
 WRONG_MS = 60_000
 """So long after the last wrong datagram a sender is said to send wrong ones."""
 SOURCES_MAX = 16
@@ -178,7 +182,7 @@ class Source:
         self.name = name
         self._radar = radar
         self._parse = ProbeParser(BARE).parse
-        self._allowance = Allowance()
+        self._allowance = Allowance(PER_S_MAX, BURST_MAX)
         self._insists = bytes.fromhex(radio.replace("-", "").replace(":", ""))
         self._wrong_ms: int | None = None
 
@@ -200,7 +204,7 @@ class Source:
         if not isinstance(heard, ProbeRequest):
             self._radar.take(heard, self.name, at_ms)
         elif not self._allowance.spend(at_ms):
-            self._radar.refuse("sender_too_fast")
+            self._radar.refuse(TOO_FAST)
         else:
             signal, channel = found.rssi_dbm, found.channel
             record = Heard(

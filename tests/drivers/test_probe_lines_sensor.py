@@ -14,8 +14,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sensors import probe_lines
-from sensors.probe_lines import RADIOS_MAX, ProbeLinesOptions
-from sensors.radar.allowance import BURST_MAX
+from sensors.probe_lines import BURST_MAX, RADIOS_MAX, ProbeLinesOptions
 from sensors.worker import EXIT_DEVICE
 from tests.broker import HOST, Broker
 from tests.drivers.near import Near, near

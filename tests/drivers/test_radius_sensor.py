@@ -11,7 +11,8 @@ import pytest
 
 from edge.errors import ConfigError
 from edge.records import AssociationPhase, AssociationReading
-from hardware.radius import BURST
+from hardware.allowance import TOO_FAST
+from hardware.radius import BURST_MAX
 from sensors import wire
 from sensors.radius import places_of
 from sensors.worker import EXIT_DEVICE
@@ -197,9 +198,9 @@ def test_a_flood_from_one_sender_leaves_the_others_served() -> None:
             throw(port, *flood[part * 500 : (part + 1) * 500])
             assert desk.say("start", f"d{part}"), "within its time, while the flood goes on"
         worker.until(lambda: sum(one.nas == "desk" for one in worker.readings) == 6)
-        worker.until(lambda: worker.dropped["radius_flood"])
+        worker.until(lambda: worker.dropped[TOO_FAST])
         taken = sum(one.nas == "hall" for one in worker.readings)
-        assert BURST / 2 <= taken <= BURST * 3
+        assert BURST_MAX / 2 <= taken <= BURST_MAX * 3
 
 
 # --- what is configured

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import DeviceNotFound, WrongDevice
+from hardware.allowance import TOO_FAST
 from hardware.datagrams import DatagramPort, require_one_address
 from hardware.endpoint import Endpoint, endpoint
 from hardware.udp_frame import RAW_IP, datagram
 from sensors import tzsp
-from sensors.radar import allowance
-from sensors.radar.allowance import Allowance
-from sensors.tzsp import TzspOptions
+from sensors.tzsp import BURST_MAX, TzspOptions
 from sensors.worker import EXIT_DEVICE
 from tests.drivers.frames import pcap, probe
 from tests.drivers.near import Near, near
@@ -144,21 +143,21 @@ def test_a_flood_that_is_read_reaches_its_end_and_the_others_still_count(port: i
         send_udp(YARD, port, *(request(seq) for seq in range(50)))
 
         def taken() -> int:
-            return sensor.frames + sensor.dropped["sender_too_fast"] + sensor.dropped["kernel_full"]
+            return sensor.frames + sensor.dropped[TOO_FAST] + sensor.dropped["kernel_full"]
 
         sensor.until(lambda: taken() == flood + 50)
 
 
 def test_a_flood_is_cut_to_what_radios_can_hear(tmp_path: Path) -> None:
     path = tmp_path / "flood.pcap"
-    flood = [(0, HALL, request(seq)) for seq in range(allowance.BURST_MAX + 100)]
+    flood = [(0, HALL, request(seq)) for seq in range(BURST_MAX + 100)]
     calm = [(1, YARD, request(seq)) for seq in range(50)]
     path.write_bytes(capture_of([*flood, *calm]))
     given = {"sources": SOURCES}
     with started("tzsp", f"replay:{path}", options=given, timeline_start_ms=0) as worker:
         worker.until(lambda: worker.finished and worker.dropped)
-        assert worker.dropped == {"sender_too_fast": 100}
-        assert [one.frames for one in worker.readings] == [allowance.BURST_MAX + 50]
+        assert worker.dropped == {TOO_FAST: 100}
+        assert [one.frames for one in worker.readings] == [BURST_MAX + 50]
 
 
 def test_senders_have_inboxes_over_ipv6_too(port: int) -> None:
@@ -304,14 +303,6 @@ def test_a_datagram_is_found_in_its_frame(sender: str) -> None:
 
 
 # --- small parts
-
-
-def test_an_allowance_is_a_burst_and_then_a_rate() -> None:
-    one = Allowance()
-    assert sum(one.spend(0) for _ in range(2 * allowance.BURST_MAX)) == allowance.BURST_MAX
-    assert sum(one.spend(1000) for _ in range(2 * allowance.BURST_MAX)) == allowance.PER_S_MAX
-    later = sum(one.spend(10**9) for _ in range(2 * allowance.BURST_MAX))
-    assert later == allowance.BURST_MAX
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.radius import Radius
 
-from hardware.radius import Accounting, Allowance, Defect, Reader, Status, address_of
+from hardware.radius import Accounting, Defect, Reader, Status, address_of
 from tests.drivers.nas import SECRET, attribute, nas, signed
 
 WALL_S = 1_700_000_000
@@ -134,15 +134,6 @@ def test_pyrads_own_client_is_believed_with_and_without_its_second_signature() -
             assert found.address == PHONE
             _, answer = Reader(b"other").read(packet.RequestPacket(), "hall", WALL_S)
             assert answer == b""
-
-
-def test_what_a_sender_may_send_is_limited_and_comes_back() -> None:
-    allowance = Allowance()
-    taken = sum(allowance.take(1000.0) for _ in range(1000))
-    assert taken == 400
-    assert not allowance.take(1000.0)
-    assert sum(allowance.take(1000.5) for _ in range(1000)) == 100
-    assert sum(allowance.take(9999.0) for _ in range(1000)) == 400
 
 
 def test_it_keeps_up_with_a_chain_of_access_points() -> None:
