@@ -21,6 +21,7 @@ from pyrad.dictionary import Dictionary
 from pyrad.packet import AccountingRequest, AcctPacket, PacketError
 
 from edge.errors import DeviceError, DeviceGone, DeviceNotFound
+from hardware.address import address_of
 from hardware.allowance import TOO_FAST, Allowance
 
 DATAGRAM_BYTES_MAX = 4096
@@ -36,7 +37,6 @@ PER_S_MAX, BURST_MAX = 200, 400
 """Of one sender. A shop of 500 phones with an interim update a minute sends 10 a second."""
 EVENT_AGE_S_MAX = 300
 """An Event-Timestamp further away than this tells of a wrong clock in the sender."""
-ADDRESS_DIGITS = 12
 
 _ATTRIBUTES = """
 ATTRIBUTE User-Name 1 string
@@ -125,12 +125,6 @@ class Reader:
         return _record(packet, nas, wall_s), packet.CreateReply().ReplyPacket()
 
 
-def address_of(text: str) -> bytes | None:
-    """A station's address however it is written (`30:39:26:..`, `AA-BB-..`): its 12 hex digits."""
-    digits = "".join(character for character in text if character in "0123456789abcdefABCDEF")
-    return bytes.fromhex(digits) if len(digits) == ADDRESS_DIGITS else None
-
-
 def _genuine(packet: AcctPacket) -> bool:
     """RFC 2866 section 3, and RFC 2869 section 5.14 where the sender signs that way, too."""
     if not packet.VerifyAcctRequest():
@@ -147,7 +141,7 @@ def _record(packet: AcctPacket, nas: str, wall_s: float) -> Accounting | Defect:
         status=status,
         session=_text(packet, "Acct-Session-Id"),
         login=_text(packet, "User-Name"),
-        address=address_of(_text(packet, "Calling-Station-Id")),
+        address=address_of(_text(packet, "Calling-Station-Id")) or None,
         age_s=_age_s(packet, wall_s),
     )
 

@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import ConfigError, DeviceNotFound
 from edge.records import AssociationPhase, AssociationReading, Moment, Short, Whole
+from hardware.address import address_of
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
 
@@ -211,14 +212,14 @@ class Logins:
 
 
 def _recorded(line: Line) -> "Accounting":
-    from hardware.radius import Accounting, Status, address_of
+    from hardware.radius import Accounting, Status
 
     return Accounting(
         nas=line.nas,
         status=Status(line.status),
         session=line.session,
         login=line.login,
-        address=address_of(line.address),
+        address=address_of(line.address) or None,
         age_s=line.age_s,
     )
 

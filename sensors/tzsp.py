@@ -17,6 +17,7 @@ from msgspec import Meta, field
 from edge.errors import BadFrame, ConfigError, WrongDevice
 from edge.records import Short
 from hardware import tzsp
+from hardware.address import HardwareAddress, address_of
 from hardware.allowance import TOO_FAST, Allowance
 from hardware.dot11 import BARE, ProbeParser, ProbeRequest
 from sensors.core_link import CoreLink
@@ -45,8 +46,6 @@ COMMAND = (
     "streaming-enabled=yes multiple-channels=yes; "
     "/interface wireless sniffer sniff interface=wlan1."
 )
-
-HardwareAddress = Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}$")]
 
 
 class TzspOptions(RadarOptions, frozen=True, kw_only=True):
@@ -183,7 +182,7 @@ class Source:
         self._radar = radar
         self._parse = ProbeParser(BARE).parse
         self._allowance = Allowance(PER_S_MAX, BURST_MAX)
-        self._insists = bytes.fromhex(radio.replace("-", "").replace(":", ""))
+        self._insists = address_of(radio)
         self._wrong_ms: int | None = None
 
     def is_wrong(self, now_ms: int) -> bool:

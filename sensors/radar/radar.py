@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
+from hardware.address import address_of
 from sensors.core_link import CoreLink
 from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS, Admission
 from sensors.radar.counter import Counter
@@ -50,7 +51,7 @@ class Radar:
         self._from_ms: int | None = None
         self._now_ms: int | None = None
         self._equipment = Equipment()
-        self._fixed = frozenset(_address(each) for each in options.fixed_equipment)
+        self._fixed = frozenset(address_of(each) for each in options.fixed_equipment)
         self._survey: Surveying | None = None
 
     def take(self, found: "ProbeRequest | Defect | None", radio: str, at_ms: int) -> None:
@@ -146,10 +147,6 @@ class Radar:
         self._equipment.window_ended()
         self._from_ms = until_ms
         self._salt = checked_salt(self._core.salt)
-
-
-def _address(written: str) -> bytes:
-    return bytes.fromhex(written.replace(":", ""))
 
 
 def device_hash(source: bytes, salt: bytes) -> int:

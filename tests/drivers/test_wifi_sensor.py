@@ -139,7 +139,7 @@ def test_weak_signals_are_outside_the_shop(morning: Path) -> None:
         assert (first.devices, first.passers) == (1, 1)
 
 
-@pytest.mark.parametrize("written", ["3c:06:30:aa:bb:cc", "3C:06:30:AA:BB:CC"])
+@pytest.mark.parametrize("written", ["3c:06:30:aa:bb:cc", "3C-06-30-AA-BB-CC"])
 def test_the_shops_own_equipment_is_not_counted(morning: Path, written: str) -> None:
     options = {"fixed_equipment": [written], **SHORT}
     with started("wifi", f"replay:{morning}", options=options, timeline_start_ms=0) as worker:

@@ -3,12 +3,11 @@
 import random
 import time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.radius import Radius
 
-from hardware.radius import Accounting, Defect, Reader, Status, address_of
+from hardware.radius import Accounting, Defect, Reader, Status
 from tests.drivers.nas import SECRET, attribute, nas, signed
 
 WALL_S = 1_700_000_000
@@ -39,23 +38,6 @@ def test_a_record_says_what_a_hotspot_sent() -> None:
     assert found == Accounting("hall", Status.START, "81a", LOGIN.decode(), PHONE)
     told = Radius(answer)  # scapy reads the answer as a stranger would
     assert (told.code, told.id, told.len) == (5, 7, 20)
-
-
-@pytest.mark.parametrize(
-    ("written", "address"),
-    [
-        ("30:39:26:86:CC:EA", PHONE),
-        ("30-39-26-86-cc-ea", PHONE),
-        ("3039.2686.ccea", PHONE),
-        ("30392686CCEA", PHONE),
-        ("30:39:26:86:CC:EA:00", None),
-        ("30:39:26:86:CC", None),
-        ("", None),
-        ("１２３４５６７８９０１２", None),
-    ],
-)
-def test_an_address_is_its_twelve_digits(written: str, address: bytes | None) -> None:
-    assert address_of(written) == address
 
 
 def test_the_delay_is_the_senders_and_its_clock_is_believed_if_it_is_right() -> None:
