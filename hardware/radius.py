@@ -5,9 +5,7 @@ its sender knows the shared secret, and only then it is answered. Who is not a c
 not even looked at. It knows no shop word, keeps no record, and sends nothing but answers.
 """
 
-import errno
 import io
-import ipaddress
 import select
 import socket
 import time
@@ -20,10 +18,12 @@ from msgspec import Struct
 from pyrad.dictionary import Dictionary
 from pyrad.packet import AccountingRequest, AcctPacket, PacketError
 
-from edge.errors import DeviceError, DeviceGone, DeviceNotFound
+from edge.errors import DeviceError, DeviceGone
 from hardware.address import address_of
 from hardware.allowance import TOO_FAST, Allowance
+from hardware.endpoint import Endpoint, cannot_listen, plain
 
+PORT = 1813
 DATAGRAM_BYTES_MAX = 4096
 """RFC 2866: the longest packet there is."""
 HEADER_BYTES = 20
@@ -180,27 +180,23 @@ def _number(packet: AcctPacket, name: str) -> int | None:
 class AccountingPort:
     """UDP ports on which accounting is taken, open for reading and answering; a context manager.
 
-    `nas` gives each allowed sender's address its name. DeviceNotFound if a port cannot be had.
+    `senders` gives each allowed sender's plain address its name. DeviceNotFound if a port cannot
+    be had.
     """
 
     def __init__(
-        self, places: Sequence[tuple[str, int]], nas: Mapping[str, str], secret: bytes
+        self, places: Sequence[Endpoint], senders: Mapping[str, str], secret: bytes
     ) -> None:
         self._reader = Reader(secret)
-        self._names = {ipaddress.ip_address(address): name for address, name in nas.items()}
+        self._names = dict(senders)
         self._allowances = {address: Allowance(PER_S_MAX, BURST_MAX) for address in self._names}
         self._sockets: list[socket.socket] = []
         try:
             for place in places:
-                self._sockets.append(_bound(*place))
+                self._sockets.append(_bound(place))
         except DeviceError:
             self.close()
             raise
-
-    @property
-    def places(self) -> list[tuple[str, int]]:
-        """Where it listens."""
-        return [each.getsockname()[:2] for each in self._sockets]
 
     def wait(self, core_fd: int, timeout_s: float) -> None:
         """Return when something came, when `core_fd` has something, or after `timeout_s`."""
@@ -229,7 +225,7 @@ class AccountingPort:
     def _taken(
         self, port: socket.socket, datagram: bytes, sender: Any
     ) -> tuple[str, Accounting | Defect]:
-        address = _plain(sender[0])
+        address = plain(sender[0])
         name = self._names.get(address)
         if name is None:
             return "", Defect.UNKNOWN_SENDER
@@ -262,26 +258,14 @@ class AccountingPort:
         self.close()
 
 
-def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address; an IPv4 one that came through an IPv6 socket as what it is."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
-
-
-def _bound(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+def _bound(here: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in here.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        made.bind((address, port))
+        made.bind(here)
     except OSError as error:
         made.close()
-        raise DeviceNotFound(
-            f"Nothing can listen on UDP {address} port {port}: {error.strerror}.",
-            "Stop the program that has the port (ss -lunp shows it)."
-            if error.errno == errno.EADDRINUSE
-            else "Name in `device` an address of this box, and a port above 1023.",
-        ) from error
+        raise cannot_listen(here, error) from error
     return made

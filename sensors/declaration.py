@@ -14,7 +14,7 @@ import msgspec
 import sensors
 from edge.errors import ConfigError
 
-_INFRASTRUCTURE = {"core_link", "declaration", "radar", "scenario", "wire", "worker"}
+_INFRASTRUCTURE = {"core_link", "declaration", "radar", "scenario", "senders", "wire", "worker"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Radars that send lines of JSON, over a serial line or the shop's MQTT broker.
 
-Run by `sensors/worker.py`. `device` is `serial:PATH`, `mqtt://HOST[:PORT]`, or `replay:PATH`, a
+Run by `sensors/worker.py`. `device` is `serial:PATH`, `mqtt:HOST[:PORT]`, or `replay:PATH`, a
 file of such lines. The format is described in `sensors/PROBE_LINES.md`. A line without sequence
 number or elements tells only that somebody is there. Nothing is ever sent.
 """
@@ -30,7 +30,7 @@ from sensors.radar.radar import Radar
 from sensors.radar.record import Heard
 
 FILE_PREFIXES = ("replay:", "simulated:")
-SERIAL_PREFIX, MQTT_PREFIX = "serial:", "mqtt://"
+SERIAL_PREFIX, MQTT_PREFIX = "serial:", "mqtt:"
 MQTT_PORT = 1883
 TOPICS = "radar/+/probe"
 RADIOS_MAX = 64
@@ -73,7 +73,7 @@ def observe(core: CoreLink, device: str, options: ProbeLinesOptions) -> None:
         subscribe(core, radar, device.removeprefix(MQTT_PREFIX), options)
     else:
         raise WrongDevice(
-            f"'{device}' brings no lines.", "Write serial:PATH, mqtt://HOST:PORT or replay:PATH."
+            f"'{device}' brings no lines.", "Write serial:PATH, mqtt:HOST or replay:PATH."
         )
 
 

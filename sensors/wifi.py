@@ -1,6 +1,6 @@
 """The Wi-Fi radar: every probe request heard is counted, and nobody is told by it.
 
-Run by `sensors/worker.py`. `device` is one to three radios (`wlan1`, `monitor:wlan1,wlan2,wlan3`)
+Run by `sensors/worker.py`. `device` is one to three radios (`wlan1`, `wlan1,wlan2,wlan3`)
 or a capture file (`replay:PATH`, `simulated:PATH`). What becomes of a frame is `sensors/radar`'s.
 It never transmits and never decides who it was.
 """
@@ -21,7 +21,6 @@ from sensors.radar.radar import Radar
 FRAMES_PER_POLL = 256
 """Records handled before the core is heard again: some milliseconds of work."""
 FILE_PREFIXES = ("replay:", "simulated:")
-MONITOR_PREFIX = "monitor:"
 Low = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
 Middle = Literal[36, 40, 44, 48, 52, 56, 60, 64, 100, 104, 108, 112, 116, 120, 124, 128, 132]
 High = Literal[136, 140, 144, 149, 153, 157, 161, 165, 169, 173, 177]
@@ -75,7 +74,7 @@ def observe(core: CoreLink, device: str, options: WifiOptions) -> None:
             return
     from sensors.radar.listening import listen, share
 
-    names = device.removeprefix(MONITOR_PREFIX).split(",")
+    names = device.split(",")
     pace = (options.hop_ms / 1000, options.silence_restart_s)
     listen(core, radar, share(names, options.channels), *pace)
 

@@ -120,7 +120,7 @@ def heard(broker: Broker) -> AbstractContextManager[Near]:
 
 
 def at(broker: Broker) -> str:
-    return f"mqtt://{broker.host}:{broker.port}"
+    return f"mqtt:{broker.host}:{broker.port}"
 
 
 def test_radars_are_heard_at_the_broker(broker: Broker, radars: list[Talker]) -> None:
@@ -211,7 +211,7 @@ CONNACK, SUBACK_REFUSED = bytes.fromhex("2003000000"), bytes.fromhex("9004000100
 def test_a_broker_that_refuses_or_is_none_is_told(says: bytes, words: str) -> None:
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(20)
-        with started("probe_lines", f"mqtt://{HOST}:{listener.getsockname()[1]}") as worker:
+        with started("probe_lines", f"mqtt:{HOST}:{listener.getsockname()[1]}") as worker:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(1000)
@@ -228,7 +228,7 @@ def test_a_topic_that_was_not_asked_for_names_no_radar() -> None:
     said = struct.pack(">BBBH", 0x30, 204 % 128 + 128, 204 // 128, 1) + b"a\0" + text
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(20)
-        device = f"mqtt://{HOST}:{listener.getsockname()[1]}"
+        device = f"mqtt:{HOST}:{listener.getsockname()[1]}"
         with near(probe_lines, device, OPTIONS) as sensor:
             connection, _ = listener.accept()
             with connection:
@@ -263,8 +263,8 @@ def test_a_flood_of_one_radar_leaves_the_others_their_room(mosquitto: Broker) ->
     ("device", "words"),
     [
         ("serial:/dev/null", "no serial device"),
-        ("mqtt://127.0.0.1:9", "cannot be reached"),
-        ("mqtt://box@127.0.0.1", "no host and port"),
+        ("mqtt:127.0.0.1:9", "cannot be reached"),
+        ("mqtt:box@127.0.0.1", "no host and port"),
         ("tcp:127.0.0.1:1", "brings no lines"),
         ("replay:/no/such/file", "cannot be read"),
     ],

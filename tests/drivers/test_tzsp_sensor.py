@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge.errors import DeviceNotFound, WrongDevice
 from hardware.allowance import TOO_FAST
-from hardware.datagrams import DatagramPort, require_one_address
-from hardware.endpoint import Endpoint, endpoint
+from hardware.datagrams import DatagramPort
+from hardware.endpoint import Endpoint, endpoint, require_one_address
 from hardware.udp_frame import RAW_IP, datagram
 from sensors import tzsp
 from sensors.tzsp import BURST_MAX, TzspOptions
@@ -34,11 +34,11 @@ START_MS = 1_700_000_000_000
 HALL, YARD, STRANGER = "127.0.0.2", "127.0.0.3", "127.0.0.9"
 PHONE = bytes.fromhex("daa119000007")
 RADIO = bytes.fromhex("4c5e0c112233")
-SOURCES = {"hall": HALL, "yard": YARD}
+SENDERS = {"hall": HALL, "yard": YARD}
 
 
-def options(**radios: str) -> TzspOptions:
-    return TzspOptions(window_s=1, sources=SOURCES, radios=radios)
+def options(**heard_by: str) -> TzspOptions:
+    return TzspOptions(window_s=1, senders=SENDERS, heard_by=heard_by)
 
 
 def request(seq: int, more: bytes = b"") -> bytes:
@@ -153,7 +153,7 @@ def test_a_flood_is_cut_to_what_radios_can_hear(tmp_path: Path) -> None:
     flood = [(0, HALL, request(seq)) for seq in range(BURST_MAX + 100)]
     calm = [(1, YARD, request(seq)) for seq in range(50)]
     path.write_bytes(capture_of([*flood, *calm]))
-    given = {"sources": SOURCES}
+    given = {"senders": SENDERS}
     with started("tzsp", f"replay:{path}", options=given, timeline_start_ms=0) as worker:
         worker.until(lambda: worker.finished and worker.dropped)
         assert worker.dropped == {TOO_FAST: 100}
@@ -200,12 +200,12 @@ def test_nothing_is_ever_sent(port: int) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "No router is named"),
-        ({"sources": {"a": HALL, "b": HALL}}, "same address"),
-        ({"sources": {"a": "router.local"}}, "source a is no IP address"),
-        ({"sources": SOURCES, "radios": {"attic": "4c:5e:0c:11:22:33"}}, "none of the sources"),
-        ({"sources": SOURCES, "radios": {"hall": "4c5e0c1122"}}, "radios"),
-        ({"sources": SOURCES, "radios": {"hall": "hall"}}, "radios"),
+        ({}, "No sender is named"),
+        ({"senders": {"a": HALL, "b": HALL}}, "same address"),
+        ({"senders": {"a": "router.local"}}, "sender a is no IP address"),
+        ({"senders": SENDERS, "heard_by": {"attic": "4c:5e:0c:11:22:33"}}, "none of the senders"),
+        ({"senders": SENDERS, "heard_by": {"hall": "4c5e0c1122"}}, "heard_by"),
+        ({"senders": SENDERS, "heard_by": {"hall": "hall"}}, "heard_by"),
     ],
 )
 def test_senders_must_be_named_properly(given: dict[str, Any], message: str) -> None:
@@ -224,11 +224,11 @@ def test_senders_must_be_named_properly(given: dict[str, Any], message: str) -> 
         ("udp:[::]:37008", "every network"),
         ("udp:router", "is no address"),
         ("udp:127.0.0.1:99999", "no host and port"),
-        ("serial:/dev/null", "no TZSP device"),
+        ("serial:/dev/null", "no place to listen at"),
     ],
 )
 def test_a_device_that_cannot_be_used_says_why(device: str, error: str) -> None:
-    with started("tzsp", device, options={"sources": SOURCES}) as worker:
+    with started("tzsp", device, options={"senders": SENDERS}) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
         assert error in worker.trouble.state
@@ -256,7 +256,7 @@ def test_a_recording_counts_as_the_port_would(tmp_path: Path) -> None:
             + [(61_000, "fd00::7", request(11))]
         )
     )
-    given = {"sources": SOURCES | {"six": "fd00::7"}, "window_s": 60}
+    given = {"senders": SENDERS | {"six": "FD00:0:0::7"}, "window_s": 60}
     device = f"replay:{path}"
     with started("tzsp", device, options=given, timeline_start_ms=START_MS) as worker:
         worker.until(lambda: worker.finished and worker.dropped)
@@ -271,7 +271,7 @@ def test_a_recording_counts_as_the_port_would(tmp_path: Path) -> None:
 def test_a_recording_cut_short_counts_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "routers.pcap"
     path.write_bytes(capture_of([(ms, HALL, request(ms)) for ms in range(5)])[:-4])
-    given = {"sources": SOURCES}
+    given = {"senders": SENDERS}
     with started("tzsp", f"replay:{path}", options=given, timeline_start_ms=0) as worker:
         worker.until(lambda: worker.finished and worker.dropped)
         assert [one.frames for one in worker.readings] == [4]
@@ -281,7 +281,7 @@ def test_a_recording_cut_short_counts_as_far_as_it_goes(tmp_path: Path) -> None:
 def test_a_recording_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "air.pcap"
     path.write_bytes(pcap([(0, probe(PHONE))]))
-    with started("tzsp", f"replay:{path}", options={"sources": SOURCES}) as worker:
+    with started("tzsp", f"replay:{path}", options={"senders": SENDERS}) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
         assert "Link type 127" in worker.trouble.state

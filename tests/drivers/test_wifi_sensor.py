@@ -204,7 +204,7 @@ def test_without_a_proper_salt_nothing_is_counted(morning: Path, salt: bytes) ->
         ("wlan1, wlan1", {}, "twice"),
         ("wlan1,wlan2", {"channels": [6]}, "only 1 channels"),
         ("wlan1,", {}, "no interface name"),
-        ("monitor:a-name-that-is-too-long", {}, "no interface name"),
+        ("a-name-that-is-too-long", {}, "no interface name"),
     ],
 )
 def test_radios_and_channels_that_do_not_fit_are_refused(
