@@ -101,12 +101,14 @@ def listen(core: CoreLink, radar: Radar, here: "Endpoint", options: TzspOptions)
                     if datagram is None:
                         break
                     router.take(datagram, now_ms)
+                if lost := inbox.lost():
+                    radar.lost(router.name, lost)
             for _ in range(DATAGRAMS_PER_TURN):
                 sender = port.strangers.stranger()
                 if sender is None:
                     break
                 strangers.take(sender)
-            if lost := sum(inbox.lost() for inbox in port.inboxes):
+            if lost := port.strangers.lost():
                 core.dropped("kernel_full", lost)
             say_health(core, routers, remedy, now_ms)
             core.poll()

@@ -14,7 +14,7 @@ from hardware.allowance import TOO_FAST
 from hardware.datagrams import DatagramPort
 from hardware.endpoint import Endpoint, endpoint, require_one_address
 from hardware.udp_frame import RAW_IP, datagram
-from sensors import tzsp
+from sensors import tzsp, wire
 from sensors.tzsp import BURST_MAX, TzspOptions
 from sensors.worker import EXIT_DEVICE
 from tests.drivers.frames import pcap, probe
@@ -30,6 +30,8 @@ from tests.drivers.routes import (
 from tests.drivers.routes import tzsp as tzsp_of
 from tests.drivers.worker import started
 
+LOST_FLOOD = 30_000
+"""More datagrams than any buffer holds."""
 START_MS = 1_700_000_000_000
 HALL, YARD, STRANGER = "127.0.0.2", "127.0.0.3", "127.0.0.9"
 PHONE = bytes.fromhex("daa119000007")
@@ -146,6 +148,24 @@ def test_a_flood_that_is_read_reaches_its_end_and_the_others_still_count(port: i
             return sensor.frames + sensor.dropped[TOO_FAST] + sensor.dropped["kernel_full"]
 
         sensor.until(lambda: taken() == flood + 50)
+
+
+def test_what_the_kernel_lost_is_shown_by_router_and_strangers_are_only_counted(port: int) -> None:
+    with started("tzsp", f"udp:127.0.0.1:{port}", options={"senders": SENDERS}) as worker:
+        worker.until(lambda: any(one.state == "listening" for one in worker.health))
+        worker.send(wire.Leave("survey", 60))
+        worker.until(lambda: worker.surveys)
+        with worker.held():
+            send_udp(HALL, port, *[request(1)] * LOST_FLOOD)
+            send_udp(STRANGER, port, *[request(1)] * LOST_FLOOD)
+            send_udp(YARD, port, request(2))
+
+        def lost() -> dict[str, int]:
+            return {air.radio: air.lost for air in worker.surveys[-1].airs}
+
+        worker.until(lambda: lost().get("hall") and worker.dropped["kernel_full"] > lost()["hall"])
+        assert lost()["yard"] == 0
+        assert set(lost()) == {"hall", "yard"}
 
 
 def test_a_flood_is_cut_to_what_radios_can_hear(tmp_path: Path) -> None:
