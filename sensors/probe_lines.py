@@ -95,13 +95,13 @@ def listen(core: CoreLink, radar: Radar, path: str, baud_rate: int) -> None:
 def subscribe(core: CoreLink, radar: Radar, where: str, options: ProbeLinesOptions) -> None:
     """Report what radars say at a broker. A radar speaks for itself only: its topic names it."""
     from hardware.endpoint import endpoint
-    from hardware.mqtt_lines import Login, MqttLines
+    from hardware.mqtt_lines import Credentials, MqttLines
     from sensors.radar.stream import now_ms, pieces
 
     broker = endpoint(where, MQTT_PORT)
-    login = Login(options.username, core.secret)
+    credentials = Credentials(options.username, core.secret)
     probes = Probes(radar)
-    for said in pieces(core, radar, partial(MqttLines, broker, TOPICS, login)):
+    for said in pieces(core, radar, partial(MqttLines, broker, TOPICS, credentials)):
         for topic, payload in said or ():
             only = topic.removeprefix("radar/").removesuffix("/probe")
             probes.take(payload, BATCH_BYTES_MAX, now_ms(), only=only)
