@@ -14,7 +14,16 @@ import msgspec
 import sensors
 from edge.errors import ConfigError
 
-_INFRASTRUCTURE = {"core_link", "declaration", "radar", "scenario", "senders", "wire", "worker"}
+_INFRASTRUCTURE = {
+    "core_link",
+    "declaration",
+    "radar",
+    "recorded",
+    "scenario",
+    "senders",
+    "wire",
+    "worker",
+}
 
 
 @dataclass(frozen=True, slots=True)

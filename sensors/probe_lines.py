@@ -12,7 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edge.errors import DeviceNotFound, WrongDevice
+from edge.errors import WrongDevice
 from hardware.allowance import TOO_FAST, Allowance
 from hardware.probe_lines import (
     BATCH_BYTES_MAX,
@@ -25,11 +25,11 @@ from hardware.probe_lines import (
 )
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
-from sensors.radar.options import RadarOptions
+from sensors.radar.options import Pace, RadarOptions
 from sensors.radar.radar import Radar
 from sensors.radar.record import Heard
+from sensors.recorded import opened, recording
 
-FILE_PREFIXES = ("replay:", "simulated:")
 SERIAL_PREFIX, MQTT_PREFIX = "serial:", "mqtt:"
 MQTT_PORT = 1883
 TOPICS = "radar/+/probe"
@@ -63,10 +63,9 @@ SENSOR = Sensor(
 def observe(core: CoreLink, device: str, options: ProbeLinesOptions) -> None:
     """Report the probe requests in the lines until the core hangs up."""
     radar = Radar(core, options)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            replay(core, radar, Path(device.removeprefix(prefix)))
-            return
+    if (path := recording(device)) is not None:
+        replay(core, radar, path, options.pace)
+        return
     if device.startswith(SERIAL_PREFIX):
         listen(core, radar, device.removeprefix(SERIAL_PREFIX), options.baud_rate)
     elif device.startswith(MQTT_PREFIX):
@@ -107,27 +106,21 @@ def subscribe(core: CoreLink, radar: Radar, where: str, options: ProbeLinesOptio
             probes.take(payload, BATCH_BYTES_MAX, now_ms(), only=only)
 
 
-def replay(core: CoreLink, radar: Radar, path: Path) -> None:
+def replay(core: CoreLink, radar: Radar, path: Path, pace: Pace) -> None:
     """Report what a file of lines holds, each line by its own `t`."""
     from sensors.radar.recording import played
 
     probes = Probes(radar)
-    for at_ms, line in played(core, radar, recorded(path)):
+    for at_ms, line in played(core, radar, recorded_lines(path), pace):
         probes.report(line, at_ms)
 
 
-def recorded(path: Path) -> Iterator[tuple[int | None, ProbeLine | Refusal]]:
+def recorded_lines(path: Path) -> Iterator[tuple[int | None, ProbeLine | Refusal]]:
     """The lines of a file by their clock. DeviceNotFound if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            while text := file.readline(BATCH_BYTES_MAX + 1):
-                for line in lines(text, BATCH_BYTES_MAX) if text.strip() else ():
-                    yield round(line.t * 1000) if isinstance(line, ProbeLine) else None, line
-    except OSError as error:
-        raise DeviceNotFound(
-            f"The recording {path} cannot be read: {error.strerror}.",
-            "Check the path and its permissions.",
-        ) from error
+    with opened(path) as file:
+        while text := file.readline(BATCH_BYTES_MAX + 1):
+            for line in lines(text, BATCH_BYTES_MAX) if text.strip() else ():
+                yield round(line.t * 1000) if isinstance(line, ProbeLine) else None, line
 
 
 class Probes:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from edge.errors import ConfigError, DeviceNotFound, WrongDevice
+from edge.errors import ConfigError, WrongDevice
 from edge.records import AssociationPhase, AssociationReading, Moment, Short, Whole
 from hardware.address import address_of
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
+from sensors.recorded import opened, recording
 from sensors.senders import Senders, by_address, require_named
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from hardware.radius import Accounting
     from hardware.radius_sessions import Change
 
-FILE_PREFIXES = ("replay:", "simulated:")
 PORTS_MAX = 4
 WAIT_S = 1.0
 RECORDS_PER_POLL = 100
@@ -78,10 +78,9 @@ SENSOR = Sensor(
 def observe(core: CoreLink, device: str, options: RadiusOptions) -> None:
     """Report logins until the core hangs up."""
     logins = Logins(core, options.interim_s)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            play(core, logins, Path(device.removeprefix(prefix)))
-            return
+    if (path := recording(device)) is not None:
+        play(core, logins, path)
+        return
     require_named(options.senders)
     if not core.secret:
         raise ConfigError(
@@ -214,13 +213,7 @@ def _recorded(line: Line) -> "Accounting":
 
 def _lines(path: Path) -> Iterator[bytes]:
     """The lines that are not blank. DeviceNotFound if the file cannot be read."""
-    try:
-        with path.open("rb") as script:
-            while line := script.readline(LINE_BYTES_MAX):
-                if line.strip():
-                    yield line
-    except OSError as error:
-        raise DeviceNotFound(
-            f"The recording {path} cannot be read: {error.strerror}.",
-            "Check the path and its permissions.",
-        ) from error
+    with opened(path) as script:
+        while line := script.readline(LINE_BYTES_MAX):
+            if line.strip():
+                yield line

@@ -7,13 +7,11 @@ in `senders` count. It sends nothing and never decides who was heard.
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import field
 
-from edge.errors import BadFrame
 from edge.records import Short
 from hardware import tzsp
 from hardware.address import HardwareAddress, address_of
@@ -24,10 +22,10 @@ from sensors.declaration import Needs, Sensor
 from sensors.radar.options import RadarOptions
 from sensors.radar.radar import Radar
 from sensors.radar.record import Heard
+from sensors.recorded import captured, recording
 from sensors.senders import Senders, by_address, require_named
 
 if TYPE_CHECKING:
-    from hardware.capture_file import Record
     from hardware.endpoint import Endpoint
 
 DATAGRAMS_PER_TURN = 256
@@ -39,7 +37,6 @@ BURST_MAX = 10_000
 """What may have waited in a router or in a buffer and comes at once."""
 WRONG_MS = 60_000
 """So long after the last wrong datagram a sender is said to send wrong ones."""
-FILE_PREFIXES = ("replay:", "simulated:")
 COMMAND = (
     "On the router run: /interface wireless sniffer set streaming-server={here} "
     "streaming-enabled=yes multiple-channels=yes; "
@@ -75,10 +72,9 @@ def observe(core: CoreLink, device: str, options: TzspOptions) -> None:
 
     require_named(options.senders)
     radar = Radar(core, options)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            replay(core, radar, Path(device.removeprefix(prefix)), options)
-            return
+    if (path := recording(device)) is not None:
+        replay(core, radar, path, options)
+        return
     listen(core, radar, udp_endpoint(device, tzsp.PORT), options)
 
 
@@ -122,7 +118,7 @@ def replay(core: CoreLink, radar: Radar, path: Path, options: TzspOptions) -> No
     routers = routers_of(radar, options)
     strangers = Strangers(radar)
 
-    for at_ms, (_, link_type, frame) in played(core, radar, captured(core, path)):
+    for at_ms, (_, link_type, frame) in played(core, radar, captured(core, path), options.pace):
         found = datagram(link_type, frame)
         if found is None or found.port != tzsp.PORT:
             continue
@@ -130,18 +126,6 @@ def replay(core: CoreLink, radar: Radar, path: Path, options: TzspOptions) -> No
             routers[found.sender].take(found.payload, at_ms)
         else:
             strangers.take(found.sender)
-
-
-def captured(core: CoreLink, path: Path) -> Iterator[tuple[int, "Record"]]:
-    """The records of a capture by their clock, as far as it is whole."""
-    from hardware.capture_file import records
-
-    try:
-        for record in records(path):
-            yield record.offset_ms, record
-    except BadFrame as error:
-        core.dropped("capture_damaged")
-        print(f"tzsp: {error}", file=sys.stderr, flush=True)
 
 
 def say_health(core: CoreLink, routers: "list[Router]", remedy: str, now_ms: int) -> None:

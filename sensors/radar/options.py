@@ -4,6 +4,7 @@ Pure declaration, validated by `edge/config.py` and once more in the worker.
 """
 
 import zoneinfo
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -26,6 +27,13 @@ HOURS_MAX = 32
 """Lines of opening hours: a week has seven days, and a shop may close for lunch."""
 
 
+class Pace(StrEnum):
+    """How fast a recording is played without a timeline."""
+
+    RECORDED = "recorded"
+    FAST = "fast"
+
+
 class RadarOptions(Struct, frozen=True, kw_only=True):
     """Options of `[sensors.NAME]` that all radars know.
 
@@ -35,7 +43,7 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
     of the shop's own devices, which are no visitors and never counted.
     `hours`: when the shop is open; a quarter of an hour before and after count too, and whatever is
     heard besides is dropped before its address is looked at. `timezone` of the hours: without it
-    that of `[kiosk]`.
+    that of `[kiosk]`. `pace` is for recordings.
     """
 
     rssi_gate_dbm: Dbm | None = None
@@ -43,6 +51,7 @@ class RadarOptions(Struct, frozen=True, kw_only=True):
     fixed_equipment: Annotated[tuple[HardwareAddress, ...], Meta(max_length=FIXED_MAX)] = ()
     hours: Annotated[tuple[Hours, ...], Meta(max_length=HOURS_MAX)] = ()
     timezone: str = ""
+    pace: Pace = Pace.RECORDED
 
     def __post_init__(self) -> None:
         """ValueError, which msgspec makes its own, if there is no such time zone."""

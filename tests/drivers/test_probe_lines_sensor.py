@@ -298,6 +298,14 @@ def test_a_file_of_lines_is_played_by_its_clock(tmp_path: Path) -> None:
             assert secret.decode(errors="replace") not in worker.stderr
 
 
+def test_without_a_timeline_a_file_can_be_played_fast(tmp_path: Path) -> None:
+    path = tmp_path / "hour"
+    path.write_bytes(b"".join(line(PHONE, t=t) + b"\n" for t in (1000.0, 4600.0)))
+    with started("probe_lines", f"replay:{path}", options={"pace": "fast"}) as worker:
+        worker.until(lambda: worker.finished)
+        assert len(worker.observations) == 6
+
+
 def test_a_flood_is_cut_to_what_radios_can_hear(tmp_path: Path) -> None:
     path = tmp_path / "flood"
     calm = [line(PHONE, s="r2", t=1.001) + b"\n" for _ in range(50)]

@@ -15,7 +15,7 @@ from tests.drivers.worker import SALT, Worker, running, started
 
 START_MS = 1_700_000_000_000
 PHONE, OTHER = bytes.fromhex("daa119000007"), bytes.fromhex("3c0630aabbcc")
-WINDOW_MS = 60_000
+WINDOW_MS, DAY_MS = 60_000, 86_400_000
 SHORT = {"window_s": WINDOW_MS // 1000}
 
 
@@ -158,13 +158,22 @@ def test_a_recording_cut_short_counts_as_far_as_it_goes(morning: Path) -> None:
         assert "ends in the middle of a record" in worker.stderr
 
 
-def test_a_clock_that_went_back_is_held_still(tmp_path: Path) -> None:
-    path = tmp_path / "back.pcap"
-    times_ms = (0, 59_000, 100, 61_000)
+@pytest.mark.parametrize(
+    ("times_ms", "last_ms"),
+    [
+        ((0, 59_000, 100, 61_000), 59_000 + 60_900),
+        ((0, 1000, 2 * DAY_MS, 2 * DAY_MS + 61_000), 1000 + 61_000),
+    ],
+    ids=["back", "two days on"],
+)
+def test_a_step_of_the_recorded_clock_is_no_time_that_passed(
+    tmp_path: Path, times_ms: tuple[int, ...], last_ms: int
+) -> None:
+    path = tmp_path / "steps.pcap"
     path.write_bytes(pcap([(ms, radiotap(probe(PHONE))) for ms in times_ms]))
     with started("wifi", f"replay:{path}", options=SHORT, timeline_start_ms=START_MS) as worker:
         worker.until(lambda: worker.finished)
-        assert ends_ms(worker) == [60_000, 61_000]
+        assert ends_ms(worker) == [60_000, last_ms]
         assert frames(worker) == [3, 1]
 
 
