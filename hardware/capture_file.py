@@ -1,7 +1,7 @@
 """Recorded captures: pcap, pcapng, and both in gzip, as a stream of records.
 
-Called by `sensors/wifi.py` for replayed and simulated radios. Reads the file once from front to
-back and never holds more than one record, so that its size does not matter. What a damaged file
+Called by `sensors/recorded.py` for the radars that play captures. Reads the file once from front
+to back and never holds more than one record, so that its size does not matter. What a damaged file
 still holds is given first; the damage is raised after it.
 
 Sources: the IETF drafts draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.

@@ -5,17 +5,14 @@ datagrams are never behind it; a last socket hears everybody else, so that they 
 Nothing is ever sent.
 """
 
-import errno
 import select
 import socket
 import struct
 from collections.abc import Iterable
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
-from edge.errors import DeviceNotFound, WrongDevice
-from hardware.endpoint import Endpoint
+from hardware.endpoint import Endpoint, cannot_listen
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 """Of each known sender: some thousand datagrams, or a second of a busy router."""
@@ -99,12 +96,11 @@ class Inbox:
 class DatagramPort:
     """A UDP port of this machine; a context manager.
 
-    WrongDevice if `here` is no single address, DeviceNotFound if it is none of this machine's,
-    the port is in use, or a sender cannot be reached from it.
+    DeviceNotFound if `here` is no address of this machine, the port is in use, or a sender cannot
+    be reached from it.
     """
 
     def __init__(self, here: Endpoint, senders: Iterable[str]) -> None:
-        require_one_address(here)
         self.inboxes: list[Inbox] = []
         try:
             self.strangers = Inbox(here, None)
@@ -115,7 +111,7 @@ class DatagramPort:
                 inbox.keep_port()
         except OSError as error:
             self.close()
-            raise _unusable(here, error) from error
+            raise cannot_listen(here, error) from error
 
     @property
     def known(self) -> list[Inbox]:
@@ -144,34 +140,3 @@ class DatagramPort:
     ) -> None:
         """Close it."""
         self.close()
-
-
-def require_one_address(here: Endpoint) -> None:
-    """WrongDevice if `here` is a name, or every address of the machine at once."""
-    try:
-        address = ip_address(here.host.partition("%")[0])
-    except ValueError as error:
-        raise WrongDevice(
-            f"'{here.host}' is no address.", "Name the box's own address in the shop's network."
-        ) from error
-    if address.is_unspecified or address.is_multicast:
-        raise WrongDevice(
-            f"{here.host} would listen on every network of the box.",
-            "Name the one address at which the routers reach it.",
-        )
-
-
-def _unusable(here: Endpoint, error: OSError) -> DeviceNotFound:
-    match error.errno:
-        case errno.EADDRNOTAVAIL:
-            return DeviceNotFound(
-                f"This machine has no address {here.host}.", "See `ip address`; correct `device`."
-            )
-        case errno.EADDRINUSE:
-            return DeviceNotFound(
-                f"Another program listens at UDP {here}.", f"See `ss -lunp sport = {here.port}`."
-            )
-    return DeviceNotFound(
-        f"UDP {here} cannot be listened at: {error.strerror}.",
-        "Check `device`, the addresses in `sources`, and `ip route`.",
-    )

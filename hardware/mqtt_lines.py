@@ -35,14 +35,14 @@ PACKETS_PER_TURN = 64
 MISC_S = 1.0
 
 
-class Login(NamedTuple):
+class Credentials(NamedTuple):
     """Who we are to the broker. It is shown to nobody."""
 
     username: str
     password: bytes
 
     def __repr__(self) -> str:
-        return f"Login({self.username!r})"
+        return f"Credentials({self.username!r})"
 
 
 class Said(NamedTuple):
@@ -59,14 +59,14 @@ class MqttLines:
     in or hear, DeviceGone when the connection has ended.
     """
 
-    def __init__(self, where: Endpoint, topic: str, login: Login) -> None:
+    def __init__(self, where: Endpoint, topic: str, credentials: Credentials) -> None:
         self._where, self._topic = where, topic
         self._said: list[Said] = []
         self._why: WrongDevice | None = None
         self._told_misc_s = 0.0
         self.awaited = f"The broker at {where} has not let us in yet."
         """What is missing before it can bring anything, as a sentence; empty if nothing is."""
-        self._client = self._made(login)
+        self._client = self._made(credentials)
         try:
             self._client.connect(
                 where.host, where.port, KEEPALIVE_S, clean_start=True, properties=_limits()
@@ -120,7 +120,7 @@ class MqttLines:
         """Close it."""
         self.close()
 
-    def _made(self, login: Login) -> Client:
+    def _made(self, credentials: Credentials) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"storebox-radar-{os.getpid()}-{os.urandom(4).hex()}",
@@ -128,8 +128,10 @@ class MqttLines:
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_S_MAX
-        if login.username:
-            client.username_pw_set(login.username, login.password.decode(errors="replace") or None)
+        if credentials.username:
+            client.username_pw_set(
+                credentials.username, credentials.password.decode(errors="replace") or None
+            )
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message

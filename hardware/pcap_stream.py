@@ -66,11 +66,6 @@ class PcapStream:
         """Where the last record ended, though it is read again from inside."""
         self._skipped = 0
 
-    @property
-    def held_bytes(self) -> int:
-        """How much is kept of what has arrived."""
-        return len(self._buffer)
-
     def skipped(self) -> int:
         """How many bytes were passed over as garbage since this was last asked."""
         count, self._skipped = self._skipped, 0

@@ -5,9 +5,7 @@ its sender knows the shared secret, and only then it is answered. Who is not a c
 not even looked at. It knows no shop word, keeps no record, and sends nothing but answers.
 """
 
-import errno
 import io
-import ipaddress
 import select
 import socket
 import time
@@ -20,8 +18,12 @@ from msgspec import Struct
 from pyrad.dictionary import Dictionary
 from pyrad.packet import AccountingRequest, AcctPacket, PacketError
 
-from edge.errors import DeviceError, DeviceGone, DeviceNotFound
+from edge.errors import DeviceError, DeviceGone
+from hardware.address import address_of
+from hardware.allowance import TOO_FAST, Allowance
+from hardware.endpoint import Endpoint, cannot_listen, plain
 
+PORT = 1813
 DATAGRAM_BYTES_MAX = 4096
 """RFC 2866: the longest packet there is."""
 HEADER_BYTES = 20
@@ -31,11 +33,10 @@ RECEIVE_BUFFER_BYTES = 1 << 20
 """Some 2000 packets of one burst wait here while the others are looked at."""
 DATAGRAMS_PER_TURN = 256
 """Looked at before the core is heard again: 0.1 s of work when all are genuine."""
-RATE_PER_S, BURST = 200.0, 400.0
+PER_S_MAX, BURST_MAX = 200, 400
 """Of one sender. A shop of 500 phones with an interim update a minute sends 10 a second."""
 EVENT_AGE_S_MAX = 300
 """An Event-Timestamp further away than this tells of a wrong clock in the sender."""
-ADDRESS_DIGITS = 12
 
 _ATTRIBUTES = """
 ATTRIBUTE User-Name 1 string
@@ -75,7 +76,7 @@ class Defect(StrEnum):
     """Why a datagram gave no record."""
 
     UNKNOWN_SENDER = "radius_unknown_sender"
-    FLOOD = "radius_flood"
+    TOO_FAST = TOO_FAST
     MALFORMED = "radius_malformed"
     FORGED = "radius_forged"
     OTHER = "radius_other"
@@ -124,12 +125,6 @@ class Reader:
         return _record(packet, nas, wall_s), packet.CreateReply().ReplyPacket()
 
 
-def address_of(text: str) -> bytes | None:
-    """A station's address however it is written (`30:39:26:..`, `AA-BB-..`): its 12 hex digits."""
-    digits = "".join(character for character in text if character in "0123456789abcdefABCDEF")
-    return bytes.fromhex(digits) if len(digits) == ADDRESS_DIGITS else None
-
-
 def _genuine(packet: AcctPacket) -> bool:
     """RFC 2866 section 3, and RFC 2869 section 5.14 where the sender signs that way, too."""
     if not packet.VerifyAcctRequest():
@@ -146,7 +141,7 @@ def _record(packet: AcctPacket, nas: str, wall_s: float) -> Accounting | Defect:
         status=status,
         session=_text(packet, "Acct-Session-Id"),
         login=_text(packet, "User-Name"),
-        address=address_of(_text(packet, "Calling-Station-Id")),
+        address=address_of(_text(packet, "Calling-Station-Id")) or None,
         age_s=_age_s(packet, wall_s),
     )
 
@@ -182,46 +177,26 @@ def _number(packet: AcctPacket, name: str) -> int | None:
     return number if isinstance(number, int) else None
 
 
-class Allowance:
-    """How many datagrams one sender may still send now: refilled steadily, up to a burst."""
-
-    def __init__(self) -> None:
-        self._left, self._at_s = BURST, 0.0
-
-    def take(self, now_s: float) -> bool:
-        """Whether one more may be looked at."""
-        self._left = min(BURST, self._left + (now_s - self._at_s) * RATE_PER_S)
-        self._at_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
 class AccountingPort:
     """UDP ports on which accounting is taken, open for reading and answering; a context manager.
 
-    `nas` gives each allowed sender's address its name. DeviceNotFound if a port cannot be had.
+    `senders` gives each allowed sender's plain address its name. DeviceNotFound if a port cannot
+    be had.
     """
 
     def __init__(
-        self, places: Sequence[tuple[str, int]], nas: Mapping[str, str], secret: bytes
+        self, places: Sequence[Endpoint], senders: Mapping[str, str], secret: bytes
     ) -> None:
         self._reader = Reader(secret)
-        self._names = {ipaddress.ip_address(address): name for address, name in nas.items()}
-        self._allowances = {address: Allowance() for address in self._names}
+        self._names = dict(senders)
+        self._allowances = {address: Allowance(PER_S_MAX, BURST_MAX) for address in self._names}
         self._sockets: list[socket.socket] = []
         try:
             for place in places:
-                self._sockets.append(_bound(*place))
+                self._sockets.append(_bound(place))
         except DeviceError:
             self.close()
             raise
-
-    @property
-    def places(self) -> list[tuple[str, int]]:
-        """Where it listens."""
-        return [each.getsockname()[:2] for each in self._sockets]
 
     def wait(self, core_fd: int, timeout_s: float) -> None:
         """Return when something came, when `core_fd` has something, or after `timeout_s`."""
@@ -250,12 +225,12 @@ class AccountingPort:
     def _taken(
         self, port: socket.socket, datagram: bytes, sender: Any
     ) -> tuple[str, Accounting | Defect]:
-        address = _plain(sender[0])
+        address = plain(sender[0])
         name = self._names.get(address)
         if name is None:
             return "", Defect.UNKNOWN_SENDER
-        if not self._allowances[address].take(time.monotonic()):
-            return name, Defect.FLOOD
+        if not self._allowances[address].spend(time.monotonic_ns() // 1_000_000):
+            return name, Defect.TOO_FAST
         found, answer = self._reader.read(datagram, name, time.time())
         if answer:
             try:
@@ -283,26 +258,14 @@ class AccountingPort:
         self.close()
 
 
-def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address; an IPv4 one that came through an IPv6 socket as what it is."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
-
-
-def _bound(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+def _bound(here: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in here.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        made.bind((address, port))
+        made.bind(here)
     except OSError as error:
         made.close()
-        raise DeviceNotFound(
-            f"Nothing can listen on UDP {address} port {port}: {error.strerror}.",
-            "Stop the program that has the port (ss -lunp shows it)."
-            if error.errno == errno.EADDRINUSE
-            else "Name in `device` an address of this box, and a port above 1023.",
-        ) from error
+        raise cannot_listen(here, error) from error
     return made

@@ -82,10 +82,6 @@ class SessionBook:
         self._since_ms: dict[str, int] = {}
         """Nothing that happened before goes on."""
 
-    def __len__(self) -> int:
-        """How many are open."""
-        return len(self._open)
-
     def take(self, record: Accounting, now_ms: int) -> list[Change] | Refusal:
         """What follows from one record. `now_ms` never goes back."""
         happened_ms = now_ms - record.age_s * 1000

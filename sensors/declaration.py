@@ -16,7 +16,16 @@ import sensors
 from edge.errors import ConfigError
 from sensors.radar.options import RadarOptions
 
-_INFRASTRUCTURE = {"core_link", "declaration", "radar", "scenario", "wire", "worker"}
+_INFRASTRUCTURE = {
+    "core_link",
+    "declaration",
+    "radar",
+    "recorded",
+    "scenario",
+    "senders",
+    "wire",
+    "worker",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from edge.errors import DeviceNotFound, WrongDevice
+from edge.errors import WrongDevice
 from hardware.pcap_stream import PcapStream, StreamRecord
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
-from sensors.radar.options import RadarOptions
+from sensors.radar.options import Pace, RadarOptions
 from sensors.radar.radar import Radar
+from sensors.recorded import opened, recording
 
 if TYPE_CHECKING:
     from sensors.radar.stream import Line
 
-FILE_PREFIXES = ("replay:", "simulated:")
 READ_BYTES = 64 * 1024
 
 
@@ -47,10 +47,9 @@ SENSOR = Sensor(
 def observe(core: CoreLink, device: str, options: PcapOptions) -> None:
     """Report the probe requests in the stream until the core hangs up."""
     radar = Radar(core, options)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            replay(core, radar, Path(device.removeprefix(prefix)))
-            return
+    if (path := recording(device)) is not None:
+        replay(core, radar, path, options.pace)
+        return
     listen(core, radar, device.partition(":")[2], reach(device, options.baud_rate))
 
 
@@ -86,26 +85,20 @@ def listen(core: CoreLink, radar: Radar, name: str, open_line: "Callable[[], Lin
             stream = PcapStream()
 
 
-def replay(core: CoreLink, radar: Radar, path: Path) -> None:
-    """Report what a recorded stream holds, in its own time."""
+def replay(core: CoreLink, radar: Radar, path: Path, pace: Pace) -> None:
+    """Report what a recorded stream holds, each record by its sender's clock."""
     from sensors.radar.recording import played
 
-    for at_ms, record in played(core, radar, recorded(radar, path)):
+    for at_ms, record in played(core, radar, stream_records(radar, path), pace):
         radar.take(record.found, path.name, at_ms)
 
 
-def recorded(radar: Radar, path: Path) -> Iterator[tuple[int, StreamRecord]]:
+def stream_records(radar: Radar, path: Path) -> Iterator[tuple[int, StreamRecord]]:
     """The records of a recorded stream by their clock. DeviceNotFound if it cannot be read."""
     stream = PcapStream()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(READ_BYTES):
-                yield from ((record.clock_ms, record) for record in stream.feed(chunk))
-    except OSError as error:
-        raise DeviceNotFound(
-            f"The recording {path} cannot be read: {error.strerror}.",
-            "Check the path and its permissions.",
-        ) from error
+    with opened(path) as file:
+        while chunk := file.read(READ_BYTES):
+            yield from ((record.clock_ms, record) for record in stream.feed(chunk))
     yield from ((record.clock_ms, record) for record in stream.lapse())
     if skipped := stream.skipped():
         radar.refuse("stream_bytes_skipped", skipped)

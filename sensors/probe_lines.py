@@ -1,6 +1,6 @@
 """Radars that send lines of JSON, over a serial line or the shop's MQTT broker.
 
-Run by `sensors/worker.py`. `device` is `serial:PATH`, `mqtt://HOST[:PORT]`, or `replay:PATH`, a
+Run by `sensors/worker.py`. `device` is `serial:PATH`, `mqtt:HOST[:PORT]`, or `replay:PATH`, a
 file of such lines. The format is described in `sensors/PROBE_LINES.md`. A line without sequence
 number or elements tells only that somebody is there. Nothing is ever sent.
 """
@@ -12,7 +12,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edge.errors import DeviceNotFound, WrongDevice
+from edge.errors import WrongDevice
+from hardware.allowance import TOO_FAST, Allowance
 from hardware.probe_lines import (
     BATCH_BYTES_MAX,
     LINE_BYTES_MAX,
@@ -24,17 +25,20 @@ from hardware.probe_lines import (
 )
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
-from sensors.radar.allowance import Allowance
-from sensors.radar.options import RadarOptions
+from sensors.radar.options import Pace, RadarOptions
 from sensors.radar.radar import Radar
 from sensors.radar.record import Heard
+from sensors.recorded import opened, recording
 
-FILE_PREFIXES = ("replay:", "simulated:")
-SERIAL_PREFIX, MQTT_PREFIX = "serial:", "mqtt://"
+SERIAL_PREFIX, MQTT_PREFIX = "serial:", "mqtt:"
 MQTT_PORT = 1883
 TOPICS = "radar/+/probe"
 RADIOS_MAX = 64
 """Radios of one sensor that may send; more names than that are made up."""
+PER_S_MAX = 5000
+"""Of one radio: several times what one on a full channel can hear; more is made up."""
+BURST_MAX = 10_000
+"""What may have waited in a radar or at the broker and comes at once."""
 
 
 class ProbeLinesOptions(RadarOptions, frozen=True, kw_only=True):
@@ -59,17 +63,16 @@ SENSOR = Sensor(
 def observe(core: CoreLink, device: str, options: ProbeLinesOptions) -> None:
     """Report the probe requests in the lines until the core hangs up."""
     radar = Radar(core, options)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            replay(core, radar, Path(device.removeprefix(prefix)))
-            return
+    if (path := recording(device)) is not None:
+        replay(core, radar, path, options.pace)
+        return
     if device.startswith(SERIAL_PREFIX):
         listen(core, radar, device.removeprefix(SERIAL_PREFIX), options.baud_rate)
     elif device.startswith(MQTT_PREFIX):
         subscribe(core, radar, device.removeprefix(MQTT_PREFIX), options)
     else:
         raise WrongDevice(
-            f"'{device}' brings no lines.", "Write serial:PATH, mqtt://HOST:PORT or replay:PATH."
+            f"'{device}' brings no lines.", "Write serial:PATH, mqtt:HOST or replay:PATH."
         )
 
 
@@ -91,39 +94,33 @@ def listen(core: CoreLink, radar: Radar, path: str, baud_rate: int) -> None:
 def subscribe(core: CoreLink, radar: Radar, where: str, options: ProbeLinesOptions) -> None:
     """Report what radars say at a broker. A radar speaks for itself only: its topic names it."""
     from hardware.endpoint import endpoint
-    from hardware.mqtt_lines import Login, MqttLines
+    from hardware.mqtt_lines import Credentials, MqttLines
     from sensors.radar.stream import now_ms, pieces
 
     broker = endpoint(where, MQTT_PORT)
-    login = Login(options.username, core.secret)
+    credentials = Credentials(options.username, core.secret)
     probes = Probes(radar)
-    for said in pieces(core, radar, partial(MqttLines, broker, TOPICS, login)):
+    for said in pieces(core, radar, partial(MqttLines, broker, TOPICS, credentials)):
         for topic, payload in said or ():
             only = topic.removeprefix("radar/").removesuffix("/probe")
             probes.take(payload, BATCH_BYTES_MAX, now_ms(), only=only)
 
 
-def replay(core: CoreLink, radar: Radar, path: Path) -> None:
+def replay(core: CoreLink, radar: Radar, path: Path, pace: Pace) -> None:
     """Report what a file of lines holds, each line by its own `t`."""
     from sensors.radar.recording import played
 
     probes = Probes(radar)
-    for at_ms, line in played(core, radar, recorded(path)):
+    for at_ms, line in played(core, radar, recorded_lines(path), pace):
         probes.report(line, at_ms)
 
 
-def recorded(path: Path) -> Iterator[tuple[int | None, ProbeLine | Refusal]]:
+def recorded_lines(path: Path) -> Iterator[tuple[int | None, ProbeLine | Refusal]]:
     """The lines of a file by their clock. DeviceNotFound if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            while text := file.readline(BATCH_BYTES_MAX + 1):
-                for line in lines(text, BATCH_BYTES_MAX) if text.strip() else ():
-                    yield round(line.t * 1000) if isinstance(line, ProbeLine) else None, line
-    except OSError as error:
-        raise DeviceNotFound(
-            f"The recording {path} cannot be read: {error.strerror}.",
-            "Check the path and its permissions.",
-        ) from error
+    with opened(path) as file:
+        while text := file.readline(BATCH_BYTES_MAX + 1):
+            for line in lines(text, BATCH_BYTES_MAX) if text.strip() else ():
+                yield round(line.t * 1000) if isinstance(line, ProbeLine) else None, line
 
 
 class Probes:
@@ -150,8 +147,9 @@ class Probes:
         if line.s not in self._allowances and len(self._allowances) >= RADIOS_MAX:
             self._radar.refuse("too_many_radios")
             return
-        if not self._allowances.setdefault(line.s, Allowance()).spend(at_ms):
-            self._radar.refuse("sender_too_fast")
+        allowance = self._allowances.setdefault(line.s, Allowance(PER_S_MAX, BURST_MAX))
+        if not allowance.spend(at_ms):
+            self._radar.refuse(TOO_FAST)
             return
         if self._repeats.knows(line):
             self._radar.refuse(Refusal.REPEATED.value)

@@ -1,13 +1,13 @@
 """The Wi-Fi's own word: which logins to it began, go on and ended, by RADIUS accounting.
 
-Run by `sensors/worker.py`. `device` is `udp:ADDRESS:PORT` (several with commas; 1813 is usual, 1646
-old), or `replay:PATH` or `simulated:PATH`, a file with one record as JSON in each line (`Line`).
+Run by `sensors/worker.py`. `device` is `udp:ADDRESS[:PORT]` (several with commas; 1813 is usual,
+1646 old), or `replay:PATH` or `simulated:PATH`, a file with one record as JSON in each line
+(`Line`).
 Packets are `hardware.radius`'s, sessions `hardware.radius_sessions`'s. It neither knows nor decides
 whose a login is, and what it hears leaves to the core alone.
 """
 
 import hashlib
-import ipaddress
 import sys
 import time
 from collections.abc import Iterator
@@ -15,21 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from edge.errors import ConfigError, DeviceNotFound
+from edge.errors import ConfigError, WrongDevice
 from edge.records import AssociationPhase, AssociationReading, Moment, Short, Whole
+from hardware.address import address_of
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
+from sensors.recorded import opened, recording
+from sensors.senders import Senders, by_address, require_named
 
 if TYPE_CHECKING:
+    from hardware.endpoint import Endpoint
     from hardware.radius import Accounting
     from hardware.radius_sessions import Change
 
-UDP_PREFIX = "udp:"
-FILE_PREFIXES = ("replay:", "simulated:")
 PORTS_MAX = 4
-NAS_MAX = 32
 WAIT_S = 1.0
 RECORDS_PER_POLL = 100
 LINE_BYTES_MAX = 4096
@@ -41,21 +42,18 @@ TOKEN_BYTES = 8
 class RadiusOptions(Struct, frozen=True, kw_only=True):
     """Options of `[sensors.NAME]` with kind "radius".
 
-    `nas` names each sender that is allowed: `nas = { hall = "192.168.88.1" }`. `secret_file` holds
-    the secret that is shared with them; the core reads it. `interim_s` is how often they update.
+    `senders` names each one that is allowed: `senders = { hall = "192.168.88.1" }`. `secret_file`
+    holds the secret that is shared with them; the core reads it. `interim_s` is how often they
+    update.
     """
 
-    nas: Annotated[dict[Short, Short], Meta(max_length=NAS_MAX)] = {}
+    senders: Senders = field(default_factory=dict)
     secret_file: str = ""
     interim_s: Annotated[int, Meta(ge=60, le=3600)] | None = None
 
     def __post_init__(self) -> None:
-        """ValueError, which msgspec hands on as its own, if a sender has no address."""
-        for name, address in self.nas.items():
-            try:
-                ipaddress.ip_address(address)
-            except ValueError as error:
-                raise ValueError(f"the address of nas {name} is no IP address") from error
+        """ValueError, which msgspec hands on as its own, if a sender cannot be told by these."""
+        by_address(self.senders)
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,33 +71,32 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
 SENSOR = Sensor(
     kind="radius",
     options=RadiusOptions,
-    needs=Needs(families=("AF_INET", "AF_INET6"), peers=("each sender named in nas",)),
+    needs=Needs(peers=("each of the senders",)),
 )
 
 
 def observe(core: CoreLink, device: str, options: RadiusOptions) -> None:
     """Report logins until the core hangs up."""
     logins = Logins(core, options.interim_s)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            play(core, logins, Path(device.removeprefix(prefix)))
-            return
+    if (path := recording(device)) is not None:
+        play(core, logins, path)
+        return
+    require_named(options.senders)
+    if not core.secret:
+        raise ConfigError(
+            f"Sensor {core.configuration.sensor} has no secret_file.",
+            "Name in its section the file with the secret that is shared with the senders.",
+        )
     listen(core, logins, places_of(device), options)
 
 
 def listen(
-    core: CoreLink, logins: "Logins", places: list[tuple[str, int]], options: RadiusOptions
+    core: CoreLink, logins: "Logins", places: "list[Endpoint]", options: RadiusOptions
 ) -> None:
     """Report what the senders say over UDP."""
     from hardware.radius import AccountingPort
 
-    senders = {address: name for name, address in options.nas.items()}
-    with AccountingPort(places, senders, core.secret) as port:
-        if not core.secret or not senders:
-            raise ConfigError(
-                f"Sensor {core.configuration.sensor} has no {'secret_file' if senders else 'nas'}.",
-                "Name in its section the senders, and the file with the secret shared with them.",
-            )
+    with AccountingPort(places, by_address(options.senders), core.secret) as port:
         core.healthy("listening")
         while True:
             port.wait(core.fileno(), WAIT_S)
@@ -133,24 +130,15 @@ def play(core: CoreLink, logins: "Logins", path: Path) -> None:
     core.finish()
 
 
-def places_of(device: str) -> list[tuple[str, int]]:
-    """The addresses and ports in `device`. ConfigError if it is not understood."""
-    places = []
-    for part in device.split(","):
-        address, _, port = part.strip().removeprefix(UDP_PREFIX).rpartition(":")
-        try:
-            place = str(ipaddress.ip_address(address.strip("[]"))), int(port)
-        except ValueError:
-            place = "", -1
-        if not part.strip().startswith(UDP_PREFIX) or not 0 <= place[1] <= 65535:
-            raise ConfigError(
-                f"The device '{device}' is no place to listen for accounting.",
-                "Write an address of this box and a port: udp:192.168.88.2:1813",
-            )
-        places.append(place)
-    if len(places) > PORTS_MAX:
-        raise ConfigError(f"'{device}' names more than {PORTS_MAX} ports.", "Use fewer.")
-    return places
+def places_of(device: str) -> "list[Endpoint]":
+    """Where to listen. WrongDevice if `device` is not understood, or names too many ports."""
+    from hardware.endpoint import udp_endpoint
+    from hardware.radius import PORT
+
+    parts = [part.strip() for part in device.split(",")]
+    if len(parts) > PORTS_MAX:
+        raise WrongDevice(f"'{device}' names more than {PORTS_MAX} ports.", "Use fewer.")
+    return [udp_endpoint(part, PORT) for part in parts]
 
 
 class Logins:
@@ -211,27 +199,21 @@ class Logins:
 
 
 def _recorded(line: Line) -> "Accounting":
-    from hardware.radius import Accounting, Status, address_of
+    from hardware.radius import Accounting, Status
 
     return Accounting(
         nas=line.nas,
         status=Status(line.status),
         session=line.session,
         login=line.login,
-        address=address_of(line.address),
+        address=address_of(line.address) or None,
         age_s=line.age_s,
     )
 
 
 def _lines(path: Path) -> Iterator[bytes]:
     """The lines that are not blank. DeviceNotFound if the file cannot be read."""
-    try:
-        with path.open("rb") as script:
-            while line := script.readline(LINE_BYTES_MAX):
-                if line.strip():
-                    yield line
-    except OSError as error:
-        raise DeviceNotFound(
-            f"The recording {path} cannot be read: {error.strerror}.",
-            "Check the path and its permissions.",
-        ) from error
+    with opened(path) as script:
+        while line := script.readline(LINE_BYTES_MAX):
+            if line.strip():
+                yield line

@@ -2,72 +2,63 @@
 
 Run by `sensors/worker.py`. `device` is `udp:ADDRESS[:PORT]`, an address of this box, or
 `replay:PATH`, a capture of such datagrams. TZSP knows no password: only senders that are named
-in `sources` count. It sends nothing and never decides who was heard.
+in `senders` count. It sends nothing and never decides who was heard.
 """
 
 import sys
 import time
-from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from msgspec import Meta, field
+from msgspec import field
 
-from edge.errors import BadFrame, ConfigError, WrongDevice
 from edge.records import Short
 from hardware import tzsp
+from hardware.address import HardwareAddress, address_of
+from hardware.allowance import TOO_FAST, Allowance
 from hardware.dot11 import BARE, ProbeParser, ProbeRequest
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
-from sensors.radar.allowance import Allowance
 from sensors.radar.options import RadarOptions
 from sensors.radar.radar import Radar
 from sensors.radar.record import Heard
+from sensors.recorded import captured, recording
+from sensors.senders import Senders, by_address, require_named
 
 if TYPE_CHECKING:
-    from hardware.capture_file import Record
+    from hardware.endpoint import Endpoint
 
 DATAGRAMS_PER_TURN = 256
 """Of one sender, before it is the next one's turn."""
 WAIT_S = 1.0
+PER_S_MAX = 5000
+"""Of one router: twice what three radios on full channels can hear; more is made up."""
+BURST_MAX = 10_000
+"""What may have waited in a router or in a buffer and comes at once."""
 WRONG_MS = 60_000
 """So long after the last wrong datagram a sender is said to send wrong ones."""
-SOURCES_MAX = 16
-UDP_PREFIX = "udp:"
-FILE_PREFIXES = ("replay:", "simulated:")
 COMMAND = (
     "On the router run: /interface wireless sniffer set streaming-server={here} "
     "streaming-enabled=yes multiple-channels=yes; "
     "/interface wireless sniffer sniff interface=wlan1."
 )
 
-HardwareAddress = Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}$")]
-
 
 class TzspOptions(RadarOptions, frozen=True, kw_only=True):
     """Options of `[sensors.NAME]` with kind "tzsp", besides those of every radar.
 
-    `sources` names each router that is allowed: `sources = { hall = "192.168.88.1" }`; `radios` can
-    name the address of the radio that must have heard what such a router sends.
+    `senders` names each router that is allowed: `senders = { hall = "192.168.88.1" }`. `heard_by`
+    can name the hardware address of the radio that must have heard what such a router sends.
     """
 
-    sources: Annotated[dict[Short, Short], Meta(max_length=SOURCES_MAX)] = field(
-        default_factory=dict
-    )
-    radios: dict[Short, HardwareAddress] = field(default_factory=dict)
+    senders: Senders = field(default_factory=dict)
+    heard_by: dict[Short, HardwareAddress] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """ValueError, which msgspec hands on as its own, if a router cannot be told by these."""
-        for name, address in self.sources.items():
-            try:
-                ip_address(address)
-            except ValueError as error:
-                raise ValueError(f"the address of source {name} is no IP address") from error
-        if len(set(self.sources.values())) < len(self.sources):
-            raise ValueError("two sources have the same address")
-        if unknown := set(self.radios) - set(self.sources):
-            raise ValueError(f"radio {min(unknown)} is of none of the sources")
+        by_address(self.senders)
+        if unknown := set(self.heard_by) - set(self.senders):
+            raise ValueError(f"{min(unknown)} in heard_by is none of the senders")
 
 
 SENSOR = Sensor(
@@ -77,50 +68,45 @@ SENSOR = Sensor(
 
 def observe(core: CoreLink, device: str, options: TzspOptions) -> None:
     """Report what the routers hear until the core hangs up."""
-    if not options.sources:
-        raise ConfigError(
-            "No router is named whose TZSP datagrams count.",
-            "Name each in `sources = { NAME = ADDRESS }`.",
-        )
+    from hardware.endpoint import udp_endpoint
+
+    require_named(options.senders)
     radar = Radar(core, options)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            replay(core, radar, Path(device.removeprefix(prefix)), options)
-            return
-    if not device.startswith(UDP_PREFIX):
-        raise WrongDevice(f"'{device}' is no TZSP device.", "Write udp:ADDRESS or replay:PATH.")
-    listen(core, radar, device.removeprefix(UDP_PREFIX), options)
+    if (path := recording(device)) is not None:
+        replay(core, radar, path, options)
+        return
+    listen(core, radar, udp_endpoint(device, tzsp.PORT), options)
 
 
-def listen(core: CoreLink, radar: Radar, where: str, options: TzspOptions) -> None:
+def listen(core: CoreLink, radar: Radar, here: "Endpoint", options: TzspOptions) -> None:
     """Take turns among the senders, so that none waits for another's flood."""
     from hardware.datagrams import DatagramPort
-    from hardware.endpoint import endpoint
 
-    here = endpoint(where, tzsp.PORT)
     remedy = COMMAND.format(here=here.host)
-    sources = list(sources_of(radar, options).values())
-    with DatagramPort(here, options.sources.values()) as port:
+    routers = list(routers_of(radar, options).values())
+    with DatagramPort(here, options.senders.values()) as port:
         core.healthy("listening")
         strangers = Strangers(radar)
         while True:
             port.wait(core.fileno(), WAIT_S)
             now_ms = time.monotonic_ns() // 1_000_000
             radar.tick(now_ms)
-            for source, inbox in zip(sources, port.known, strict=True):
+            for router, inbox in zip(routers, port.known, strict=True):
                 for _ in range(DATAGRAMS_PER_TURN):
                     datagram = inbox.receive()
                     if datagram is None:
                         break
-                    source.take(datagram, now_ms)
+                    router.take(datagram, now_ms)
+                if lost := inbox.lost():
+                    radar.lost(router.name, lost)
             for _ in range(DATAGRAMS_PER_TURN):
                 sender = port.strangers.stranger()
                 if sender is None:
                     break
                 strangers.take(sender)
-            if lost := sum(inbox.lost() for inbox in port.inboxes):
+            if lost := port.strangers.lost():
                 core.dropped("kernel_full", lost)
-            say_health(core, sources, remedy, now_ms)
+            say_health(core, routers, remedy, now_ms)
             core.poll()
 
 
@@ -129,57 +115,45 @@ def replay(core: CoreLink, radar: Radar, path: Path, options: TzspOptions) -> No
     from hardware.udp_frame import datagram
     from sensors.radar.recording import played
 
-    sources = sources_of(radar, options)
+    routers = routers_of(radar, options)
     strangers = Strangers(radar)
 
-    for at_ms, (_, link_type, frame) in played(core, radar, captured(core, path)):
+    for at_ms, (_, link_type, frame) in played(core, radar, captured(core, path), options.pace):
         found = datagram(link_type, frame)
         if found is None or found.port != tzsp.PORT:
             continue
-        if found.sender in sources:
-            sources[found.sender].take(found.payload, at_ms)
+        if found.sender in routers:
+            routers[found.sender].take(found.payload, at_ms)
         else:
             strangers.take(found.sender)
 
 
-def captured(core: CoreLink, path: Path) -> Iterator[tuple[int, "Record"]]:
-    """The records of a capture by their clock, as far as it is whole."""
-    from hardware.capture_file import records
-
-    try:
-        for record in records(path):
-            yield record.offset_ms, record
-    except BadFrame as error:
-        core.dropped("capture_damaged")
-        print(f"tzsp: {error}", file=sys.stderr, flush=True)
-
-
-def say_health(core: CoreLink, sources: "list[Source]", remedy: str, now_ms: int) -> None:
+def say_health(core: CoreLink, routers: "list[Router]", remedy: str, now_ms: int) -> None:
     """Whether the routers send what can be used; the core hears it when it changes."""
-    wrong = [one.name for one in sources if one.is_wrong(now_ms)]
+    wrong = [one.name for one in routers if one.is_wrong(now_ms)]
     if wrong:
         core.unhealthy(f"{', '.join(wrong)}: Ethernet in TZSP, not what the radio hears.", remedy)
     else:
         core.healthy("listening")
 
 
-def sources_of(radar: Radar, options: TzspOptions) -> "dict[str, Source]":
+def routers_of(radar: Radar, options: TzspOptions) -> "dict[str, Router]":
     """The routers that may send, by address."""
     return {
-        address: Source(radar, name, options.radios.get(name, ""))
-        for name, address in options.sources.items()
+        address: Router(radar, name, options.heard_by.get(name, ""))
+        for address, name in by_address(options.senders).items()
     }
 
 
-class Source:
-    """One router that may send; with `radio`, only what that one has heard."""
+class Router:
+    """One router that may send; with `heard_by`, only what that one has heard."""
 
-    def __init__(self, radar: Radar, name: str, radio: str = "") -> None:
+    def __init__(self, radar: Radar, name: str, heard_by: str = "") -> None:
         self.name = name
         self._radar = radar
         self._parse = ProbeParser(BARE).parse
-        self._allowance = Allowance()
-        self._insists = bytes.fromhex(radio.replace("-", "").replace(":", ""))
+        self._allowance = Allowance(PER_S_MAX, BURST_MAX)
+        self._insists = address_of(heard_by)
         self._wrong_ms: int | None = None
 
     def is_wrong(self, now_ms: int) -> bool:
@@ -200,7 +174,7 @@ class Source:
         if not isinstance(heard, ProbeRequest):
             self._radar.take(heard, self.name, at_ms)
         elif not self._allowance.spend(at_ms):
-            self._radar.refuse("sender_too_fast")
+            self._radar.refuse(TOO_FAST)
         else:
             signal, channel = found.rssi_dbm, found.channel
             record = Heard(
@@ -215,7 +189,7 @@ class Source:
 
 
 class Strangers:
-    """Everybody who is not in `sources`: counted, and the first one is named."""
+    """Everybody who is not in `senders`: counted, and the first one is named."""
 
     def __init__(self, radar: Radar) -> None:
         self._radar = radar
@@ -227,7 +201,7 @@ class Strangers:
         if not self._named:
             self._named = True
             print(
-                f"tzsp: {sender} sends datagrams but is not in `sources`.",
+                f"tzsp: {sender} sends datagrams but is not in `senders`.",
                 file=sys.stderr,
                 flush=True,
             )

@@ -1,27 +1,21 @@
 """The Wi-Fi radar: every probe request heard is counted, and nobody is told by it.
 
-Run by `sensors/worker.py`. `device` is one to three radios (`wlan1`, `monitor:wlan1,wlan2,wlan3`)
+Run by `sensors/worker.py`. `device` is one to three radios (`wlan1`, `wlan1,wlan2,wlan3`)
 or a capture file (`replay:PATH`, `simulated:PATH`). What becomes of a frame is `sensors/radar`'s.
 It never transmits and never decides who it was.
 """
 
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edge.errors import BadFrame
 from sensors.core_link import CoreLink
 from sensors.declaration import Needs, Sensor
-from sensors.radar.options import RadarOptions
+from sensors.radar.options import Pace, RadarOptions
 from sensors.radar.radar import Radar
+from sensors.recorded import captured, recording
 
-FRAMES_PER_POLL = 256
-"""Records handled before the core is heard again: some milliseconds of work."""
-FILE_PREFIXES = ("replay:", "simulated:")
-MONITOR_PREFIX = "monitor:"
 Low = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
 Middle = Literal[36, 40, 44, 48, 52, 56, 60, 64, 100, 104, 108, 112, 116, 120, 124, 128, 132]
 High = Literal[136, 140, 144, 149, 153, 157, 161, 165, 169, 173, 177]
@@ -31,13 +25,6 @@ Channel = Annotated[
 ]
 CHANNELS_MAX = 14
 """All of 2.4 GHz; a radio that hops over more hears too little of each."""
-
-
-class Pace(StrEnum):
-    """How fast a recording is played without a timeline."""
-
-    RECORDED = "recorded"
-    FAST = "fast"
 
 
 class WifiOptions(RadarOptions, frozen=True, kw_only=True):
@@ -51,7 +38,6 @@ class WifiOptions(RadarOptions, frozen=True, kw_only=True):
     channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_MAX)] = ()
     hop_ms: Annotated[int, Meta(ge=100, le=10_000)] = 250
     silence_restart_s: Annotated[int, Meta(ge=0, le=3600)] = 60
-    pace: Pace = Pace.RECORDED
 
     @property
     def channels_of_radios(self) -> tuple[int, ...]:
@@ -74,42 +60,23 @@ SENSOR = Sensor(
 def observe(core: CoreLink, device: str, options: WifiOptions) -> None:
     """Report probe requests until the core hangs up."""
     radar = Radar(core, options)
-    for prefix in FILE_PREFIXES:
-        if device.startswith(prefix):
-            replay(core, radar, Path(device.removeprefix(prefix)), options.pace)
-            return
+    if (path := recording(device)) is not None:
+        replay(core, radar, path, options.pace)
+        return
     from sensors.radar.listening import listen, share
 
-    names = device.removeprefix(MONITOR_PREFIX).split(",")
-    pace = (options.hop_ms / 1000, options.silence_restart_s)
-    listen(core, radar, share(names, options.channels), *pace)
+    names = device.split(",")
+    shared = share(names, options.channels)
+    listen(core, radar, shared, options.hop_ms / 1000, options.silence_restart_s)
 
 
 def replay(core: CoreLink, radar: Radar, path: Path, pace: Pace) -> None:
-    """Report what a recording holds, in its own time or as fast as possible.
-
-    A clock that went back in it is held still: what the core hears is in order. A file that is
-    cut short counts as far as it goes.
-    """
-    from hardware.capture_file import records
+    """Report what a capture holds, each frame by its time stamp."""
     from hardware.dot11 import ProbeParser
+    from sensors.radar.recording import played
 
     parsers: dict[int, ProbeParser] = {}
-    latest_ms = 0
-    try:
-        for number, (offset_ms, link_type, frame) in enumerate(records(path)):
-            if number == 0:
-                core.healthy("replaying")
-            if link_type not in parsers:
-                parsers[link_type] = ProbeParser(link_type)
-            latest_ms = max(latest_ms, offset_ms)
-            seen = core.moment(latest_ms) if pace is Pace.FAST else core.reach(latest_ms)
-            radar.take(parsers[link_type].parse(frame), path.name, latest_ms)
-            core.passed(seen)
-            if number % FRAMES_PER_POLL == 0:
-                core.poll()
-    except BadFrame as error:
-        core.dropped("capture_damaged")
-        print(f"wifi: {error}", file=sys.stderr, flush=True)
-    radar.finish(latest_ms)
-    core.finish()
+    for at_ms, (_, link_type, frame) in played(core, radar, captured(core, path), pace):
+        if link_type not in parsers:
+            parsers[link_type] = ProbeParser(link_type)
+        radar.take(parsers[link_type].parse(frame), path.name, at_ms)

@@ -17,10 +17,8 @@ from edge.operation.lifetimes import ADDRESS_BITS, BINDING_DAYS, EQUIPMENT_H, KE
 from edge.storage import bindings, opted_out
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
+from hardware.address import address_of
 from sensors.radar.marks import opt_out_mark
-
-ADDRESS_BYTES = 6
-SEPARATORS = ":-. "
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +104,8 @@ def parsed_address(text: str) -> bytes:
 
     The error does not repeat what was typed: it may be most of an address.
     """
-    digits = "".join(each for each in text if each not in SEPARATORS)
-    try:
-        address = bytes.fromhex(digits)
-    except ValueError:
-        address = b""
-    if len(address) != ADDRESS_BYTES or not digits.isascii():
+    address = address_of(text)
+    if not address:
         raise Refused(
             "That is no address of a phone.",
             "Type its twelve hexadecimal digits, such as 3c:06:30:aa:bb:cc. The phone shows it"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError
 from edge.records import CountReading
+from hardware.address import address_of
 from sensors.core_link import CoreLink
 from sensors.radar.admission import OPTED_OUT, OUTSIDE_HOURS, Admission
 from sensors.radar.counter import Counter
@@ -47,7 +48,7 @@ class Radar:
         self._from_ms: int | None = None
         self._now_ms: int | None = None
         self._equipment = Equipment()
-        self._fixed = frozenset(_address(each) for each in options.fixed_equipment)
+        self._fixed = frozenset(address_of(each) for each in options.fixed_equipment)
         self._survey: Surveying | None = None
         self._mute = False
 
@@ -166,10 +167,6 @@ class Radar:
         elif self._mute and count.frames:
             self._core.healthy("listening")
             self._mute = False
-
-
-def _address(written: str) -> bytes:
-    return bytes.fromhex(written.replace(":", ""))
 
 
 def checked_salt(salt: bytes) -> bytes:

@@ -18,7 +18,7 @@ from hardware.tzsp import Packet, packet
 from sensors.core_link import CoreLink
 from sensors.radar.options import RadarOptions
 from sensors.radar.radar import Radar
-from sensors.tzsp import Source
+from sensors.tzsp import Router
 from sensors.wire import FrameReader, Seen, encode
 from tests.bench.parse import ROUNDS, generated_frames, recorded_frames
 from tests.drivers.routes import free_udp_port, tzsp
@@ -101,7 +101,7 @@ def bare(frame: bytes) -> bytes:
 
 
 class Counted:
-    """A source of the sensor, whose core is a socket that nobody reads."""
+    """A router of the sensor, whose core is a socket that nobody reads."""
 
     def __init__(self, datagrams: list[bytes]) -> None:
         self.datagrams = datagrams
@@ -109,7 +109,7 @@ class Counted:
         self._ours.sendall(encode(configured("bench")))
         self._core = CoreLink(theirs, "tzsp", 1)
         self._radar = Radar(self._core, RadarOptions(window_s=600))
-        self.source = Source(self._radar, "bench")
+        self.router = Router(self._radar, "bench")
         self._number = 0
 
     def all(self) -> None:
@@ -120,7 +120,7 @@ class Counted:
     def take(self, datagram: bytes) -> None:
         """One, as the sensor would."""
         self._number += 1
-        self.source.take(datagram, self._number // PER_MS)
+        self.router.take(datagram, self._number // PER_MS)
 
     def check(self) -> None:
         """Fail if a single one of them was not counted."""

@@ -23,7 +23,8 @@ ROUTER = "192.168.88.1"
 class Rig:
     """The three devices of a kind; the functions get an empty folder to make them in.
 
-    `readings` are the names of the reading types that `good` gives, `options` its options.
+    `readings` are the names of the reading types that `good` gives, `options` and `secret` what all
+    three need.
     """
 
     good: Callable[[Path], str]
@@ -31,6 +32,7 @@ class Rig:
     garbage: Callable[[Path], str]
     readings: frozenset[str]
     options: dict[str, Any]
+    secret: bytes = b""
 
 
 def _capture(folder: Path) -> str:
@@ -120,10 +122,11 @@ RIGS = {
     ),
     "radius": Rig(
         good=_logins,
-        absent=lambda _: "udp:192.0.2.1:1813",  # RFC 5737: an address of nobody
+        absent=lambda _: "udp:192.0.2.1",  # RFC 5737: an address of nobody
         garbage=_garbage("replay"),
         readings=frozenset({"AssociationReading"}),
-        options={"interim_s": 300},
+        options={"senders": {"hall": ROUTER}, "interim_s": 300},
+        secret=b"shared",
     ),
     "pcap": Rig(
         good=_stream,
@@ -144,11 +147,11 @@ RIGS = {
         absent=lambda _: "udp:192.0.2.1",
         garbage=_garbage("replay"),
         readings=frozenset({"CountReading"}),
-        options={"sources": {"hall": ROUTER}},
+        options={"senders": {"hall": ROUTER}},
     ),
     "wifi": Rig(
         good=_capture,
-        absent=lambda _: f"monitor:no{os.getpid()}",
+        absent=lambda _: f"no{os.getpid()}",
         garbage=_garbage("replay"),
         readings=frozenset({"CountReading"}),
         options={},

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from edge.records import Observation
 from sensors.declaration import declared, kinds
 from sensors.worker import EXIT_DEVICE
 from tests.conftest import ROOT
 from tests.drivers.rigs import RIGS, Rig
-from tests.drivers.worker import END_S_MAX, Worker, started
+from tests.drivers.worker import END_S_MAX, Worker, configured, running, started
 
 START_MS = 1_700_000_000_000
 EVERY_KIND = pytest.mark.parametrize("kind", kinds())
@@ -95,7 +96,9 @@ def test_opened_again_it_reads_the_same(kind: str, tmp_path: Path) -> None:
 @EVERY_KIND
 @BOTH_STARTS
 def test_an_absent_device_gives_a_sentence(kind: str, activated: bool, tmp_path: Path) -> None:
-    with started(kind, rig_of(kind).absent(tmp_path), activated=activated) as worker:
+    rig = rig_of(kind)
+    configuration = replace(configured(rig.absent(tmp_path), rig.options), secret=rig.secret)
+    with running(kind, configuration, activated=activated) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
         assert worker.trouble.state.endswith(".")
@@ -107,8 +110,9 @@ def test_an_absent_device_gives_a_sentence(kind: str, activated: bool, tmp_path:
 
 @EVERY_KIND
 def test_garbage_is_refused_or_counted(kind: str, tmp_path: Path) -> None:
-    device = rig_of(kind).garbage(tmp_path)
-    with started(kind, device, timeline_start_ms=START_MS) as worker:
+    rig = rig_of(kind)
+    device = rig.garbage(tmp_path)
+    with started(kind, device, options=rig.options, timeline_start_ms=START_MS) as worker:
         worker.until(lambda: worker.trouble or worker.dropped)
         if worker.trouble:
             assert worker.trouble.remedy

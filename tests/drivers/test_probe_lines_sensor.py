@@ -14,8 +14,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sensors import probe_lines
-from sensors.probe_lines import RADIOS_MAX, ProbeLinesOptions
-from sensors.radar.allowance import BURST_MAX
+from sensors.probe_lines import BURST_MAX, RADIOS_MAX, ProbeLinesOptions
 from sensors.worker import EXIT_DEVICE
 from tests.broker import HOST, Broker
 from tests.drivers.near import Near, near
@@ -121,7 +120,7 @@ def heard(broker: Broker) -> AbstractContextManager[Near]:
 
 
 def at(broker: Broker) -> str:
-    return f"mqtt://{broker.host}:{broker.port}"
+    return f"mqtt:{broker.host}:{broker.port}"
 
 
 def test_radars_are_heard_at_the_broker(broker: Broker, radars: list[Talker]) -> None:
@@ -212,7 +211,7 @@ CONNACK, SUBACK_REFUSED = bytes.fromhex("2003000000"), bytes.fromhex("9004000100
 def test_a_broker_that_refuses_or_is_none_is_told(says: bytes, words: str) -> None:
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(20)
-        with started("probe_lines", f"mqtt://{HOST}:{listener.getsockname()[1]}") as worker:
+        with started("probe_lines", f"mqtt:{HOST}:{listener.getsockname()[1]}") as worker:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(1000)
@@ -229,7 +228,7 @@ def test_a_topic_that_was_not_asked_for_names_no_radar() -> None:
     said = struct.pack(">BBBH", 0x30, 204 % 128 + 128, 204 // 128, 1) + b"a\0" + text
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(20)
-        device = f"mqtt://{HOST}:{listener.getsockname()[1]}"
+        device = f"mqtt:{HOST}:{listener.getsockname()[1]}"
         with near(probe_lines, device, OPTIONS) as sensor:
             connection, _ = listener.accept()
             with connection:
@@ -264,8 +263,8 @@ def test_a_flood_of_one_radar_leaves_the_others_their_room(mosquitto: Broker) ->
     ("device", "words"),
     [
         ("serial:/dev/null", "no serial device"),
-        ("mqtt://127.0.0.1:9", "cannot be reached"),
-        ("mqtt://box@127.0.0.1", "no host and port"),
+        ("mqtt:127.0.0.1:9", "cannot be reached"),
+        ("mqtt:box@127.0.0.1", "no host and port"),
         ("tcp:127.0.0.1:1", "brings no lines"),
         ("replay:/no/such/file", "cannot be read"),
     ],
@@ -297,6 +296,14 @@ def test_a_file_of_lines_is_played_by_its_clock(tmp_path: Path) -> None:
         for secret in (PHONE, PHONE.hex().encode()):
             assert secret not in worker.received
             assert secret.decode(errors="replace") not in worker.stderr
+
+
+def test_without_a_timeline_a_file_can_be_played_fast(tmp_path: Path) -> None:
+    path = tmp_path / "hour"
+    path.write_bytes(b"".join(line(PHONE, t=t) + b"\n" for t in (1000.0, 4600.0)))
+    with started("probe_lines", f"replay:{path}", options={"pace": "fast"}) as worker:
+        worker.until(lambda: worker.finished)
+        assert len(worker.observations) == 6
 
 
 def test_a_flood_is_cut_to_what_radios_can_hear(tmp_path: Path) -> None:

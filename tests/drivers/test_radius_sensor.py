@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from edge.errors import ConfigError
+from edge.errors import WrongDevice
 from edge.records import AssociationPhase, AssociationReading
-from hardware.radius import BURST
+from hardware.allowance import TOO_FAST
+from hardware.radius import BURST_MAX
 from sensors import wire
 from sensors.radius import places_of
 from sensors.worker import EXIT_DEVICE
 from tests.drivers.nas import BOX, SECRET, attribute, free_port, nas, signed, throw
-from tests.drivers.worker import SALT, Worker, running, started
+from tests.drivers.worker import SALT, Worker, configured, running, started
 
 HALL, DESK, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 PHONE = bytes.fromhex("30392686ccea")
@@ -29,7 +31,7 @@ HOSTILE = 3000
 def listening(*ports: int, **options: Any) -> Iterator[Worker]:
     """A worker that takes accounting of two senders."""
     device = ",".join(f"udp:{BOX}:{port}" for port in ports)
-    told = {"nas": {"hall": HALL, "desk": DESK}, "secret_file": "/somewhere"} | options
+    told = {"senders": {"hall": HALL, "desk": DESK}, "secret_file": "/somewhere"} | options
     configuration = wire.Configure("tested", device, told, SALT, "boot0001", secret=SECRET)
     with running("radius", configuration) as worker:
         worker.until(lambda: any(one.state == "listening" for one in worker.health))
@@ -197,9 +199,9 @@ def test_a_flood_from_one_sender_leaves_the_others_served() -> None:
             throw(port, *flood[part * 500 : (part + 1) * 500])
             assert desk.say("start", f"d{part}"), "within its time, while the flood goes on"
         worker.until(lambda: sum(one.nas == "desk" for one in worker.readings) == 6)
-        worker.until(lambda: worker.dropped["radius_flood"])
+        worker.until(lambda: worker.dropped[TOO_FAST])
         taken = sum(one.nas == "hall" for one in worker.readings)
-        assert BURST / 2 <= taken <= BURST * 3
+        assert BURST_MAX / 2 <= taken <= BURST_MAX * 3
 
 
 # --- what is configured
@@ -207,16 +209,26 @@ def test_a_flood_from_one_sender_leaves_the_others_served() -> None:
 
 def test_without_a_secret_nothing_is_taken() -> None:
     device = f"udp:{BOX}:{free_port()}"
-    with started("radius", device, options={"nas": {"hall": HALL}}) as worker:
+    with started("radius", device, options={"senders": {"hall": HALL}}) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
         assert "no secret_file" in worker.trouble.state
         assert worker.exit_code() == EXIT_DEVICE
 
 
+def test_without_senders_nothing_is_taken() -> None:
+    with started("radius", f"udp:{BOX}:{free_port()}") as worker:
+        worker.until(lambda: worker.trouble)
+        assert worker.trouble
+        assert "No sender is named" in worker.trouble.state
+        assert worker.exit_code() == EXIT_DEVICE
+
+
 def test_a_port_in_use_says_so() -> None:
     port = free_port()
-    with listening(port), started("radius", f"udp:{BOX}:{port}") as second:
+    options = {"senders": {"hall": HALL}}
+    configuration = replace(configured(f"udp:{BOX}:{port}", options), secret=SECRET)
+    with listening(port), running("radius", configuration) as second:
         second.until(lambda: second.trouble)
         assert second.trouble
         assert str(port) in second.trouble.state
@@ -224,21 +236,19 @@ def test_a_port_in_use_says_so() -> None:
 
 
 def test_a_sender_without_an_address_is_a_mistake_in_the_configuration() -> None:
-    options = {"nas": {"hall": "not an address"}}
+    options = {"senders": {"hall": "not an address"}}
     with started("radius", f"udp:{BOX}:{free_port()}", options=options) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
-        assert "the address of nas hall" in worker.trouble.state
+        assert "the address of sender hall" in worker.trouble.state
 
 
 def test_places_are_addresses_with_ports() -> None:
     assert places_of("udp:192.168.88.2:1813") == [("192.168.88.2", 1813)]
-    assert places_of("udp:[fe80::1]:1813, udp:0.0.0.0:1646") == [
-        ("fe80::1", 1813),
-        ("0.0.0.0", 1646),
-    ]
-    for device in ("udp:hall:1813", "udp:127.0.0.1", "127.0.0.1:1813", "udp:127.0.0.1:70000", ""):
-        with pytest.raises(ConfigError):
+    assert places_of("udp:[fe80::1], udp:127.0.0.1:1646") == [("fe80::1", 1813), (BOX, 1646)]
+    wrong = ("", "udp:hall:1813", "127.0.0.1:1813", "udp:127.0.0.1:70000", "udp:127.0.0.1,")
+    for device in (*wrong, "udp:0.0.0.0", "udp:[::]:1813", ",".join(["udp:127.0.0.1"] * 5)):
+        with pytest.raises(WrongDevice):
             places_of(device)
 
 

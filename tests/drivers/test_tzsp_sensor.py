@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import DeviceNotFound, WrongDevice
-from hardware.datagrams import DatagramPort, require_one_address
-from hardware.endpoint import Endpoint, endpoint
+from hardware.allowance import TOO_FAST
+from hardware.datagrams import DatagramPort
+from hardware.endpoint import Endpoint, endpoint, require_one_address
 from hardware.udp_frame import RAW_IP, datagram
-from sensors import tzsp
-from sensors.radar import allowance
-from sensors.radar.allowance import Allowance
-from sensors.tzsp import TzspOptions
+from sensors import tzsp, wire
+from sensors.tzsp import BURST_MAX, TzspOptions
 from sensors.worker import EXIT_DEVICE
 from tests.drivers.frames import pcap, probe
 from tests.drivers.near import Near, near
@@ -31,15 +30,17 @@ from tests.drivers.routes import (
 from tests.drivers.routes import tzsp as tzsp_of
 from tests.drivers.worker import started
 
+LOST_FLOOD = 30_000
+"""More datagrams than any buffer holds."""
 START_MS = 1_700_000_000_000
 HALL, YARD, STRANGER = "127.0.0.2", "127.0.0.3", "127.0.0.9"
 PHONE = bytes.fromhex("daa119000007")
 RADIO = bytes.fromhex("4c5e0c112233")
-SOURCES = {"hall": HALL, "yard": YARD}
+SENDERS = {"hall": HALL, "yard": YARD}
 
 
-def options(**radios: str) -> TzspOptions:
-    return TzspOptions(window_s=1, sources=SOURCES, radios=radios)
+def options(**heard_by: str) -> TzspOptions:
+    return TzspOptions(window_s=1, senders=SENDERS, heard_by=heard_by)
 
 
 def request(seq: int, more: bytes = b"") -> bytes:
@@ -144,21 +145,39 @@ def test_a_flood_that_is_read_reaches_its_end_and_the_others_still_count(port: i
         send_udp(YARD, port, *(request(seq) for seq in range(50)))
 
         def taken() -> int:
-            return sensor.frames + sensor.dropped["sender_too_fast"] + sensor.dropped["kernel_full"]
+            return sensor.frames + sensor.dropped[TOO_FAST] + sensor.dropped["kernel_full"]
 
         sensor.until(lambda: taken() == flood + 50)
 
 
+def test_what_the_kernel_lost_is_shown_by_router_and_strangers_are_only_counted(port: int) -> None:
+    with started("tzsp", f"udp:127.0.0.1:{port}", options={"senders": SENDERS}) as worker:
+        worker.until(lambda: any(one.state == "listening" for one in worker.health))
+        worker.send(wire.Leave("survey", 60))
+        worker.until(lambda: worker.surveys)
+        with worker.held():
+            send_udp(HALL, port, *[request(1)] * LOST_FLOOD)
+            send_udp(STRANGER, port, *[request(1)] * LOST_FLOOD)
+            send_udp(YARD, port, request(2))
+
+        def lost() -> dict[str, int]:
+            return {air.radio: air.lost for air in worker.surveys[-1].airs}
+
+        worker.until(lambda: lost().get("hall") and worker.dropped["kernel_full"] > lost()["hall"])
+        assert lost()["yard"] == 0
+        assert set(lost()) == {"hall", "yard"}
+
+
 def test_a_flood_is_cut_to_what_radios_can_hear(tmp_path: Path) -> None:
     path = tmp_path / "flood.pcap"
-    flood = [(0, HALL, request(seq)) for seq in range(allowance.BURST_MAX + 100)]
+    flood = [(0, HALL, request(seq)) for seq in range(BURST_MAX + 100)]
     calm = [(1, YARD, request(seq)) for seq in range(50)]
     path.write_bytes(capture_of([*flood, *calm]))
-    given = {"sources": SOURCES}
+    given = {"senders": SENDERS}
     with started("tzsp", f"replay:{path}", options=given, timeline_start_ms=0) as worker:
         worker.until(lambda: worker.finished and worker.dropped)
-        assert worker.dropped == {"sender_too_fast": 100}
-        assert [one.frames for one in worker.readings] == [allowance.BURST_MAX + 50]
+        assert worker.dropped == {TOO_FAST: 100}
+        assert [one.frames for one in worker.readings] == [BURST_MAX + 50]
 
 
 def test_senders_have_inboxes_over_ipv6_too(port: int) -> None:
@@ -201,12 +220,12 @@ def test_nothing_is_ever_sent(port: int) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "No router is named"),
-        ({"sources": {"a": HALL, "b": HALL}}, "same address"),
-        ({"sources": {"a": "router.local"}}, "source a is no IP address"),
-        ({"sources": SOURCES, "radios": {"attic": "4c:5e:0c:11:22:33"}}, "none of the sources"),
-        ({"sources": SOURCES, "radios": {"hall": "4c5e0c1122"}}, "radios"),
-        ({"sources": SOURCES, "radios": {"hall": "hall"}}, "radios"),
+        ({}, "No sender is named"),
+        ({"senders": {"a": HALL, "b": HALL}}, "same address"),
+        ({"senders": {"a": "router.local"}}, "sender a is no IP address"),
+        ({"senders": SENDERS, "heard_by": {"attic": "4c:5e:0c:11:22:33"}}, "none of the senders"),
+        ({"senders": SENDERS, "heard_by": {"hall": "4c5e0c1122"}}, "heard_by"),
+        ({"senders": SENDERS, "heard_by": {"hall": "hall"}}, "heard_by"),
     ],
 )
 def test_senders_must_be_named_properly(given: dict[str, Any], message: str) -> None:
@@ -225,11 +244,11 @@ def test_senders_must_be_named_properly(given: dict[str, Any], message: str) -> 
         ("udp:[::]:37008", "every network"),
         ("udp:router", "is no address"),
         ("udp:127.0.0.1:99999", "no host and port"),
-        ("serial:/dev/null", "no TZSP device"),
+        ("serial:/dev/null", "no place to listen at"),
     ],
 )
 def test_a_device_that_cannot_be_used_says_why(device: str, error: str) -> None:
-    with started("tzsp", device, options={"sources": SOURCES}) as worker:
+    with started("tzsp", device, options={"senders": SENDERS}) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
         assert error in worker.trouble.state
@@ -257,7 +276,7 @@ def test_a_recording_counts_as_the_port_would(tmp_path: Path) -> None:
             + [(61_000, "fd00::7", request(11))]
         )
     )
-    given = {"sources": SOURCES | {"six": "fd00::7"}, "window_s": 60}
+    given = {"senders": SENDERS | {"six": "FD00:0:0::7"}, "window_s": 60}
     device = f"replay:{path}"
     with started("tzsp", device, options=given, timeline_start_ms=START_MS) as worker:
         worker.until(lambda: worker.finished and worker.dropped)
@@ -272,7 +291,7 @@ def test_a_recording_counts_as_the_port_would(tmp_path: Path) -> None:
 def test_a_recording_cut_short_counts_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "routers.pcap"
     path.write_bytes(capture_of([(ms, HALL, request(ms)) for ms in range(5)])[:-4])
-    given = {"sources": SOURCES}
+    given = {"senders": SENDERS}
     with started("tzsp", f"replay:{path}", options=given, timeline_start_ms=0) as worker:
         worker.until(lambda: worker.finished and worker.dropped)
         assert [one.frames for one in worker.readings] == [4]
@@ -282,7 +301,7 @@ def test_a_recording_cut_short_counts_as_far_as_it_goes(tmp_path: Path) -> None:
 def test_a_recording_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "air.pcap"
     path.write_bytes(pcap([(0, probe(PHONE))]))
-    with started("tzsp", f"replay:{path}", options={"sources": SOURCES}) as worker:
+    with started("tzsp", f"replay:{path}", options={"senders": SENDERS}) as worker:
         worker.until(lambda: worker.trouble)
         assert worker.trouble
         assert "Link type 127" in worker.trouble.state
@@ -304,14 +323,6 @@ def test_a_datagram_is_found_in_its_frame(sender: str) -> None:
 
 
 # --- small parts
-
-
-def test_an_allowance_is_a_burst_and_then_a_rate() -> None:
-    one = Allowance()
-    assert sum(one.spend(0) for _ in range(2 * allowance.BURST_MAX)) == allowance.BURST_MAX
-    assert sum(one.spend(1000) for _ in range(2 * allowance.BURST_MAX)) == allowance.PER_S_MAX
-    later = sum(one.spend(10**9) for _ in range(2 * allowance.BURST_MAX))
-    assert later == allowance.BURST_MAX
 
 
 @pytest.mark.parametrize(

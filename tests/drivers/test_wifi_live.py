@@ -68,7 +68,7 @@ def assert_silent_about(worker: Worker, *secrets: bytes) -> None:
 
 def test_a_live_interface_is_heard_and_never_written_to(tap: Tap) -> None:
     beacon = radiotap(b"\x80" + probe(OTHER)[1:])
-    with running("wifi", configured(f"monitor:{NAME}"), within=tap.thread) as worker:
+    with running("wifi", configured(NAME), within=tap.thread) as worker:
         worker.until(lambda: listening(worker))
         surveyed(worker)
         for seq in range(500):

@@ -15,7 +15,7 @@ from tests.drivers.worker import SALT, Worker, running, started
 
 START_MS = 1_700_000_000_000
 PHONE, OTHER = bytes.fromhex("daa119000007"), bytes.fromhex("3c0630aabbcc")
-WINDOW_MS = 60_000
+WINDOW_MS, DAY_MS = 60_000, 86_400_000
 SHORT = {"window_s": WINDOW_MS // 1000}
 
 
@@ -139,7 +139,7 @@ def test_weak_signals_are_outside_the_shop(morning: Path) -> None:
         assert (first.devices, first.passers) == (1, 1)
 
 
-@pytest.mark.parametrize("written", ["3c:06:30:aa:bb:cc", "3C:06:30:AA:BB:CC"])
+@pytest.mark.parametrize("written", ["3c:06:30:aa:bb:cc", "3C-06-30-AA-BB-CC"])
 def test_the_shops_own_equipment_is_not_counted(morning: Path, written: str) -> None:
     options = {"fixed_equipment": [written], **SHORT}
     with started("wifi", f"replay:{morning}", options=options, timeline_start_ms=0) as worker:
@@ -158,13 +158,22 @@ def test_a_recording_cut_short_counts_as_far_as_it_goes(morning: Path) -> None:
         assert "ends in the middle of a record" in worker.stderr
 
 
-def test_a_clock_that_went_back_is_held_still(tmp_path: Path) -> None:
-    path = tmp_path / "back.pcap"
-    times_ms = (0, 59_000, 100, 61_000)
+@pytest.mark.parametrize(
+    ("times_ms", "last_ms"),
+    [
+        ((0, 59_000, 100, 61_000), 59_000 + 60_900),
+        ((0, 1000, 2 * DAY_MS, 2 * DAY_MS + 61_000), 1000 + 61_000),
+    ],
+    ids=["back", "two days on"],
+)
+def test_a_step_of_the_recorded_clock_is_no_time_that_passed(
+    tmp_path: Path, times_ms: tuple[int, ...], last_ms: int
+) -> None:
+    path = tmp_path / "steps.pcap"
     path.write_bytes(pcap([(ms, radiotap(probe(PHONE))) for ms in times_ms]))
     with started("wifi", f"replay:{path}", options=SHORT, timeline_start_ms=START_MS) as worker:
         worker.until(lambda: worker.finished)
-        assert ends_ms(worker) == [60_000, 61_000]
+        assert ends_ms(worker) == [60_000, last_ms]
         assert frames(worker) == [3, 1]
 
 
@@ -204,7 +213,7 @@ def test_without_a_proper_salt_nothing_is_counted(morning: Path, salt: bytes) ->
         ("wlan1, wlan1", {}, "twice"),
         ("wlan1,wlan2", {"channels": [6]}, "only 1 channels"),
         ("wlan1,", {}, "no interface name"),
-        ("monitor:a-name-that-is-too-long", {}, "no interface name"),
+        ("a-name-that-is-too-long", {}, "no interface name"),
     ],
 )
 def test_radios_and_channels_that_do_not_fit_are_refused(

@@ -42,7 +42,7 @@ def configured(folder: Path, broker: Broker, port: int) -> Path:
         f"[broker]\nport = {broker.port}\nfirst_retry_s = 0.1\nretry_max_s = 0.2\n"
         f"[kiosk]\nport = 0\n"
         f'[sensors.hotspot]\nkind = "radius"\ndevice = "udp:127.0.0.1:{port}"\n'
-        f'secret_file = "{folder}/radius.secret"\nnas = {{ hall = "127.0.0.1" }}\n'
+        f'secret_file = "{folder}/radius.secret"\nsenders = {{ hall = "127.0.0.1" }}\n'
     )
     return path
 

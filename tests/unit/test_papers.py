@@ -56,7 +56,7 @@ hours = ["mon-sat 09:00-21:00"]
 kind = "radius"
 device = "udp:127.0.0.1:1813"
 secret_file = "/etc/storebox/radius.secret"
-nas = { hall = "127.0.0.1" }
+senders = { hall = "127.0.0.1" }
 [sensors.door]
 kind = "face"
 device = "rtsp://camera/"

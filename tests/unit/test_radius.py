@@ -3,12 +3,11 @@
 import random
 import time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.radius import Radius
 
-from hardware.radius import Accounting, Allowance, Defect, Reader, Status, address_of
+from hardware.radius import Accounting, Defect, Reader, Status
 from tests.drivers.nas import SECRET, attribute, nas, signed
 
 WALL_S = 1_700_000_000
@@ -39,23 +38,6 @@ def test_a_record_says_what_a_hotspot_sent() -> None:
     assert found == Accounting("hall", Status.START, "81a", LOGIN.decode(), PHONE)
     told = Radius(answer)  # scapy reads the answer as a stranger would
     assert (told.code, told.id, told.len) == (5, 7, 20)
-
-
-@pytest.mark.parametrize(
-    ("written", "address"),
-    [
-        ("30:39:26:86:CC:EA", PHONE),
-        ("30-39-26-86-cc-ea", PHONE),
-        ("3039.2686.ccea", PHONE),
-        ("30392686CCEA", PHONE),
-        ("30:39:26:86:CC:EA:00", None),
-        ("30:39:26:86:CC", None),
-        ("", None),
-        ("１２３４５６７８９０１２", None),
-    ],
-)
-def test_an_address_is_its_twelve_digits(written: str, address: bytes | None) -> None:
-    assert address_of(written) == address
 
 
 def test_the_delay_is_the_senders_and_its_clock_is_believed_if_it_is_right() -> None:
@@ -134,15 +116,6 @@ def test_pyrads_own_client_is_believed_with_and_without_its_second_signature() -
             assert found.address == PHONE
             _, answer = Reader(b"other").read(packet.RequestPacket(), "hall", WALL_S)
             assert answer == b""
-
-
-def test_what_a_sender_may_send_is_limited_and_comes_back() -> None:
-    allowance = Allowance()
-    taken = sum(allowance.take(1000.0) for _ in range(1000))
-    assert taken == 400
-    assert not allowance.take(1000.0)
-    assert sum(allowance.take(1000.5) for _ in range(1000)) == 100
-    assert sum(allowance.take(9999.0) for _ in range(1000)) == 400
 
 
 def test_it_keeps_up_with_a_chain_of_access_points() -> None:
