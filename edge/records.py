@@ -172,6 +172,10 @@ class Member(Struct, frozen=True):
     consents: tuple[Consent, ...] = ()
     logins: Annotated[tuple[Short, ...], Meta(max_length=LOGINS_MAX)] = ()
 
+    def __repr__(self) -> str:
+        """Without what is said of them: a representation may end up in a log."""
+        return f"Member(id={self.id!r})"
+
     def agreed(self, kind: ConsentKind) -> bool:
         """Whether the member agreed to this kind."""
         return any(consent.kind is kind for consent in self.consents)

@@ -69,11 +69,16 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     address: Short = ""
     age_s: Whole = 0
 
+    def __repr__(self) -> str:
+        """Without login, session and address: a representation may end up in a log."""
+        return f"Line(at_ms={self.at_ms}, status={self.status!r})"
+
 
 SENSOR = Sensor(
     kind="radius",
     options=RadiusOptions,
     needs=Needs(families=("AF_INET", "AF_INET6"), peers=("each sender named in nas",)),
+    local_only=True,
 )
 
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, composite
 
+from edge.records import Member
 from hardware import radius_sessions
 from hardware.radius import Accounting, Status
 from hardware.radius_sessions import LATE_MS, Change, Phase, Refusal, SessionBook
+from sensors.radius import Line
 
 PHONE, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 START, ALIVE, STOP, ON, OFF = Status.START, Status.ALIVE, Status.STOP, Status.ON, Status.OFF
@@ -197,6 +199,10 @@ def test_memory_is_bounded(phones) -> None:
 
 def test_nothing_shows_who_it_is() -> None:
     (change,) = SessionBook().take(record(START), 0)
-    for shown in (repr(record(START)), repr(change), str(change.session)):
+    line = Line(0, "hall", "start", login="79161234567", address="\\x02\\x00")
+    member = Member("m1", "Anna", "C1", logins=("79161234567",))
+    shown_as = (repr(record(START)), repr(change), repr(line), repr(member), str(member))
+    for shown in (*shown_as, str(change.session)):
+        assert "Anna" not in shown
         assert "7916" not in shown
         assert "x02" not in shown
