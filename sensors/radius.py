@@ -34,6 +34,13 @@ WAIT_S = 1.0
 RECORDS_PER_POLL = 100
 LINE_BYTES_MAX = 4096
 """Of a recorded line: many times the longest one."""
+EXPLAINED = {
+    "radius_forged": "sends what the secret does not fit. Compare secret_file with the secret that"
+    " is set there.",
+    "radius_stale": "sends what happened long before its newest record: somebody repeats what was"
+    " overheard, or its clock was set back. If it was, restart this sensor.",
+}
+"""What a person can do about it; said once until a record of the sender is genuine."""
 TOKEN_BYTES = 8
 """So much tells one session from all others of a shop."""
 
@@ -184,14 +191,9 @@ class Logins:
     def refuse(self, reason: str, sender: str) -> None:
         """Something came that was not believed: counted, and said once until one is genuine."""
         self._core.dropped(reason)
-        if reason == "radius_forged" and sender not in self._explained:
+        if reason in EXPLAINED and sender not in self._explained:
             self._explained.add(sender)
-            print(
-                f"radius: {sender} sends what the secret does not fit. Compare secret_file with"
-                " the secret that is set there.",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"radius: {sender} {EXPLAINED[reason]}", file=sys.stderr, flush=True)
 
     def _report(self, changes: "list[Change]", seen: Moment) -> None:
         for change in changes:

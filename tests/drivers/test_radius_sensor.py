@@ -59,6 +59,17 @@ def test_a_login_is_reported_from_its_start_to_its_stop() -> None:
             assert "ccea" not in said.lower()
 
 
+def test_what_was_overheard_long_ago_is_not_believed_and_a_person_is_told() -> None:
+    port = free_port()
+    with listening(port) as worker, nas(port) as hall, nas(port, timeout_s=NO_REPLY_S) as again:
+        assert hall.say("start", Event_Timestamp=1_700_000_000)
+        assert hall.say("start", "s2", Event_Timestamp=1_700_000_301)
+        assert not again.say("start", Event_Timestamp=1_700_000_000)
+        worker.until(lambda: worker.dropped == {"radius_stale": 1})
+        worker.until(lambda: "clock was set back" in worker.stderr)
+        assert phases(worker) == [("hall", "start")] * 2
+
+
 def test_what_is_repeated_is_answered_again_and_happens_once() -> None:
     port = free_port()
     with listening(port) as worker, nas(port) as hall:
