@@ -96,16 +96,23 @@ class AssociationPhase(StrEnum):
 class AssociationReading(Struct, frozen=True, tag="association", array_like=True):
     """A phone's login to the shop's Wi-Fi began, goes on, or ended, as `nas` reported it.
 
-    Whose it is the sensor does not know. `session` tells it from others, and nothing else.
+    Whose it is the sensor does not know. `session` tells it from others, and nothing else. What has
+    ended has neither `login` nor `address`, and what goes on may have no login.
     `address` is wiped by whoever used it last; neither it nor `login` is ever shown, logged, kept
     or sent on.
     """
 
     login: Short
-    address: Annotated[bytearray, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
+    address: Annotated[bytearray, Meta(max_length=ADDRESS_BYTES)]
     nas: Short
     session: Short
     phase: AssociationPhase
+
+    def __post_init__(self) -> None:
+        """ValueError, which msgspec hands on as its own, for an address that is none."""
+        none_needed = self.phase is AssociationPhase.STOP and not self.address
+        if len(self.address) != ADDRESS_BYTES and not none_needed:
+            raise ValueError(f"an address has {ADDRESS_BYTES} bytes")
 
     def __repr__(self) -> str:
         """Without who it is: a representation may end up in a log."""

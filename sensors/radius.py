@@ -178,7 +178,9 @@ class Logins:
     def take(self, record: "Accounting", now_ms: int, seen: Moment) -> None:
         """One genuine record."""
         self._explained.discard(record.nas)
-        changes = self._book.take(record, now_ms)
+        # Without the session's id: senders put addresses into theirs, and the book keeps it.
+        session = record.session and self._token(record.nas, record.session)
+        changes = self._book.take(msgspec.structs.replace(record, session=session), now_ms)
         if isinstance(changes, str):
             self._core.dropped(changes.value)
             return
@@ -199,16 +201,16 @@ class Logins:
         for change in changes:
             session = change.session
             reading = AssociationReading(
-                login=session.login,
-                address=bytearray(session.address),
+                login=change.login,
+                address=bytearray(change.address),
                 nas=session.nas,
-                session=self._token(session.nas, session.id),
+                session=session.id,
                 phase=AssociationPhase(change.phase.value),
             )
             self._core.observe(reading, seen)
 
     def _token(self, nas: str, session: str) -> str:
-        """What stands for a session: senders put addresses into their ids.
+        """What stands for a session.
 
         Under the first salt, not the current one: a session keeps its token to its end.
         """

@@ -47,9 +47,10 @@ def test_a_login_is_reported_from_its_start_to_its_stop() -> None:
         for status in ("start", "alive", "stop"):
             assert hall.say(status), "each is answered, and the answer is genuine"
         worker.until(lambda: len(worker.observations) == 3)
-        first, *_ = worker.readings
+        first, _, last = worker.readings
         assert isinstance(first, AssociationReading)
         assert (first.login, bytes(first.address)) == ("+7 916 123-45-67", PHONE)
+        assert (last.login, bytes(last.address)) == ("", b""), "what has ended needs neither"
         assert phases(worker) == [("hall", phase) for phase in ("start", "alive", "stop")]
         assert len({one.session for one in worker.readings}) == 1
         assert first.session != "s1", "senders put addresses into their session ids"
