@@ -109,12 +109,16 @@ def who_logged_in(connection: Executes, vault: Vault, login: str) -> str | None:
 
 
 def who_is_bound(connection: Executes, vault: Vault, address: bytearray, now: Moment) -> str | None:
-    """The member to whom this address is bound. Only a clock that can be trusted ends a binding."""
+    """The member to whom this address is bound. By a clock that cannot be trusted nobody knows
+    whether the binding is over, so that it is not believed; a login still says whose it is.
+    """
+    if not now.trusted:
+        return None
     found = bindings.find(connection, vault, address)
     if found is None or not _recognised_by_wifi(connection, found.member):
         return None
-    over = now.trusted and not now.wall_ms < found.until_ms <= now.wall_ms + BINDING_MS
-    return None if over else found.member
+    lives = now.wall_ms < found.until_ms <= now.wall_ms + BINDING_MS
+    return found.member if lives else None
 
 
 def binding(
