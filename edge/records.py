@@ -208,6 +208,12 @@ class Evidence(Struct, frozen=True):
     seen: Moment
 
 
+REASON_BEGINS = {"card": "card", "face": "face", "association": "Wi-Fi"}
+"""How the reason of a sign begins, by its kind. A visit that was read back has only its reasons."""
+RESTS_ON = ((ConsentKind.FACE, "face"), (ConsentKind.WIFI, "association"))
+"""Kinds of signs that need a consent of their own."""
+
+
 class VisitState(StrEnum):
     """Where a visit stands."""
 
