@@ -173,6 +173,7 @@ def _check_whole(sources: Sources, config: Config) -> None:
     _check_recognition(sources, config.recognition)
     _check_kiosk(sources, config.kiosk)
     for name, sensor in config.sensors.items():
+        _check_local(sources, name, sensor, config.satellite.primary)
         if sensor.device.startswith("satellite:") and config.shop_broker is None:
             raise ConfigError(
                 f"{line_of(sources, ['sensors', name, 'device'])}: a sensor of a satellite without"
@@ -189,6 +190,20 @@ def _check_whole(sources: Sources, config: Config) -> None:
         raise ConfigError(
             f"{line_of(sources, ['sensors'])}: more than {SENSORS_MAX} sensors.",
             "Use a second box.",
+        )
+
+
+def _check_local(sources: Sources, name: str, sensor: SensorSection, primary: str | None) -> None:
+    """Logins and addresses of phones never cross a broker, not even the shop's own."""
+    at_satellite = primary is not None or sensor.device.startswith("satellite:")
+    if at_satellite and declared(sensor.kind).local_only:
+        there = f"{primary}, the primary," if primary is not None else "this box"
+        raise ConfigError(
+            f"{line_of(sources, ['sensors', name, 'device'])}: a sensor of kind '{sensor.kind}'"
+            " cannot stand at a satellite: what it hears of people's phones would cross the shop's"
+            " broker.",
+            f"Let the access points send to {there} and configure the sensor there, with a device"
+            " such as udp:ADDRESS:1813.",
         )
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from edge import erasure
 from edge.errors import ConsentMissing
-from edge.records import ConsentKind, Member, Moment
-from edge.storage import bindings, members, staging
+from edge.records import REASON_BEGINS, RESTS_ON, ConsentKind, Member, Moment
+from edge.storage import bindings, members, staging, withdrawn
 from edge.storage.bindings import Binding
 from edge.storage.database import Transaction
 from edge.storage.members import Template
@@ -31,6 +31,7 @@ def accept_member(tx: Transaction, member: Member) -> None:
             "The platform must not send this profile; it was not stored.",
         )
     members.put(tx, tx.vault, member)
+    _forget_signs(tx, member.id)
 
 
 def accept_template(tx: Transaction, template: Template) -> None:
@@ -52,7 +53,10 @@ def swap_members(tx: Transaction, gone: Sequence[str], moment: Moment) -> list[s
     """
     for member in gone:
         forget_member(tx, member, moment)
+    losing = members.losing(tx)
     refused = members.swap(tx)
+    for member in losing:
+        _forget_signs(tx, member)
     for member in (*refused, *staging.keys(tx, "members", Op.DOUBT)):
         doubt_member(tx, member)
     return refused
@@ -74,19 +78,29 @@ def doubt_member(tx: Transaction, member: str) -> None:
     a legible row gives it again: an unreadable withdrawal must not be overheard.
     """
     members.drop_consents(tx, member, but=ConsentKind.PROGRAMME)
+    _forget_signs(tx, member)
 
 
 def withdraw(tx: Transaction, member: str, kind: ConsentKind, moment: Moment) -> None:
-    """The member takes one agreement back: what rested on it goes, with the programme all does."""
+    """The member takes one agreement back: what rested on it goes, history and what waits to be
+    told included; with the programme all does.
+    """
     if kind is ConsentKind.PROGRAMME:
         forget_member(tx, member, moment)
     else:
         tx.execute("DELETE FROM consent WHERE member = ? AND kind = ?", (member, kind))
+        _forget_signs(tx, member)
 
 
 def forget_member(tx: Transaction, member: str, moment: Moment) -> bool:
     """Erase a profile with key, templates and consents, and say so upstream. False if unknown."""
     return erasure.forget(tx, member, moment)
+
+
+def agreed_by(connection: Executes, member: str) -> frozenset[ConsentKind]:
+    """What the member agrees to now; nothing if the box does not know them."""
+    rows = connection.execute("SELECT kind FROM consent WHERE member = ?", (member,)).fetchall()
+    return frozenset(ConsentKind(row[0]) for row in rows)
 
 
 def matchable(connection: Executes, vault: Vault, model: str) -> list[Template]:
@@ -109,12 +123,16 @@ def who_logged_in(connection: Executes, vault: Vault, login: str) -> str | None:
 
 
 def who_is_bound(connection: Executes, vault: Vault, address: bytearray, now: Moment) -> str | None:
-    """The member to whom this address is bound. Only a clock that can be trusted ends a binding."""
+    """The member to whom this address is bound. By a clock that cannot be trusted nobody knows
+    whether the binding is over, so that it is not believed; a login still says whose it is.
+    """
+    if not now.trusted:
+        return None
     found = bindings.find(connection, vault, address)
     if found is None or not _recognised_by_wifi(connection, found.member):
         return None
-    over = now.trusted and not now.wall_ms < found.until_ms <= now.wall_ms + BINDING_MS
-    return None if over else found.member
+    lives = now.wall_ms < found.until_ms <= now.wall_ms + BINDING_MS
+    return found.member if lives else None
 
 
 def binding(
@@ -142,6 +160,14 @@ def bind(tx: Transaction, made: Binding) -> None:
 def expire_bindings(tx: Transaction, now: Moment) -> int:
     """Delete the bindings that are over, if the clock can be trusted; how many."""
     return bindings.expire(tx, now.wall_ms, BINDING_MS) if now.trusted else 0
+
+
+def _forget_signs(tx: Transaction, member: str) -> None:
+    """Visits and events lose what they say by signs that the member does not agree to (now)."""
+    agreed = agreed_by(tx, member)
+    for kind, sign in RESTS_ON:
+        if kind not in agreed:
+            withdrawn.forget_signs(tx, member, REASON_BEGINS[sign])
 
 
 def _recognised_by_wifi(connection: Executes, member: str) -> bool:

@@ -30,6 +30,7 @@ from edge.operation import access, answers, opt_outs, radars, settings, syncing
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.pictures import survey_questions
+from edge.operation.primary import asked_of
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
 from edge.operation.timeline import timeline_questions
@@ -253,12 +254,13 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
         kiosk=lambda: address,
         started=box.clock.now(),
     )
+    reading = box.database.reading
+    of_people = opt_outs.questions(box.opt_outs, reading) | access.questions(reading)
     return {
         **answers.questions(parts),
         **timeline_questions(box.clock, box.intake),
         **survey_questions(box.intake),
-        **opt_outs.questions(box.opt_outs, box.database.reading),
-        **access.questions(box.database.reading),
+        **asked_of(box.config.satellite.primary, of_people),
     }
 
 

@@ -101,16 +101,23 @@ class AssociationPhase(StrEnum):
 class AssociationReading(Struct, frozen=True, tag="association", array_like=True):
     """A phone's login to the shop's Wi-Fi began, goes on, or ended, as `nas` reported it.
 
-    Whose it is the sensor does not know. `session` tells it from others, and nothing else.
+    Whose it is the sensor does not know. `session` tells it from others, and nothing else. What has
+    ended has neither `login` nor `address`, and what goes on may have no login.
     `address` is wiped by whoever used it last; neither it nor `login` is ever shown, logged, kept
     or sent on.
     """
 
     login: Short
-    address: Annotated[bytearray, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
+    address: Annotated[bytearray, Meta(max_length=ADDRESS_BYTES)]
     nas: Short
     session: Short
     phase: AssociationPhase
+
+    def __post_init__(self) -> None:
+        """ValueError, which msgspec hands on as its own, for an address that is none."""
+        none_needed = self.phase is AssociationPhase.STOP and not self.address
+        if len(self.address) != ADDRESS_BYTES and not none_needed:
+            raise ValueError(f"an address has {ADDRESS_BYTES} bytes")
 
     def __repr__(self) -> str:
         """Without who it is: a representation may end up in a log."""
@@ -177,6 +184,10 @@ class Member(Struct, frozen=True):
     consents: tuple[Consent, ...] = ()
     logins: Annotated[tuple[Short, ...], Meta(max_length=LOGINS_MAX)] = ()
 
+    def __repr__(self) -> str:
+        """Without what is said of them: a representation may end up in a log."""
+        return f"Member(id={self.id!r})"
+
     def agreed(self, kind: ConsentKind) -> bool:
         """Whether the member agreed to this kind."""
         return any(consent.kind is kind for consent in self.consents)
@@ -200,6 +211,12 @@ class Evidence(Struct, frozen=True):
     strength: Strength
     reason: str
     seen: Moment
+
+
+REASON_BEGINS = {"card": "card", "face": "face", "association": "Wi-Fi"}
+"""How the reason of a sign begins, by its kind. A visit that was read back has only its reasons."""
+RESTS_ON = ((ConsentKind.FACE, "face"), (ConsentKind.WIFI, "association"))
+"""Kinds of signs that need a consent of their own."""
 
 
 class VisitState(StrEnum):

@@ -51,6 +51,10 @@ class Said(NamedTuple):
     topic: str
     payload: bytes
 
+    def __repr__(self) -> str:
+        """Without what was said: it names phones, and a representation may end up in a log."""
+        return f"Said({len(self.payload)} bytes)"
+
 
 class MqttLines:
     """A connection that hears `topic`; a context manager.

@@ -37,6 +37,9 @@ PER_S_MAX, BURST_MAX = 200, 400
 """Of one sender. A shop of 500 phones with an interim update a minute sends 10 a second."""
 EVENT_AGE_S_MAX = 300
 """An Event-Timestamp further away than this tells of a wrong clock in the sender."""
+STALE_S = 300
+"""A record that happened so long before the newest one of its sender is no news: it was repeated,
+perhaps by somebody who overheard it. Whatever the clocks say, a sender's own does not go back."""
 
 _ATTRIBUTES = """
 ATTRIBUTE User-Name 1 string
@@ -79,6 +82,8 @@ class Defect(StrEnum):
     TOO_FAST = TOO_FAST
     MALFORMED = "radius_malformed"
     FORGED = "radius_forged"
+    STALE = "radius_stale"
+    """Genuine once, and long ago: by the sender's own clock, whatever that shows."""
     OTHER = "radius_other"
     """Genuine, but of no kind that says who is there; answered, so that it is not sent again."""
 
@@ -102,13 +107,16 @@ class Accounting(Struct, frozen=True):
 
 
 class Reader:
-    """Datagrams in; records, and what to answer, out. Holds the shared secret."""
+    """Datagrams in; records, and what to answer, out. Holds the shared secret, and by sender the
+    newest time that it told (Unix time by its clock, s).
+    """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self._newest_s: dict[str, int] = {}
 
     def read(self, datagram: bytes, nas: str, wall_s: float) -> tuple[Accounting | Defect, bytes]:
-        """What `nas` said, and the answer to it; no answer to what is malformed or forged.
+        """What `nas` said, and the answer to it; none to what is malformed, forged or stale.
 
         `wall_s` is Unix time, against which an Event-Timestamp is held.
         """
@@ -122,7 +130,16 @@ class Reader:
             return Defect.MALFORMED, b""
         if not _genuine(packet):
             return Defect.FORGED, b""
+        if self._is_stale(packet, nas):
+            return Defect.STALE, b""
         return _record(packet, nas, wall_s), packet.CreateReply().ReplyPacket()
+
+    def _is_stale(self, packet: AcctPacket, nas: str) -> bool:
+        told_s = _number(packet, "Event-Timestamp")
+        if told_s is None:
+            return False
+        newest_s = self._newest_s[nas] = max(told_s, self._newest_s.get(nas, told_s))
+        return told_s < newest_s - STALE_S
 
 
 def _genuine(packet: AcctPacket) -> bool:

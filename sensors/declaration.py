@@ -40,11 +40,16 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One kind of sensor: its name, its options' type (a frozen struct), what it needs."""
+    """One kind of sensor: its name, its options' type (a frozen struct), what it needs.
+
+    What a `local_only` one hears names people, so that it may not cross the shop's broker: it
+    stands at the box whose core uses it, never at a satellite.
+    """
 
     kind: str
     options: type[msgspec.Struct]
     needs: Needs
+    local_only: bool = False
 
     @property
     def is_radar(self) -> bool:

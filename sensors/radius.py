@@ -35,6 +35,13 @@ WAIT_S = 1.0
 RECORDS_PER_POLL = 100
 LINE_BYTES_MAX = 4096
 """Of a recorded line: many times the longest one."""
+EXPLAINED = {
+    "radius_forged": "sends what the secret does not fit. Compare secret_file with the secret that"
+    " is set there.",
+    "radius_stale": "sends what happened long before its newest record: somebody repeats what was"
+    " overheard, or its clock was set back. If it was, restart this sensor.",
+}
+"""What a person can do about it; said once until a record of the sender is genuine."""
 TOKEN_BYTES = 8
 """So much tells one session from all others of a shop."""
 
@@ -67,11 +74,16 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     address: Short = ""
     age_s: Whole = 0
 
+    def __repr__(self) -> str:
+        """Without login, session and address: a representation may end up in a log."""
+        return f"Line(at_ms={self.at_ms}, status={self.status!r})"
+
 
 SENSOR = Sensor(
     kind="radius",
     options=RadiusOptions,
     needs=Needs(peers=("each of the senders",)),
+    local_only=True,
 )
 
 
@@ -154,7 +166,9 @@ class Logins:
     def take(self, record: "Accounting", now_ms: int, seen: Moment) -> None:
         """One genuine record."""
         self._explained.discard(record.nas)
-        changes = self._book.take(record, now_ms)
+        # Without the session's id: senders put addresses into theirs, and the book keeps it.
+        session = record.session and self._token(record.nas, record.session)
+        changes = self._book.take(msgspec.structs.replace(record, session=session), now_ms)
         if isinstance(changes, str):
             self._core.dropped(changes.value)
             return
@@ -167,29 +181,24 @@ class Logins:
     def refuse(self, reason: str, sender: str) -> None:
         """Something came that was not believed: counted, and said once until one is genuine."""
         self._core.dropped(reason)
-        if reason == "radius_forged" and sender not in self._explained:
+        if reason in EXPLAINED and sender not in self._explained:
             self._explained.add(sender)
-            print(
-                f"radius: {sender} sends what the secret does not fit. Compare secret_file with"
-                " the secret that is set there.",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"radius: {sender} {EXPLAINED[reason]}", file=sys.stderr, flush=True)
 
     def _report(self, changes: "list[Change]", seen: Moment) -> None:
         for change in changes:
             session = change.session
             reading = AssociationReading(
-                login=session.login,
-                address=bytearray(session.address),
+                login=change.login,
+                address=bytearray(change.address),
                 nas=session.nas,
-                session=self._token(session.nas, session.id),
+                session=session.id,
                 phase=AssociationPhase(change.phase.value),
             )
             self._core.observe(reading, seen)
 
     def _token(self, nas: str, session: str) -> str:
-        """What stands for a session: senders put addresses into their ids.
+        """What stands for a session.
 
         Under the first salt, not the current one: a session keeps its token to its end.
         """

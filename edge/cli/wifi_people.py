@@ -59,11 +59,10 @@ def _show(change: "OptOutChange", words: str, *, json: bool) -> None:
 def list_(config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
     """How many opted out, and when. Nobody can be shown: the list holds keyed hashes."""
     from edge.cli.reaching import from_anywhere
-    from edge.config import load
     from edge.operation import opt_outs
 
     found = from_anywhere(
-        load(config),
+        _primary(config),
         opt_outs.OptOutList,
         lambda connection, _: opt_outs.listed(connection),
         "opt_outs",
@@ -78,10 +77,9 @@ def list_(config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
 def access(address: Address = None, config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
     """Say what this box holds on the phone with this address: usually nothing."""
     from edge.cli.reaching import from_anywhere
-    from edge.config import load
     from edge.operation.access import KEEPERS, AccessAnswer, looked_up, marks
 
-    loaded = load(config)
+    loaded = _primary(config)
     marked = marks(_vault(loaded), _parsed(address))
     found = from_anywhere(
         loaded,
@@ -103,13 +101,22 @@ def access(address: Address = None, config: ConfigFile = CONFIG_FILE, json: AsJs
 
 def _asked_to(question: str, address: str | None, config: Path) -> "OptOutChange":
     from edge.cli.reaching import from_daemon
-    from edge.config import load
     from edge.operation.opt_outs import OptOutChange
     from sensors.radar.marks import opt_out_mark
 
-    loaded = load(config)
+    loaded = _primary(config)
     mark = opt_out_mark(_parsed(address), _vault(loaded).opt_out_key)
     return from_daemon(loaded, OptOutChange, question, mark=mark)
+
+
+def _primary(path: Path) -> "Config":
+    """The configuration. Refused on a satellite, whose list and holdings are the primary's."""
+    from edge.config import load
+    from edge.operation.primary import refuse_at_satellite
+
+    config = load(path)
+    refuse_at_satellite(config.satellite.primary)
+    return config
 
 
 def _vault(config: "Config") -> "Vault":

@@ -26,10 +26,10 @@ from edge.presence.fusion import Thresholds
 from edge.presence.gallery import Gallery, vector_of
 from edge.presence.visits import Change, Judge, VisitBook
 from edge.records import (
+    RESTS_ON,
     AssociationPhase,
     AssociationReading,
     CodeReading,
-    ConsentKind,
     CountReading,
     FaceReading,
     Member,
@@ -65,9 +65,6 @@ class PresenceSettings(Struct, frozen=True):
     visit_silence_s: float = 900
     faces: Faces = Faces.OFF
 
-
-RESTS_ON = ((ConsentKind.FACE, "face"), (ConsentKind.WIFI, "association"))
-"""Kinds of signs that need a consent of their own."""
 
 AskFaces = Callable[[str, float], Awaitable[Sequence[str]]]
 """Lets the cameras of a screen embed faces for some seconds; gives their names."""

@@ -7,7 +7,7 @@ of nobody: a radar only counts.
 import numpy as np
 
 from edge.presence.gallery import Match
-from edge.records import Evidence, Moment, Strength
+from edge.records import REASON_BEGINS, Evidence, Moment, Strength
 
 CARD_LLR = 20.7
 """A scanned loyalty card: about one in a thousand is a borrowed one, and that it is this very
@@ -37,9 +37,6 @@ _LLRS = (11.5, 11.5, 10.5, 8.2, 4.6, 1.0, -2.0, -6.0)
 MARGIN_MIN = 0.05
 """A second member this close behind makes the first one a guess: the sign is worth nothing."""
 
-BEGINS = {"card": "card", "face": "face", "association": "Wi-Fi"}
-"""How the reason of a sign begins, by its kind. A visit that was read back has only its reasons."""
-
 
 def from_card(member: str, name_of_sensor: str, seen: Moment) -> Evidence:
     """A scan of the member's own card."""
@@ -48,20 +45,20 @@ def from_card(member: str, name_of_sensor: str, seen: Moment) -> Evidence:
         "card",
         CARD_LLR,
         Strength.EXPLICIT,
-        f"{BEGINS['card']} scanned at {name_of_sensor}",
+        f"{REASON_BEGINS['card']} scanned at {name_of_sensor}",
         seen,
     )
 
 
 def from_login(member: str, nas: str, seen: Moment) -> Evidence:
     """The member's own login to the Wi-Fi, reported by `nas`."""
-    reason = f"{BEGINS['association']} login at {nas}"
+    reason = f"{REASON_BEGINS['association']} login at {nas}"
     return Evidence(member, "association", LOGIN_LLR, Strength.ASSOCIATION, reason, seen)
 
 
 def from_phone(member: str, nas: str, seen: Moment) -> Evidence:
     """A phone on the Wi-Fi with which the member logged in before."""
-    reason = f"{BEGINS['association']} phone known at {nas}"
+    reason = f"{REASON_BEGINS['association']} phone known at {nas}"
     return Evidence(member, "association", PHONE_LLR, Strength.ASSOCIATION, reason, seen)
 
 
@@ -81,7 +78,7 @@ def from_track(matches: list[Match], sensor: str, seen: Moment) -> Evidence | No
     margin = float(np.median([match.runner_up for match in mine])) - distance
     agreeing = len(mine) >= TRACK_FRAMES_MIN and share >= TRACK_FRAMES_SHARE_MIN
     frames = f"{len(mine)} of {len(matches)} frames"
-    reason = f"{BEGINS['face']} at {sensor}: {frames}, distance {distance:.2f}"
+    reason = f"{REASON_BEGINS['face']} at {sensor}: {frames}, distance {distance:.2f}"
     return Evidence(
         member,
         "face",

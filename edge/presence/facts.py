@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from edge import consent
 from edge.errors import ConsentMissing, StorageError
-from edge.presence.visits import anonymous
-from edge.records import Moment, Stream, Visit
-from edge.storage import members, radar_samples, visits
+from edge.presence.visits import anonymous, without
+from edge.records import RESTS_ON, ConsentKind, Moment, Stream, Visit
+from edge.storage import radar_samples, visits
 from edge.storage.bindings import Binding
 from edge.storage.radar_samples import RadarSample
 from edge.storage.transaction import Transaction
@@ -38,23 +38,43 @@ def of_binding(made: Binding, moment: Moment) -> Fact:
 
 
 def put(tx: Transaction, facts: Sequence[Fact]) -> None:
-    """Write them all."""
+    """Write them all, as far as those whom they name still agree to it."""
+    ask = partial(_agreed, tx, {})
     newest = {fact.visit.id: fact.visit for fact in facts if fact.visit is not None}
-    erased = {
-        visit.member
-        for visit in newest.values()
-        if visit.member is not None and not members.exists(tx, visit.member)
-    }
     for visit in newest.values():
-        visits.put(tx, anonymous(visit) if visit.member in erased else visit)
+        visits.put(tx, ask(visit))
     for fact in facts:
-        about = fact.visit.member if fact.visit is not None else None
-        if fact.stream is not None and about not in erased:
-            tx.emit(fact.stream, fact.type, fact.body, fact.moment, member=about)
+        _emit(tx, fact, fact.visit and ask(fact.visit))
         if fact.binding is not None:
             _bind(tx, fact.binding)
         if fact.sample is not None:
             radar_samples.add(tx, fact.sample)
+
+
+def _agreed(tx: Transaction, known: dict[str, frozenset[ConsentKind]], visit: Visit) -> Visit:
+    """The visit as it may be written now; what its member agreed to is looked up once (`known`)."""
+    member = visit.member
+    if member is None:
+        return visit
+    if member not in known:
+        known[member] = consent.agreed_by(tx, member)
+    if ConsentKind.PROGRAMME not in known[member]:
+        return anonymous(visit)
+    for kind, sign in RESTS_ON:
+        if kind not in known[member]:
+            visit = without(visit, sign)
+    return visit
+
+
+def _emit(tx: Transaction, fact: Fact, visit: Visit | None) -> None:
+    """Tell it, unless it names who may not be named any more; `visit` is what may be said of it."""
+    about = visit.member if visit is not None else None
+    if fact.stream is None or (fact.visit is not None and about != fact.visit.member):
+        return
+    body = fact.body
+    if visit is not None and isinstance(body, dict) and "reasons" in body:
+        body = body | {"reasons": visit.reasons}
+    tx.emit(fact.stream, fact.type, body, fact.moment, member=about)
 
 
 def put_singly(tx: Transaction, facts: Sequence[Fact]) -> int:

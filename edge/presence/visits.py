@@ -11,7 +11,7 @@ import msgspec
 
 from edge.presence import evidence, fusion
 from edge.presence.gallery import Match
-from edge.records import Evidence, Moment, Strength, Visit, VisitState
+from edge.records import REASON_BEGINS, Evidence, Moment, Strength, Visit, VisitState
 
 VISITS_OPEN_MAX = 2_000
 """More people than this are not in one shop; the longest silent visit is closed for a new one."""
@@ -168,11 +168,12 @@ class VisitBook:
             for source in gone:
                 del entry.signs[source]
                 entry.associations.discard(source)
-            left = any(sign.member == member for sign in entry.signs.values())
-            rested = bool(gone) or kind is None or _says(entry.visit, kind)
-            if entry.visit.member == member and rested and not left:
-                entry.visit = anonymous(entry.visit)
-                changes.append(Change(entry.visit, None, {}))
+            if entry.visit.member != member:
+                continue
+            visit = anonymous(entry.visit) if kind is None else without(entry.visit, kind)
+            if visit != entry.visit:
+                entry.visit = visit
+                changes.append(Change(visit, None, {}))
         if kind in (None, "face"):
             for track, matches in self._matches.items():
                 self._matches[track] = [match for match in matches if match.member != member]
@@ -292,15 +293,19 @@ def _is(entry: OpenVisit, member: str) -> bool:
     return entry.visit.member == member and entry.visit.state is VisitState.IDENTIFIED
 
 
-def _says(visit: Visit, kind: str) -> bool:
-    """Whether the visit's reasons name a sign of this kind."""
-    return any(reason.startswith(evidence.BEGINS[kind]) for reason in visit.reasons)
-
-
 def anonymous(visit: Visit) -> Visit:
     """The same visit, of anybody."""
     state = VisitState.LEFT if visit.state is VisitState.LEFT else VisitState.ARRIVED
     return msgspec.structs.replace(visit, state=state, member=None, posterior=0.0, reasons=())
+
+
+def without(visit: Visit, kind: str) -> Visit:
+    """The same visit without signs of this kind; anybody's if it rested on them alone."""
+    begins = REASON_BEGINS[kind]
+    others = tuple(reason for reason in visit.reasons if not reason.startswith(begins))
+    if others == visit.reasons:
+        return visit
+    return msgspec.structs.replace(visit, reasons=others) if others else anonymous(visit)
 
 
 def _earlier(one: Moment, other: Moment) -> Moment:

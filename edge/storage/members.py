@@ -130,6 +130,16 @@ def swap(connection: Executes) -> list[str]:
     return refused
 
 
+def losing(connection: Executes) -> list[str]:
+    """Members who are staged without a consent that they have now."""
+    rows = connection.execute(
+        "SELECT DISTINCT member FROM consent"
+        " WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
+        " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
+    ).fetchall()
+    return [member for (member,) in rows]
+
+
 def _not_taken(connection: Executes) -> Iterator[str]:
     """Members who are staged and do not stand as they are staged. What is compared comes in order,
     so that neighbours stand on the same page; LIMIT keeps SQLite to it.

@@ -49,9 +49,10 @@ def test_a_login_is_reported_from_its_start_to_its_stop() -> None:
         for status in ("start", "alive", "stop"):
             assert hall.say(status), "each is answered, and the answer is genuine"
         worker.until(lambda: len(worker.observations) == 3)
-        first, *_ = worker.readings
+        first, _, last = worker.readings
         assert isinstance(first, AssociationReading)
         assert (first.login, bytes(first.address)) == ("+7 916 123-45-67", PHONE)
+        assert (last.login, bytes(last.address)) == ("", b""), "what has ended needs neither"
         assert phases(worker) == [("hall", phase) for phase in ("start", "alive", "stop")]
         assert len({one.session for one in worker.readings}) == 1
         assert first.session != "s1", "senders put addresses into their session ids"
@@ -59,6 +60,17 @@ def test_a_login_is_reported_from_its_start_to_its_stop() -> None:
             assert "916" not in said
             assert "30:39" not in said
             assert "ccea" not in said.lower()
+
+
+def test_what_was_overheard_long_ago_is_not_believed_and_a_person_is_told() -> None:
+    port = free_port()
+    with listening(port) as worker, nas(port) as hall, nas(port, timeout_s=NO_REPLY_S) as again:
+        assert hall.say("start", Event_Timestamp=1_700_000_000)
+        assert hall.say("start", "s2", Event_Timestamp=1_700_000_301)
+        assert not again.say("start", Event_Timestamp=1_700_000_000)
+        worker.until(lambda: worker.dropped == {"radius_stale": 1})
+        worker.until(lambda: "clock was set back" in worker.stderr)
+        assert phases(worker) == [("hall", "start")] * 2
 
 
 def test_what_is_repeated_is_answered_again_and_happens_once() -> None:

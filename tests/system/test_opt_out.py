@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge.control import ask
+from edge.errors import Refused
 from edge.storage.vault import Vault
 from sensors.radar.admission import OPTED_OUT
 from sensors.radar.marks import opt_out_mark
@@ -130,6 +131,30 @@ def test_with_the_daemon_dead_it_is_still_answered(config: Path, tmp_path: Path)
     assert "1" in storebox(config, "opt-out", "list")
     refused = storebox(config, "opt-out", "remove", stdin=ADDRESS, code=3)
     assert "systemctl start storebox" in refused
+
+
+PEOPLE_ASK = {
+    "opt_outs": {},
+    "opt_out.add": {"mark": bytes(16)},
+    "opt_out.remove": {"mark": bytes(16)},
+    "access": {"marks": {}},
+}
+
+
+def test_a_satellite_refuses_what_only_its_primary_can_answer(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text() + '[satellite]\nprimary = "box-0"\n')
+    with program(["edge.cli.main", "run", "-c", str(config)], tmp_path / "daemon.log"):
+        for question, given in PEOPLE_ASK.items():
+            with pytest.raises(Refused, match="satellite") as refused:
+                ask(tmp_path / "control.sock", question, **given)
+            assert "on box-0" in refused.value.remedy
+        running = [storebox(config, *words, stdin=ADDRESS, code=1) for words in WAYS]
+    dead = [storebox(config, *words, stdin=ADDRESS, code=1) for words in WAYS]
+    assert running == dead
+    assert all("on box-0, the primary" in said for said in dead)
+
+
+WAYS = (("opt-out", "add"), ("opt-out", "remove"), ("opt-out", "list"), ("access",))
 
 
 def test_the_settings_of_a_radar_are_on_record_before_it_hears(running: Path) -> None:

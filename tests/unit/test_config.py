@@ -227,6 +227,36 @@ def test_each_mistake_is_named_with_its_line(write, text: str, what: str, remedy
     assert error.remedy == remedy
 
 
+HOTSPOT = '[sensors.hotspot]\nkind = "radius"\ndevice = "{}"\n'
+SHOP_BROKER, SATELLITE = "[shop_broker]\nport = 1\n", "[satellite]\nprimary = 'b0'\n"
+
+
+@pytest.mark.parametrize(
+    ("others", "device", "there"),
+    [
+        (SHOP_BROKER, "satellite:b2/hotspot", "this box"),
+        ("", "satellite:b2/hotspot", "this box"),
+        (SATELLITE, "udp:192.168.88.2:1813", "b0, the primary,"),
+        (SATELLITE, "replay:/tmp/logins", "b0, the primary,"),
+    ],
+)
+def test_who_is_on_the_wifi_never_crosses_the_shops_broker(write, others, device, there):
+    path = write(BOX + others + HOTSPOT.format(device))
+    error = refused(path)
+    assert error.what.startswith(
+        f"{path} line {5 + others.count(chr(10)) + 2}: a sensor of kind 'radius' cannot stand at"
+        " a satellite"
+    )
+    assert f"send to {there} and configure the sensor there" in error.remedy
+
+
+def test_only_what_names_people_must_stand_at_its_own_box(write):
+    far = SCANNER.replace("/dev/ttyACM0", "satellite:b2/scanner")
+    assert load(write(BOX + SHOP_BROKER + far)).sensors
+    assert load(write(BOX + SATELLITE + SCANNER)).sensors
+    assert load(write(BOX + SHOP_BROKER + HOTSPOT.format("udp:192.168.88.2:1813"))).sensors
+
+
 def test_an_unknown_kind_of_sensor_lists_the_kinds(write):
     path = write(BOX + SCANNER.replace('"code"', '"sonar"'))
     error = refused(path)

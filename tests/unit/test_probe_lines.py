@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge.config import load
 from hardware import probe_lines
 from hardware.dot11 import BARE, ProbeParser, ProbeRequest
-from hardware.mqtt_lines import Credentials
+from hardware.mqtt_lines import Credentials, Said
 from hardware.probe_lines import (
     BATCH_BYTES_MAX,
     BATCH_LINES_MAX,
@@ -192,6 +192,7 @@ def test_any_values_get_an_answer(keys: dict[str, Any]) -> None:
 
 def test_no_address_and_no_password_is_shown() -> None:
     assert PHONE.hex() not in repr(one(line(PHONE)))
+    assert PHONE.hex() not in repr(Said("probes", PHONE.hex().encode()))
     assert "sesame" not in repr(Credentials("box", b"open sesame"))
 
 

@@ -3,11 +3,12 @@
 import random
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.radius import Radius
 
-from hardware.radius import Accounting, Defect, Reader, Status
+from hardware.radius import STALE_S, Accounting, Defect, Reader, Status
 from tests.drivers.nas import SECRET, attribute, nas, signed
 
 WALL_S = 1_700_000_000
@@ -26,7 +27,7 @@ USUAL = (START, (44, b"81a"), (1, LOGIN), (31, b"30:39:26:86:CC:EA"))
 
 
 def read(*pairs: tuple[int, bytes]) -> Accounting | Defect:
-    return READER.read(signed(of_attributes(*pairs)), "hall", WALL_S)[0]
+    return Reader(SECRET).read(signed(of_attributes(*pairs)), "hall", WALL_S)[0]
 
 
 def number(value: int) -> bytes:
@@ -53,6 +54,34 @@ def test_the_delay_is_the_senders_and_its_clock_is_believed_if_it_is_right() -> 
     assert age_s((55, number(1000))) == 0, "a clock of 1970"
     assert age_s((55, number(WALL_S + 86_400)), (41, number(2))) == 2, "one of tomorrow"
     assert age_s((41, b"\1")) == 0, "not four bytes"
+
+
+@pytest.mark.parametrize("clock_s", [0, 1000, WALL_S, WALL_S + 10**8])
+def test_what_is_repeated_long_after_is_stale_whatever_the_clocks_show(clock_s: int) -> None:
+    def told(at_s: int, session: bytes) -> bytes:
+        return signed(of_attributes(START, (44, session), *USUAL[2:], (55, number(at_s))))
+
+    reader = Reader(SECRET)
+    first = told(clock_s, b"1")
+    for sender in ("hall", "desk"):
+        assert reader.read(first, sender, WALL_S)[1]
+    assert reader.read(told(clock_s + STALE_S, b"2"), "hall", WALL_S)[1]
+    assert isinstance(reader.read(first, "hall", WALL_S + STALE_S)[0], Accounting), "on its way"
+    assert reader.read(told(clock_s + STALE_S + 1, b"3"), "hall", WALL_S)[1]
+    for later_s in (STALE_S, 20 * 86_400):
+        assert reader.read(first, "hall", WALL_S + later_s) == (Defect.STALE, b"")
+    assert reader.read(first, "desk", WALL_S)[1], "each sender has a clock of its own"
+    assert reader.read(signed(of_attributes(*USUAL)), "hall", WALL_S)[1], "it tells no time"
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=20))
+def test_no_record_is_believed_that_happened_long_before_another(times: list[int]) -> None:
+    reader, newest_s = Reader(SECRET), 0
+    for time_s in times:
+        packet = signed(of_attributes(*USUAL, (55, number(time_s))))
+        newest_s = max(newest_s, time_s)
+        found, _ = reader.read(packet, "hall", WALL_S)
+        assert (found is Defect.STALE) is (newest_s - time_s > STALE_S)
 
 
 def test_texts_that_cannot_be_are_none() -> None:
@@ -87,10 +116,10 @@ ATTRIBUTES = st.lists(
 @given(ATTRIBUTES, st.binary(max_size=9), st.binary(min_size=1, max_size=16))
 def test_hostile_attributes_of_who_knows_the_secret_raise_nothing(pairs, tail, secret) -> None:
     body = of_attributes(*pairs) + tail
-    found, answer = READER.read(signed(body), "hall", WALL_S)
+    found, answer = Reader(SECRET).read(signed(body), "hall", WALL_S)
     assert (answer == b"") is (found in (Defect.MALFORMED, Defect.FORGED)) or found is Defect.OTHER
     if secret != SECRET:
-        forged, answer = READER.read(signed(body, secret), "hall", WALL_S)
+        forged, answer = Reader(SECRET).read(signed(body, secret), "hall", WALL_S)
         assert forged in (Defect.MALFORMED, Defect.FORGED)
         assert answer == b""
 

@@ -1,15 +1,20 @@
 """Sessions from accounting records: what holds in whatever order they come, however often."""
 
+import gc
 from collections import defaultdict
 from itertools import permutations
+from types import ModuleType
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, composite
 
+from edge.records import Member
 from hardware import radius_sessions
 from hardware.radius import Accounting, Status
 from hardware.radius_sessions import LATE_MS, Change, Phase, Refusal, SessionBook
+from sensors.radius import Line
 
 PHONE, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 START, ALIVE, STOP, ON, OFF = Status.START, Status.ALIVE, Status.STOP, Status.ON, Status.OFF
@@ -202,8 +207,47 @@ def test_memory_is_bounded(phones) -> None:
     assert len(book._ended) == ended
 
 
+def reachable(root: object) -> list[object]:
+    """Everything that can be reached from an object, but for types and modules."""
+    found: dict[int, object] = {}
+    waiting = [root]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in found and not isinstance(one, type | ModuleType):
+            found[id(one)] = one
+            waiting += gc.get_referents(one)
+    return list(found.values())
+
+
+@given(histories())
+def test_neither_login_nor_address_outlives_the_record_that_told_it(told) -> None:
+    logins, phones = ("+79161234567", "anna@example.com"), (PHONE, OTHER)
+    book = SessionBook()
+    for at_ms, each in told:
+        known = each.login and logins[each.login == "b"]
+        said = msgspec.structs.replace(each, login=known)
+        changes = book.take(said, at_ms)
+        for change in changes if isinstance(changes, list) else []:
+            ended = change.phase is Phase.STOP
+            assert (change.login, change.address) == (
+                ("", b"") if ended else (said.login, said.address)
+            )
+    for change in book.expire(at_ms + 60_000) if told else []:
+        assert (change.login, change.address) == ("", b"")
+    held = reachable(book)
+    assert [each for each in held if isinstance(each, str) and each in logins] == []
+    kept = [bytes(each) for each in held if isinstance(each, bytes | bytearray)]
+    seen_into = [book._key, *(session.phone for session in book._open.values())]
+    assert all(each in kept for each in seen_into), "else the look would prove nothing"
+    assert [each for each in kept if any(phone in each for phone in phones)] == []
+
+
 def test_nothing_shows_who_it_is() -> None:
     (change,) = SessionBook().take(record(START), 0)
-    for shown in (repr(record(START)), repr(change), str(change.session)):
+    line = Line(0, "hall", "start", login="79161234567", address="\\x02\\x00")
+    member = Member("m1", "Anna", "C1", logins=("79161234567",))
+    shown_as = (repr(record(START)), repr(change), repr(line), repr(member), str(member))
+    for shown in (*shown_as, str(change.session)):
+        assert "Anna" not in shown
         assert "7916" not in shown
         assert "x02" not in shown

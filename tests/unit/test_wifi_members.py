@@ -187,16 +187,25 @@ async def test_a_binding_ends_after_14_days_and_each_login_renews_it(shop: Shop)
     assert mark not in everything(shop.directory / "state")
 
 
-async def test_only_a_clock_that_can_be_trusted_ends_or_makes_a_binding(shop: Shop) -> None:
+async def test_only_by_a_clock_that_can_be_trusted_a_phone_is_known_bound_or_unbound(
+    shop: Shop,
+) -> None:
     await shop.has(person())
     await shop.hears()
+    shop.time.trusted = False
+    await shop.after(SILENCE_S)
+    await shop.hears("", session="s2")
+    assert shop.here == [], "its fourteen days may be over"
+    shop.time.trusted = True
+    await shop.hears("", session="s2")
+    assert shop.here == KNOWN, "they are not"
     shop.time.trusted = False
     await shop.after(30 * 86_400)
     now = shop.time.now()
     assert await shop.database.transact(lambda tx: consent.expire_bindings(tx, now)) == 0
-    await shop.hears("", session="s2")
-    assert shop.here == KNOWN
-    await shop.hears(address=OTHER, session="s3")
+    await shop.hears("", session="s3")
+    assert shop.here == []
+    await shop.hears(address=OTHER, session="s4")
     assert shop.here == KNOWN, "the login itself needs no clock"
     assert shop.rows("binding") == 1
     shop.time.trusted = True
