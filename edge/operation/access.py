@@ -62,8 +62,8 @@ KEEPERS = (
     Keeper(
         "radars",
         f"They keep no address. A phone is a number of {ADDRESS_BITS} bits within one count, under"
-        f" a key that is in memory only and replaced every {KEY_H} hours; after the count the number"
-        f" is gone. Of an address that a maker gave, {ADDRESS_BITS} bits of a hash under a"
+        f" a key that is in memory only and replaced every {KEY_H} hours; after the count the"
+        f" number is gone. Of an address that a maker gave, {ADDRESS_BITS} bits of a hash under a"
         f" key of the sensor's own stay in its memory for {EQUIPMENT_H} hours at most, to leave"
         " machines out. A technician who looks at what is heard sees made-up names, which hold for"
         f" {NAMES_MIN} minutes at most.",

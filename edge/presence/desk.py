@@ -2,7 +2,7 @@
 holds the visits as they are now and the events for the platform.
 
 Called by the daemon with batches from the intake and with the passing of time; read by the staff
-page and the command line. Only consented templates are ever loaded, and every probe vector and
+page and the command line. Only consented templates are ever loaded, and every face vector and
 address is wiped here, whatever becomes of it.
 """
 
