@@ -192,7 +192,9 @@ def test_memory_is_bounded(phones) -> None:
     ended = radius_sessions.ENDED_MAX
     for number in range(ended + phones):
         book.take(record(STOP, f"e{number}"), most + number)
-    assert len(book._ended) == ended
+    late = most + ended + phones
+    assert book.take(record(STOP, f"e{phones}"), late) is Refusal.LATE, "it is known to have ended"
+    assert book.take(record(STOP, f"e{phones - 1}"), late) == [], "the oldest made room"
 
 
 def test_nothing_shows_who_it_is() -> None:
