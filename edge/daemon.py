@@ -1,7 +1,6 @@
 """The composition root: Config -> objects -> one TaskGroup -> ready -> orderly stop.
 
-Called by `storebox run`, also when the demo starts it. Everything the core is made of is put
-together here and nowhere else; nothing is decided here.
+Called by `storebox run`. The core is put together here and nowhere else; nothing is decided here.
 """
 
 import asyncio
@@ -254,8 +253,8 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
         kiosk=lambda: address,
         started=box.clock.now(),
     )
-    reading = box.database.reading
-    of_people = opt_outs.questions(box.opt_outs, reading) | access.questions(reading)
+    of_people = opt_outs.questions(box.opt_outs, parts.database.reading)
+    of_people |= access.questions(parts.database.reading)
     return {
         **answers.questions(parts),
         **timeline_questions(box.clock, box.intake),

@@ -67,8 +67,11 @@ class SensorLine:
 class Intake:
     """All sensors' connections of one box."""
 
-    def __init__(self, clock: Clock, specs: list[SensorSpec]) -> None:
+    def __init__(
+        self, clock: Clock, specs: list[SensorSpec], *, survey_s: float = SURVEY_S
+    ) -> None:
         self._clock = clock
+        self._survey_s = survey_s
         self._scenario = clock if isinstance(clock, ScenarioClock) else None
         self._start_ms = clock.now().wall_ms
         self._lines = {spec.name: SensorLine(spec) for spec in specs}
@@ -175,7 +178,7 @@ class Intake:
         loop = asyncio.get_running_loop()
         if loop.time() < line.survey_until_s:
             line.survey = survey
-            loop.call_later(SURVEY_S, self._forget, line, survey)
+            loop.call_later(self._survey_s, self._forget, line, survey)
 
     def _forget(self, line: SensorLine, survey: Survey) -> None:
         if line.survey is survey:
@@ -227,8 +230,8 @@ class Intake:
             )
         if line.connection is None:
             raise Refused(f"Sensor {name} does not run: {line.health.state}", line.health.remedy)
-        line.survey_until_s = asyncio.get_running_loop().time() + SURVEY_S
-        await self._send(line, wire.Leave(wire.Action.SURVEY, SURVEY_S))
+        line.survey_until_s = asyncio.get_running_loop().time() + self._survey_s
+        await self._send(line, wire.Leave(wire.Action.SURVEY, self._survey_s))
         return line.survey
 
     async def rotate_salt(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What is assumed of phones that were never met; all but `phones` of a scanning phone.
+    """What is assumed of phones that were never met; all but `phones` of one that scans.
 
     `phones`: how many more of a kind are expected, before looking. `passing`: the share that
     comes or goes within a window. `edge_s`: who stays throughout is first heard so long after its

@@ -82,6 +82,10 @@ class Near:
                 for message in self._reader.feed(self._core.recv(65536)):
                     self._hear(message)
 
+    def until_listening(self) -> None:
+        """Wait until it says that it listens."""
+        self.until(lambda: self.state == "listening")
+
     def _hear(self, message: Any) -> None:
         match message:
             case wire.Seen(observations=observations):

@@ -41,7 +41,7 @@ class Run:
         self._radar = radar
         self._core = core
         self._parsers = {kind: ProbeParser(kind) for kind in (BARE, RADIOTAP)}
-        self._now_ms = 0
+        self.now_ms = 0
         self.found: Counter[str] = Counter()
         self.slow: list[str] = []
         self.window_s = 0.0
@@ -67,9 +67,9 @@ class Run:
     def _pass_time(self, number: int) -> None:
         """Time goes on, and the clock of the capture steps; as in a replay, never back."""
         step_ms = STEPS_MS[number // STEP_EVERY % len(STEPS_MS)] if number % STEP_EVERY == 0 else 20
-        self._now_ms = max(self._now_ms, self._now_ms + step_ms)
+        self.now_ms = max(self.now_ms, self.now_ms + step_ms)
         began_s = time.thread_time()
-        self._radar.tick(self._now_ms)
+        self._radar.tick(self.now_ms)
         self.window_s = max(self.window_s, time.thread_time() - began_s)
 
     def _one(self, number: int, frame: Frame) -> object:
@@ -77,7 +77,7 @@ class Run:
         began_s = time.thread_time()
         try:
             found = self._parsers[kind].parse(content)
-            self._radar.take(found, "mon0", self._now_ms)
+            self._radar.take(found, "mon0", self.now_ms)
         except Exception as error:
             raise AssertionError(f"seed {SEED}, frame {number} {content.hex()}") from error
         if time.thread_time() - began_s > FRAME_S_MAX and self._is_slow(frame):
@@ -92,7 +92,7 @@ class Run:
         fastest_s = FRAME_S_MAX * 2
         for _ in range(AGAIN):
             parser, began_s = ProbeParser(kind), time.thread_time()
-            self._radar.take(parser.parse(content), "mon0", self._now_ms)
+            self._radar.take(parser.parse(content), "mon0", self.now_ms)
             fastest_s = min(fastest_s, time.thread_time() - began_s)
             self.found["ProbeRequest"] += isinstance(parser.parse(content), ProbeRequest)
         return fastest_s > FRAME_S_MAX
@@ -112,7 +112,7 @@ def fuzz(count: int, recordings: Path | None) -> None:
             grown_bytes = memory_bytes() - before_bytes
         finally:
             gc.unfreeze()
-        radar.finish(run._now_ms + 1)
+        radar.finish(run.now_ms + 1)
         core.hear_out()
     print(f"{dict(run.found)}; {grown_bytes >> 10} KiB grown, window {run.window_s * 1000:.0f} ms")
     assert not run.slow

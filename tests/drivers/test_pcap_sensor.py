@@ -13,7 +13,7 @@ from sensors.pcap import PcapOptions
 from sensors.radar.stream import AWAY_S_MAX
 from sensors.worker import EXIT_DEVICE
 from tests.drivers.frames import probe, radiotap
-from tests.drivers.near import Near, near
+from tests.drivers.near import near
 from tests.drivers.pty import SerialDevice
 from tests.drivers.routes import file_header, record, streamed
 from tests.drivers.worker import started
@@ -32,23 +32,12 @@ def records(count: int, first: int = 0) -> bytes:
     return streamed(frames(count, first))[24:]
 
 
-def listening(sensor: Near) -> None:
-    sensor.until(lambda: sensor.state == "listening")
-
-
 # --- serial
-
-
-@pytest.fixture
-def radar() -> Iterator[SerialDevice]:
-    made = SerialDevice()
-    yield made
-    made.unplug()
 
 
 def test_a_serial_radar_is_heard_through_its_noise(radar: SerialDevice) -> None:
     with near(pcap, f"serial:{radar.path}", OPTIONS) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         radar.sends(BOOT_LOG + streamed(frames(30)))
         radar.sends(b"E (77) wifi: oops\r\n" + records(30) + record(radiotap(probe(PHONE)))[:40])
         radar.sends(BOOT_LOG + streamed(frames(30)))  # its power failed in mid-record
@@ -60,7 +49,7 @@ def test_a_serial_radar_is_heard_through_its_noise(radar: SerialDevice) -> None:
 
 def test_what_an_unfinished_record_swallowed_counts_after_a_silence(radar: SerialDevice) -> None:
     with near(pcap, f"serial:{radar.path}", OPTIONS) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         lie = record(radiotap(probe(PHONE)), size=8000)
         radar.sends(file_header() + lie + records(20))
         sensor.until(lambda: sensor.frames == 20)
@@ -69,7 +58,7 @@ def test_what_an_unfinished_record_swallowed_counts_after_a_silence(radar: Seria
 def test_a_clock_that_jumps_does_not_matter(radar: SerialDevice) -> None:
     """The sender's time is never used: it may begin at 0, go back, or be years ahead."""
     with near(pcap, f"serial:{radar.path}", OPTIONS) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         clocks_ms = (0, 4_000_000_000_000, 5, 1_700_000_000_000, 0)
         radar.sends(file_header())
         for clock_ms in clocks_ms:
@@ -83,7 +72,7 @@ def test_a_radar_that_stays_away_ends_it_and_the_open_window_counts(
     radar: SerialDevice,
 ) -> None:
     with near(pcap, f"serial:{radar.path}", PcapOptions(window_s=600)) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         radar.sends(BOOT_LOG + streamed(frames(12)))
         sensor.until(lambda: sensor.dropped["stream_bytes_skipped"])
         radar.unplug()
@@ -114,7 +103,7 @@ def test_an_access_point_is_heard_by_tcp_and_reached_again(access_point: socket.
         for number in range(3):
             connection, _ = access_point.accept()
             with connection:
-                listening(sensor)
+                sensor.until_listening()
                 connection.sendall(streamed(frames(25)) + record(radiotap(probe(PHONE)))[:30])
                 sent += 25
                 sensor.until(lambda wanted=sent: sensor.frames == wanted)
@@ -195,7 +184,7 @@ def test_a_fifo_is_heard_from_its_first_writer_on(fifo: Path) -> None:
                 writer.write(streamed(frames(20)))
                 writer.flush()
                 sensor.until(lambda wanted=20 * number: sensor.frames == wanted)
-                listening(sensor)
+                sensor.until_listening()
             sensor.until(lambda: "any more" in sensor.state or "yet" in sensor.state)
 
 

@@ -29,23 +29,12 @@ OPTIONS = ProbeLinesOptions(window_s=1)
 PASSWORDS = {"storebox": "open sesame", "r1": "one", "r2": "two"}
 
 
-def listening(sensor: Near) -> None:
-    sensor.until(lambda: sensor.state == "listening")
-
-
 # --- serial
-
-
-@pytest.fixture
-def radar() -> Iterator[SerialDevice]:
-    made = SerialDevice()
-    yield made
-    made.unplug()
 
 
 def test_a_serial_radar_is_heard_through_its_noise(radar: SerialDevice) -> None:
     with near(probe_lines, f"serial:{radar.path}", OPTIONS) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         for number in range(30):
             radar.sends(line(PHONE, q=number) + (b"\r\n", b"\n")[number % 2])
         radar.sends(b"rst:0x1 (POWERON_RESET)\r\n" + b"x" * 5000 + b"\n")
@@ -59,7 +48,7 @@ def test_a_serial_radar_is_heard_through_its_noise(radar: SerialDevice) -> None:
 
 def test_too_many_names_are_refused_and_the_known_ones_count_on(radar: SerialDevice) -> None:
     with near(probe_lines, f"serial:{radar.path}", OPTIONS) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         for number in range(RADIOS_MAX + 9):
             radar.sends(line(PHONE, s=f"r{number}") + b"\n")
         radar.sends(line(PHONE, s="r0") + b"\n")
@@ -126,7 +115,7 @@ def at(broker: Broker) -> str:
 def test_radars_are_heard_at_the_broker(broker: Broker, radars: list[Talker]) -> None:
     first, second = radars
     with heard(broker) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         for number in range(50):
             first.says("radar/r1/probe", line(PHONE, q=number, b="a", n=number))
         batch = b"[" + b",".join(line(PHONE, s="r2", q=number) for number in range(20)) + b"]"
@@ -150,7 +139,7 @@ def test_radars_are_heard_at_the_broker(broker: Broker, radars: list[Talker]) ->
 def test_the_access_list_keeps_radars_to_themselves(broker: Broker, radars: list[Talker]) -> None:
     first, second = radars
     with heard(broker) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         first.says("radar/r2/probe", line(PHONE, s="r2"))
         first.says("chain/store/box", b"hello")
         second.says("radar/r2/probe", line(PHONE, s="r2"))
@@ -163,7 +152,7 @@ def test_what_was_kept_from_before_does_not_count(broker: Broker, radars: list[T
     first, _ = radars
     first.says("radar/r1/probe", line(PHONE), retain=True)
     with heard(broker) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         first.says("radar/r1/probe", line(PHONE, q=1))
         sensor.until(lambda: sensor.frames)
         assert sensor.frames == 1
@@ -172,7 +161,7 @@ def test_what_was_kept_from_before_does_not_count(broker: Broker, radars: list[T
 def test_a_broker_that_comes_back_is_heard_again(broker: Broker) -> None:
     with heard(broker) as sensor:
         for round_number in range(1, 3):
-            listening(sensor)
+            sensor.until_listening()
             talker = Talker(broker, "r1", PASSWORDS["r1"])
             talker.says("radar/r1/probe", line(PHONE))
             sensor.until(lambda wanted=round_number: sensor.frames == wanted)
@@ -245,7 +234,7 @@ def test_a_flood_of_one_radar_leaves_the_others_their_room(mosquitto: Broker) ->
     batch = b"[" + b",".join([line(PHONE, ie="")] * 200) + b"]"
     try:
         with near(probe_lines, at(mosquitto), OPTIONS) as sensor:
-            listening(sensor)
+            sensor.until_listening()
             for _ in range(120):
                 flooder.says("radar/r1/probe", batch)
             other.says("radar/r2/probe", line(PHONE, s="r2", ie=None))

@@ -216,27 +216,43 @@ def test_the_number_needs_the_key() -> None:
     assert sum(map(int.__eq__, one, other)) < 5
 
 
+def alike_under(key: bytes) -> tuple[int, int]:
+    """Two phones that have one number under `key`, and two under the rig's own."""
+    known: dict[int, int] = {}
+    for phone in range(10_000):
+        source = heard(0, phone).source
+        other = known.setdefault(device_hash(source, key), phone)
+        if device_hash(source, SALT) != device_hash(heard(0, other).source, SALT):
+            return other, phone
+    raise AssertionError("of 10 000 phones some share one of a million numbers")
+
+
 def test_a_new_key_counts_from_the_next_window_on() -> None:
+    alike = alike_under(KEY)
     with linked({"window_s": 60}) as (radar, core):
-        radar.hear(heard(0))
         core.say(wire.Salt(KEY))
-        core.hear_out()
-        radar.hear(heard(59_000))  # the same phone under the same key: one address
-        radar.hear(heard(61_000))
+        for at_ms in (0, 59_000, 61_000):
+            for phone in alike:
+                radar.hear(heard(at_ms, phone))
+            core.hear_out()
         radar.finish(120_000)
-        assert [count.addresses for count in core.hear_out().counts] == [1, 1]
-        assert radar._salt == KEY
+        assert [count.addresses for count in core.hear_out().counts] == [2, 1]
     assert SALT_LIFETIME_S <= 4 * 3600
 
 
 def test_a_phone_heard_before_and_after_the_night_has_two_numbers() -> None:
+    alike = alike_under(KEY)
     with linked(OPEN_FROM_9, start_ms=MONDAY_8_MS + HOUR_MS) as (radar, core):
-        radar.hear(heard(0))
+        for phone in alike:
+            radar.hear(heard(0, phone))
         radar.tick(2 * HOUR_MS)
         core.say(wire.Salt(KEY))
         core.hear_out()
-        radar.tick(7 * 24 * HOUR_MS)
-        assert radar._salt == KEY
+        for phone in alike:
+            radar.hear(heard(7 * 24 * HOUR_MS, phone))
+        radar.finish(7 * 24 * HOUR_MS + 300_000)
+        counts = core.hear_out().counts
+        assert (counts[0].addresses, counts[-1].addresses) == (2, 1)
 
 
 # --- rule 1: nothing raw outlives the call

@@ -18,7 +18,7 @@ from sensors import tzsp, wire
 from sensors.tzsp import BURST_MAX, TzspOptions
 from sensors.worker import EXIT_DEVICE
 from tests.drivers.frames import pcap, probe
-from tests.drivers.near import Near, near
+from tests.drivers.near import near
 from tests.drivers.routes import (
     capture_of,
     captured_udp,
@@ -52,16 +52,12 @@ def port() -> int:
     return free_udp_port()
 
 
-def listening(sensor: Near) -> None:
-    sensor.until(lambda: sensor.state == "listening")
-
-
 # --- live
 
 
 def test_named_routers_are_heard_and_everybody_else_is_counted(port: int) -> None:
     with near(tzsp, f"udp:127.0.0.1:{port}", options()) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         send_udp(HALL, port, *(request(seq) for seq in range(40)))
         send_udp(STRANGER, port, *(request(seq) for seq in range(7)))
         send_udp(YARD, port, request(1), bytes((1, 4, 0, 0)), request(2))
@@ -82,7 +78,7 @@ def test_forged_and_damaged_datagrams_hide_no_whole_one(port: int) -> None:
         b"\x01\x00\x00\x12" + bytes(60_000): "tzsp_tags_malformed",
     }
     with near(tzsp, f"udp:127.0.0.1:{port}", options()) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         for number, datagram in enumerate(bad):
             send_udp(HALL, port, datagram, request(number))
         sensor.until(lambda: sensor.frames >= len(bad) and sensor.dropped.total() >= len(bad))
@@ -95,7 +91,7 @@ def test_forged_and_damaged_datagrams_hide_no_whole_one(port: int) -> None:
 
 def test_ethernet_is_refused_with_the_command_that_is_needed(port: int) -> None:
     with near(tzsp, f"udp:127.0.0.1:{port}", options()) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         send_udp(YARD, port, *[ethernet_tzsp()] * 30, request(1))
         send_udp(HALL, port, request(2))
         sensor.until(lambda: sensor.frames == 2 and sensor.dropped.total() == 30)
@@ -109,7 +105,7 @@ def test_ethernet_is_refused_with_the_command_that_is_needed(port: int) -> None:
 
 def test_a_radio_that_must_be_named_is_insisted_on(port: int) -> None:
     with near(tzsp, f"udp:127.0.0.1:{port}", options(hall="4C-5E-0C-11-22-33")) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         other = tag(60, bytes(6))
         send_udp(HALL, port, request(1), request(2, more=other), request(3, more=tag(60, RADIO)))
         send_udp(YARD, port, request(4))
@@ -139,7 +135,7 @@ def test_a_flood_from_one_router_leaves_the_others_their_room(port: int) -> None
 def test_a_flood_that_is_read_reaches_its_end_and_the_others_still_count(port: int) -> None:
     flood = 12_000
     with near(tzsp, f"udp:127.0.0.1:{port}", options()) as sensor:
-        listening(sensor)
+        sensor.until_listening()
         for first in range(0, flood, 2000):
             send_udp(HALL, port, *(request(seq) for seq in range(first, first + 2000)))
         send_udp(YARD, port, *(request(seq) for seq in range(50)))
@@ -206,7 +202,7 @@ def test_nothing_is_ever_sent(port: int) -> None:
         router.bind((HALL, 0))
         router.setblocking(False)
         with near(tzsp, f"udp:127.0.0.1:{port}", options()) as sensor:
-            listening(sensor)
+            sensor.until_listening()
             router.sendto(request(1), ("127.0.0.1", port))
             router.sendto(bytes((1, 4, 0, 0)), ("127.0.0.1", port))
             sensor.until(lambda: sensor.frames)

@@ -1,5 +1,6 @@
 """A desk on a real database in a shop whose clock the test moves."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -72,3 +73,10 @@ class Shop:
 
 def face(track: int = 1, value: float = 0.1) -> FaceReading:
     return FaceReading(track, MODEL, bytearray(np.full(VECTOR_DIMENSIONS, value, "<f4").tobytes()))
+
+
+def opened(tmp_path: Path) -> Iterator[Shop]:
+    """For a fixture: the shop, whose database is closed in the end."""
+    shop = Shop(tmp_path)
+    yield shop
+    shop.database.close()

@@ -1,7 +1,5 @@
 """Pictures of the air in the intake: while somebody asks, only the newest, only for seconds."""
 
-import asyncio
-
 import pytest
 
 from edge.clock import SystemClock
@@ -22,10 +20,11 @@ def spec(name: str, device: str) -> SensorSpec:
     return SensorSpec(name, "wifi", device, {})
 
 
-async def shown(intake: Intake, wanted: Survey) -> None:
-    async with asyncio.timeout(5):
-        while await intake.survey("radar") != wanted:
-            await asyncio.sleep(0.01)
+async def shown(intake: Intake, wanted: Survey | None) -> None:
+    async def shows() -> bool:
+        return await intake.survey("radar") == wanted
+
+    await until(shows, f"it shows {wanted}")
 
 
 async def test_the_newest_picture_is_handed_out_while_somebody_asks() -> None:
@@ -41,17 +40,14 @@ async def test_the_newest_picture_is_handed_out_while_somebody_asks() -> None:
     await peer.close()
 
 
-async def test_a_picture_is_forgotten_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.intake.SURVEY_S", 0.3)
-    intake = Intake(SystemClock(), [spec("radar", "wlan1")])
+async def test_a_picture_is_forgotten_soon() -> None:
+    intake = Intake(SystemClock(), [spec("radar", "wlan1")], survey_s=0.3)
     peer = Peer(intake, "radar")
     await peer.told()
     assert await intake.survey("radar") is None
     await peer.send(wire.Hello("wifi", 1), wire.Surveyed(picture(1)))
     await shown(intake, picture(1))
-    async with asyncio.timeout(5):
-        while await intake.survey("radar") is not None:
-            await asyncio.sleep(0.05)
+    await shown(intake, None)
     await peer.close()
 
 

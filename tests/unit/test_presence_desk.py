@@ -1,7 +1,6 @@
 """The presence desk on a real database: visits, figures, what is written and what is wiped."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,9 @@ from edge.records import (
     VisitState,
 )
 from edge.storage import visits
-from tests.unit.presence_shop import CARD, MODEL, Shop, face
+from tests.unit.presence_shop import CARD, MODEL, Shop, face, opened
 
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    opened = Shop(tmp_path)
-    yield opened
-    opened.database.close()
+shop = pytest.fixture(opened)
 
 
 async def test_three_frames_of_a_face_identify(shop: Shop) -> None:

@@ -1,21 +1,13 @@
 """The presence desk and a radar: its windows as events, and what cameras teach it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from edge.presence.people import SAMPLES_MIN
 from edge.records import CountReading, Stream, TrackReading
 from edge.storage import radar_samples
-from tests.unit.presence_shop import Shop
+from tests.unit.presence_shop import Shop, opened
 
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    opened = Shop(tmp_path)
-    yield opened
-    opened.database.close()
+shop = pytest.fixture(opened)
 
 
 async def test_a_radar_gives_numbers_only(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -220,14 +221,18 @@ def test_lines_without_a_counter_are_never_known(boot: str | None, number: int |
     assert not any(known.knows(counted("r1", boot, number)) for _ in range(3))
 
 
-def test_what_is_remembered_has_a_limit() -> None:
+RADIOS, BOOTS = probe_lines.COUNTED_RADIOS_MAX, probe_lines.COUNTED_BOOTS_MAX
+
+
+@pytest.mark.parametrize(
+    ("most", "names"), [(RADIOS, lambda n: (f"r{n}", "a")), (BOOTS, lambda n: ("r", f"b{n}"))]
+)
+def test_what_is_remembered_has_a_limit(most: int, names: Callable[[int], tuple[str, str]]) -> None:
     known = Repeats()
-    for number in range(500):
-        assert not known.knows(counted(f"r{number}", "a", 1))
-        assert not known.knows(counted("r", f"b{number}", 1))
-    held = known._latest
-    assert len(held) <= probe_lines.COUNTED_RADIOS_MAX
-    assert all(len(boots) <= probe_lines.COUNTED_BOOTS_MAX for boots in held.values())
+    lines = [counted(*names(number), 1) for number in range(most + 10)]
+    assert not any(known.knows(line) for line in lines)
+    assert all(known.knows(line) for line in lines[-most:])
+    assert not known.knows(lines[-most - 1]), "the oldest made room"
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=30))

@@ -204,7 +204,9 @@ def test_memory_is_bounded(phones) -> None:
     ended = radius_sessions.ENDED_MAX
     for number in range(ended + phones):
         book.take(record(STOP, f"e{number}"), most + number)
-    assert len(book._ended) == ended
+    late = most + ended + phones
+    assert book.take(record(STOP, f"e{phones}"), late) is Refusal.LATE, "it is known to have ended"
+    assert book.take(record(STOP, f"e{phones - 1}"), late) == [], "the oldest made room"
 
 
 def reachable(root: object) -> list[object]:

@@ -1,8 +1,5 @@
 """Members on the shop's Wi-Fi: whose a login is, how long it says so, how long a phone is known."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from edge import consent, erasure
@@ -27,15 +24,11 @@ from tests.unit.wifi_shop import (
     SILENCE_S,
     STOP,
     Shop,
+    opened,
     person,
 )
 
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    opened = Shop(tmp_path)
-    yield opened
-    opened.database.close()
+shop = pytest.fixture(opened)
 
 
 # --- whose it is

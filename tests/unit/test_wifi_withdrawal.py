@@ -1,8 +1,5 @@
 """Consent to the Wi-Fi: what its withdrawal leaves, and that login and address are nowhere."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from edge import consent, erasure
@@ -28,15 +25,11 @@ from tests.unit.wifi_shop import (
     STOP,
     TYPED,
     Shop,
+    opened,
     person,
 )
 
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    opened = Shop(tmp_path)
-    yield opened
-    opened.database.close()
+shop = pytest.fixture(opened)
 
 
 async def withdraw_wifi(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """A desk on a real database in a shop with a hotspot, for tests of members on its Wi-Fi."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -85,3 +86,10 @@ class Shop:
 
 
 KNOWN = [(VisitState.IDENTIFIED, "anna")]
+
+
+def opened(tmp_path: Path) -> Iterator[Shop]:
+    """For a fixture: the shop, whose database is closed in the end."""
+    shop = Shop(tmp_path)
+    yield shop
+    shop.database.close()
