@@ -8,10 +8,9 @@ import os
 import select
 import socket
 import stat
-from types import TracebackType
-from typing import Self
 
 from edge.errors import DeviceGone, DeviceNotFound, WrongDevice
+from hardware.closing import Closing
 from hardware.endpoint import endpoint
 
 READ_BYTES = 64 * 1024
@@ -21,7 +20,7 @@ KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_TRIES = 10, 5, 3
 """A device that lost its power is noticed after 25 s; nothing but TCP's own probes is sent."""
 
 
-class ByteLine:
+class ByteLine(Closing):
     """What all lines can do; a context manager."""
 
     def __init__(self, name: str) -> None:
@@ -40,19 +39,6 @@ class ByteLine:
     def wait(self, core_fd: int, timeout_s: float) -> None:
         """Return when there is something to read, when `core_fd` has, or after `timeout_s`."""
         select.select([self.fileno(), core_fd], [], [], timeout_s)
-
-    def __enter__(self) -> Self:
-        """The line itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 class TcpLine(ByteLine):

@@ -9,9 +9,8 @@ import select
 import socket
 import struct
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
+from hardware.closing import Closing
 from hardware.endpoint import Endpoint, cannot_listen
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -93,7 +92,7 @@ class Inbox:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
-class DatagramPort:
+class DatagramPort(Closing):
     """A UDP port of this machine; a context manager.
 
     DeviceNotFound if `here` is no address of this machine, the port is in use, or a sender cannot
@@ -127,16 +126,3 @@ class DatagramPort:
         """Give the port back."""
         for inbox in self.inboxes:
             inbox.close()
-
-    def __enter__(self) -> Self:
-        """The port itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()

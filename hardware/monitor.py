@@ -13,10 +13,10 @@ import socket
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from edge.errors import DeviceError, DeviceGone, DeviceNotFound, WrongDevice
+from hardware.closing import Closing
 
 FILTER = "type mgt subtype probe-req"
 """Compiled by libpcap, applied in the kernel: nothing else reaches this process."""
@@ -32,7 +32,7 @@ _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _SO_RCVBUFFORCE = 33
 
 
-class MonitorInterface:
+class MonitorInterface(Closing):
     """One interface in monitor mode, open for reading; a context manager.
 
     DeviceNotFound if there is none of this name or it may not be opened or is down, WrongDevice
@@ -88,19 +88,6 @@ class MonitorInterface:
     def close(self) -> None:
         """Give the interface back."""
         self._capture.close()
-
-    def __enter__(self) -> Self:
-        """The interface itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def _require_radiotap(self) -> None:
         name = self.name.encode()

@@ -10,8 +10,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -21,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.errors import DeviceGone, DeviceNotFound, WrongDevice
+from hardware.closing import Closing
 from hardware.endpoint import Endpoint
 
 CONNECT_S_MAX = 1.5
@@ -56,7 +56,7 @@ class Said(NamedTuple):
         return f"Said({len(self.payload)} bytes)"
 
 
-class MqttLines:
+class MqttLines(Closing):
     """A connection that hears `topic`; a context manager.
 
     DeviceNotFound if the broker cannot be reached. While reading: WrongDevice if it does not let us
@@ -110,19 +110,6 @@ class MqttLines:
         """Hang up."""
         self._client.on_disconnect = None
         self._client.disconnect()
-
-    def __enter__(self) -> Self:
-        """The connection itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def _made(self, credentials: Credentials) -> Client:
         client = Client(

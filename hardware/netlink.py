@@ -11,7 +11,8 @@ import os
 import socket
 import struct
 import sys
-from typing import Self
+
+from hardware.closing import Closing
 
 ANSWER_S_MAX = 2.0
 """The kernel answers at once, or after the radio has been set."""
@@ -31,7 +32,7 @@ _TYPE_MASK = 0x3FFF  # without "nested" and "network byte order"
 Attributes = dict[int, bytes]
 
 
-class Family:
+class Family(Closing):
     """One generic netlink family, such as "nl80211"; a context manager.
 
     OSError with the kernel's number: ENOENT if it does not know the family.
@@ -89,14 +90,6 @@ class Family:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        """The family itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self.close()
 
 
 def request(family: int, command: int, attributes: Attributes, sequence: int) -> bytes:

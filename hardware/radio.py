@@ -13,9 +13,10 @@ import socket
 import struct
 import sys
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from edge.errors import DeviceError, DeviceNotFound, WrongDevice
+from hardware.closing import Closing
 from hardware.netlink import Attributes, Family
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -75,7 +76,7 @@ def mhz_of(channel: int) -> int:
     return 2407 + 5 * channel if channel < 14 else 5000 + 5 * channel
 
 
-class Radio:
+class Radio(Closing):
     """One radio to be set; a context manager. Nothing is asked of the kernel before it is used.
 
     All methods raise DeviceNotFound if there is no such interface, WrongDevice if it is no radio
@@ -193,14 +194,6 @@ class Radio:
         if self._nl80211 is not None:
             self._nl80211.close()
             self._nl80211 = None
-
-    def __enter__(self) -> Self:
-        """The radio itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self.close()
 
 
 def mode_and_mhz(found: Attributes) -> tuple[bool, int | None]:

@@ -11,8 +11,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from msgspec import Struct
 from pyrad.dictionary import Dictionary
@@ -21,6 +20,7 @@ from pyrad.packet import AccountingRequest, AcctPacket, PacketError
 from edge.errors import DeviceError, DeviceGone
 from hardware.address import address_of
 from hardware.allowance import TOO_FAST, Allowance
+from hardware.closing import Closing
 from hardware.endpoint import Endpoint, cannot_listen, plain
 
 PORT = 1813
@@ -194,7 +194,7 @@ def _number(packet: AcctPacket, name: str) -> int | None:
     return number if isinstance(number, int) else None
 
 
-class AccountingPort:
+class AccountingPort(Closing):
     """UDP ports on which accounting is taken, open for reading and answering; a context manager.
 
     `senders` gives each allowed sender's plain address its name. DeviceNotFound if a port cannot
@@ -260,19 +260,6 @@ class AccountingPort:
         """Give the ports back."""
         for each in self._sockets:
             each.close()
-
-    def __enter__(self) -> Self:
-        """The port itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 def _bound(here: Endpoint) -> socket.socket:

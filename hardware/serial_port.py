@@ -6,12 +6,11 @@ a code means. It sends nothing to the device, and what it holds of an unfinished
 
 import errno
 import select
-from types import TracebackType
-from typing import Self
 
 import serial
 
 from edge.errors import DeviceGone, DeviceNotFound, WrongDevice
+from hardware.closing import Closing
 
 TERMINATORS = b"\r\n\t\x03"
 """CR, LF (so CR LF too: nothing stands between them), TAB, ETX."""
@@ -21,7 +20,7 @@ READ_BYTES = 4096
 _STX = b"\x02"
 
 
-class SerialPort:
+class SerialPort(Closing):
     """A serial device, open for this process alone; a context manager.
 
     DeviceNotFound if it is not there or may not be opened or is in use, WrongDevice if it is
@@ -66,19 +65,6 @@ class SerialPort:
     def close(self) -> None:
         """Give the device back; one that is gone is closed too."""
         self._port.close()
-
-    def __enter__(self) -> Self:
-        """The port itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def _unusable(self, error: serial.SerialException) -> DeviceNotFound | WrongDevice:
         match error.errno:
