@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import scipy.optimize  # noqa: F401 - loaded with a radar's first crowd: 50 MB, and no leak
 
 from hardware.capture_file import OFFSET_MS_MAX
 from hardware.dot11 import BARE, RADIOTAP, Defect, ProbeParser, ProbeRequest
