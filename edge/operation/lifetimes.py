@@ -15,7 +15,7 @@ ADDRESS_BITS = HASH_BITS
 KEY_H = SALT_LIFETIME_S // 3600
 """The key of a radar's numbers."""
 EQUIPMENT_H = LIFETIME_MS // 3_600_000
-"""What a radar has learned of machines, at the longest windows."""
+"""What a radar has learned of machines."""
 NAMES_MIN = round(NAMES_S_MAX / 60)
 """The names of a survey, in the sensor."""
 PICTURE_S = round(SURVEY_S)
