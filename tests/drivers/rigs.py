@@ -154,6 +154,6 @@ RIGS = {
         absent=lambda _: f"no{os.getpid()}",
         garbage=_garbage("replay"),
         readings=frozenset({"CountReading"}),
-        options={},
+        options={"pace": "fast"},
     ),
 }

@@ -6,6 +6,7 @@ not even in memory that was freed; and it can leave no image of itself on the di
 
 import asyncio
 import random
+import re
 import socket
 from pathlib import Path
 
@@ -80,7 +81,7 @@ async def test_nothing_heard_is_left_in_its_memory(tmp_path: Path) -> None:
         limits = Path(f"/proc/{pid}/limits").read_text()
     assert found(image, {last}), "what it still holds is found"
     assert not found(image, gone)
-    assert not [number for number in range(HEARD) if b"Canary%04d" % number in image]
+    assert not re.search(rb"Canary\d{4}", image)
     core_file = next(line for line in limits.splitlines() if "core file" in line)
     assert core_file.split()[4:6] == ["0", "0"], "no image of it can be written"
 

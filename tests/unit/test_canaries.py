@@ -1,7 +1,8 @@
 """The search for addresses finds them: each spelling, anywhere, and nothing else."""
 
-import os
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -49,12 +50,18 @@ def test_it_is_found_at_the_edges_of_chunks(at: int) -> None:
 
 def test_it_is_found_in_the_memory_of_a_process() -> None:
     address = random.Random(1).randbytes(6)
-    kept = bytearray(address * 2)
-    try:
-        assert (address, "raw") in found(memory_of(os.getpid()), {address})
-    except PermissionError:
-        pytest.skip("the memory of a process can be read by root only")
-    assert kept
+    program = "import sys; kept = sys.stdin.buffer.read(6); print(flush=True); sys.stdin.read()"
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        assert keeper.stdin
+        assert keeper.stdout
+        keeper.stdin.write(address)
+        keeper.stdin.flush()
+        keeper.stdout.readline()
+        try:
+            assert (address, "raw") in found(memory_of(keeper.pid), {address})
+        except PermissionError:
+            pytest.skip("the memory of a process can be read by root only")
 
 
 def test_chance_is_what_arithmetic_says() -> None:
