@@ -1,7 +1,9 @@
 """How well people are estimated in the recorded room, leaving each day out (AREA=wifi).
 
 The relation is learned on all days but one and judged on that one, for the radar's count and, in
-the same way, for the two baselines at their own best gate of the facts (-65 dBm).
+the same way, for the two baselines at their own best gate of the facts (-65 dBm). The radar's gate
+here, and which of its numbers tell people, were chosen among many on these very days: most others
+came to between 2.0 and 2.2, so a mean error a little under 2 is the luckier end of that.
 """
 
 import sys

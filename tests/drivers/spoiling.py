@@ -9,9 +9,11 @@ frames put together here.
 
 import random
 import struct
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from edge.errors import BadFrame, WrongDevice
 from hardware.capture_file import records
 from tests.drivers.frames import BARE, ELEMENTS, RADIOTAP, probe, radiotap, with_fcs
 
@@ -55,10 +57,9 @@ def recorded(recordings: Path) -> list[Frame]:
     for folder in ("labelled-phones", "room-occupancy", "quirks"):
         files = sorted((recordings / "wifi" / folder).glob("*pcap*"))
         for path in files[:: max(1, len(files) // FILES_PER_FOLDER)]:
-            try:
-                found += [(r.link_type, r.frame) for r in islice(records(path), FRAMES_PER_FILE)]
-            except Exception:
-                continue
+            with suppress(BadFrame, WrongDevice):  # what a damaged file still holds came before it
+                for record in islice(records(path), FRAMES_PER_FILE):
+                    found.append((record.link_type, record.frame))
     return [(link_type, frame) for link_type, frame in found if link_type in (BARE, RADIOTAP)]
 
 
