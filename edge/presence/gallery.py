@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec import Struct
 
+from edge.face_models import dimensions_of
 from edge.presence.cohort import Cohort, Vector, lengths_one
 from edge.records import VECTOR_DIMENSIONS
 from edge.storage.members import Template
@@ -20,8 +21,8 @@ PHOTOS_MAX = 16
 """Enrolled vectors of one member that are used; the first ones."""
 LENGTH = (0.5, 2.0)
 """Vectors have the length one; one far from it is no vector of a face."""
-_AT_ONCE = 8192
-"""Templates read in one piece: their vectors need some 40 MB for a moment."""
+_AT_ONCE = 4096
+"""Templates read in one piece: their vectors need some 12 MB for a moment."""
 
 
 class Look(Struct, frozen=True):
@@ -64,25 +65,20 @@ class Gallery:
         self._halves = _half_levels(self._matrix, cohort)
 
     def _add(self, templates: Sequence[Template]) -> None:
-        """Append the means of the templates that are sound."""
+        """Append the means of the templates that are sound, those with as many photos at once."""
         size = self._dimensions * 4
-        sound = [t for t in templates if t.model == self.model and _whole(t.vectors, size)]
-        if not sound:
-            return
-        raws = [t.vectors[: PHOTOS_MAX * size] for t in sound]
-        photos = [len(raw) // size for raw in raws]
-        rows = np.frombuffer(b"".join(raws), "<f4").reshape(-1, self._dimensions)
-        firsts = np.concatenate(([0], np.cumsum(photos)[:-1]))
-        with np.errstate(invalid="ignore", over="ignore"):
-            lengths = np.linalg.norm(rows, axis=1)
-            fine = np.minimum.reduceat((lengths > LENGTH[0]) & (lengths < LENGTH[1]), firsts)
-            means = np.add.reduceat(rows, firsts, axis=0)
-            fine &= np.linalg.norm(means, axis=1) > 0
-        begin = len(self._members)
-        for index in np.flatnonzero(fine):
-            self._members.append(sound[index].member)
-            self._photos.append(photos[index])
-        self._matrix[begin : len(self._members)] = lengths_one(means[fine])
+        by_photos: dict[int, list[Template]] = {}
+        for template in templates:
+            photos, rest = divmod(len(template.vectors), size) if size else (0, 0)
+            if template.model == self.model and photos and not rest:
+                by_photos.setdefault(min(photos, PHOTOS_MAX), []).append(template)
+        for photos, alike in sorted(by_photos.items()):
+            raw = b"".join(template.vectors[: photos * size] for template in alike)
+            means, sound = _means(np.frombuffer(raw, "<f4").reshape(-1, photos, self._dimensions))
+            begin = len(self._members)
+            self._members += [alike[index].member for index in sound]
+            self._photos += [photos] * len(sound)
+            self._matrix[begin : len(self._members)] = means
 
     def __len__(self) -> int:
         """How many members can be matched."""
@@ -116,8 +112,14 @@ class Gallery:
         )
 
 
-def _whole(vectors: bytes, size: int) -> bool:
-    return len(vectors) > 0 and len(vectors) % size == 0
+def _means(vectors: Vector) -> tuple[Vector, list[int]]:
+    """The means (length one) of those members (n x photos x d) of whom all is sound, and which."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.einsum("npd,npd->np", vectors, vectors)
+        fine = ((squares > LENGTH[0] ** 2) & (squares < LENGTH[1] ** 2)).all(axis=1)
+        sums = vectors.sum(axis=1)
+        fine &= np.einsum("nd,nd->n", sums, sums) > LENGTH[0] ** 2
+    return lengths_one(sums[fine]), np.flatnonzero(fine).tolist()
 
 
 def _half_levels(rows: Vector, cohort: Cohort | None) -> Vector:
@@ -129,8 +131,8 @@ def _half_levels(rows: Vector, cohort: Cohort | None) -> Vector:
 
 
 def _dimensions(model: str) -> int:
-    """How many numbers a vector of `model` has."""
-    return {"omz-reid0095": 256}.get(model, VECTOR_DIMENSIONS)
+    """How many numbers a vector of `model` has; 0 of a model that is not known."""
+    return dimensions_of(model) or 0
 
 
 @dataclass(frozen=True, slots=True)
