@@ -179,8 +179,8 @@ def _dimensions(model: str) -> int:
 
 
 def vector_of(raw: bytearray, model: str) -> Vector | None:
-    """The numbers in `raw`, as a view: wiping `raw` wipes it. None if they are no vector of `model`:
-    of another size, not finite, or far from the length one.
+    """The numbers in `raw`, as a view: wiping `raw` wipes it. None if they are no vector of
+    `model`: of another size, not finite, or far from the length one.
     """
     dimensions = dimensions_of(model)
     if dimensions is None or len(raw) != dimensions * 4:

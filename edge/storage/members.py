@@ -18,11 +18,10 @@ from edge.storage.vault import Vault, seal, unseal
 
 def put(connection: Executes, vault: Vault, member: Member) -> None:
     """Write the member as the platform sent it. Consents that are gone take what hung on them."""
-    key = key(connection, vault, member.id)
-    wrapped = None
-    if key is None:
-        key, wrapped = vault.new_member_key(member.id)
-    name = seal(key, member.name.encode(), member=member.id, field="name")
+    own, wrapped = key(connection, vault, member.id), None
+    if own is None:
+        own, wrapped = vault.new_member_key(member.id)
+    name = seal(own, member.name.encode(), member=member.id, field="name")
     connection.execute(
         "INSERT INTO member VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET card ="
         " excluded.card, name_sealed = excluded.name_sealed, tier = excluded.tier,"
@@ -248,6 +247,7 @@ def _consents(connection: Executes, member: str) -> tuple[Consent, ...]:
 
 
 def key(connection: Executes, vault: Vault, member: str) -> bytes | None:
+    """The member's own key; None if the box does not know them."""
     row = connection.execute(
         "SELECT wrapped FROM member_key WHERE member = ?", (member,)
     ).fetchone()
