@@ -13,9 +13,9 @@ from edge.records import REASON_BEGINS, RESTS_ON, ConsentKind, Member, Moment
 from edge.storage import bindings, members, staging, templates, withdrawn
 from edge.storage.bindings import Binding
 from edge.storage.database import Transaction
-from edge.storage.templates import Means, Template
 from edge.storage.outbox import Executes
 from edge.storage.staging import Op
+from edge.storage.templates import Means, Template
 from edge.storage.vault import Vault
 
 BINDING_MS = 14 * 24 * 3600 * 1000

@@ -159,8 +159,8 @@ class PlatformSection(Struct, frozen=True, forbid_unknown_fields=True):
     """`[platform]`: whose word the box takes, and how long it matches faces without hearing it.
 
     `key_file` holds the platform's public keys (one `kid base64` a line, Ed25519). Without it the
-    box carries out no command, and takes datasets on the broker's word alone. What only the platform
-    may read is sealed for the public key in `encryption_key_file`.
+    box carries out no command, and takes datasets on the broker's word alone. What only the
+    platform may read is sealed for the public key in `encryption_key_file`.
     """
 
     key_file: str = ""

@@ -9,8 +9,9 @@ from typing import Any
 from edge.config import Config
 from edge.errors import BadModel
 from edge.face_files import chosen
+from edge.operation import recognition
 from edge.operation.syncing import Identity
-from edge.presence.desk import Faces, PresenceSettings
+from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.presence.fusion import Thresholds
 from edge.sections import BrokerSection, RecognitionMode
 from edge.sensor_spec import SensorSpec
@@ -75,11 +76,11 @@ def socket_path(config: Config, name: str) -> str:
 
 def presence(config: Config) -> PresenceSettings:
     """For the presence desk."""
-    recognition = config.recognition
+    section = config.recognition
     return PresenceSettings(
-        thresholds=Thresholds(recognition.identified, recognition.suggested),
-        visit_silence_s=recognition.visit_silence_s,
-        faces=Faces(recognition.mode.value),
+        thresholds=Thresholds(section.identified, section.suggested),
+        visit_silence_s=section.visit_silence_s,
+        faces=recognition.face_settings(config),
     )
 
 
@@ -126,9 +127,9 @@ def broker_of(config: Config, section: BrokerSection, purpose: str = "") -> Brok
     )
 
 
-def replica(config: Config) -> ReplicaSettings:
+def replica(config: Config, presence: PresenceDesk) -> ReplicaSettings:
     """For the copy of the platform's datasets. SyncError if the key file cannot be used."""
-    return ReplicaSettings(address(config), _keys(config))
+    return ReplicaSettings(address(config), _keys(config), face_model=presence.face_model)
 
 
 def authority(config: Config) -> Authority:

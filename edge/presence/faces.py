@@ -180,12 +180,15 @@ class Recognition:
         """What the track says with this frame; None if it was refused, and counted."""
         calibration = self._settings.calibration
         if face.model != self._settings.model:
-            return self._refused("faces_of_other_model")
+            self._counters.add("faces_of_other_model")
+            return None
         vector, fused = vector_of(face.vector, face.model), vector_of(face.fused, face.model)
         if vector is None or fused is None:
-            return self._refused("faces_malformed")
+            self._counters.add("faces_malformed")
+            return None
         if calibration is None or self._gallery is None:
-            return self._refused("faces_not_decided")
+            self._counters.add("faces_not_decided")
+            return None
         looks = self._looks((sensor, face.track), seen)
         looks.add(face.frames, self._gallery.nearest(vector), face.doubt)
         looks.fused = self._gallery.nearest(fused)
@@ -207,9 +210,6 @@ class Recognition:
             and looks.seen.boot == since.boot
             and looks.seen.mono_ms >= since.mono_ms
         ]
-
-    def _refused(self, counter: str) -> None:
-        self._counters.add(counter)
 
     def _looks(self, track: Track, seen: Moment) -> TrackLooks:
         looks = self._tracks.pop(track, None)

@@ -91,9 +91,7 @@ class Vault:
             try:
                 unwrap(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], b"key:" + name, key)
                 cipher = AESGCM(key)
-                cipher.decrypt_into(
-                    sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound + name, place
-                )
+                cipher.decrypt_into(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound + name, place)
             except (InvalidTag, ValueError):
                 place[:] = bytes(size)
                 failed += 1
