@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 from fastapi import FastAPI
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,13 +16,11 @@ from edge import consent
 from edge.clock import ScenarioClock
 from edge.counters import Counters
 from edge.ordering.desk import OrderingDesk
-from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
+from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.records import (
-    VECTOR_DIMENSIONS,
     CodeReading,
     Consent,
     ConsentKind,
-    FaceReading,
     Member,
     Observation,
     Product,
@@ -34,12 +31,12 @@ from edge.records import (
 from edge.storage import goods
 from edge.storage.connections import Room
 from edge.storage.database import Database, Transaction
-from edge.storage.members import Template
 from kiosk.app import create
 from kiosk.pin import hash_pin
 from kiosk.server import Serving, serve
 from kiosk.session import Screens
 from kiosk.settings import KioskSettings
+from tests import faces
 
 START_MS = 1_785_578_400_000  # 1 August 2026, 10:00 UTC
 MINUTE_MS = 60_000
@@ -51,7 +48,6 @@ SOLD_OUT = "4600000000053"  # red, 40
 HOSTILE = "4600000000091"
 HOSTILE_TITLE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\"'& ball"
 ANNA = Member("m1", "Петрова Анна Сергеевна", CARD, "Gold", "Running")
-MODEL = "model"
 
 
 class Box(Struct):
@@ -79,8 +75,8 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         self.settings = settings
         self.database = Database.open(directory, room=room)
         self.clock = ScenarioClock(START_MS, frozenset())
-        faces = PresenceSettings(faces=Faces.ZONE)
-        self.presence = PresenceDesk(self.database, self.clock, faces, Counters())
+        recognising = PresenceSettings(faces=faces.settings())
+        self.presence = PresenceDesk(self.database, self.clock, recognising, Counters())
         self.presence.recognise_with(self._ask_faces)
         self.ordering = OrderingDesk(self.database, self.clock, Box())
         self.screens = Screens(self.ordering, self.presence, self.clock, settings)
@@ -142,12 +138,11 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         """A member with face consent and template."""
         kinds = (ConsentKind.FACE, ConsentKind.PROGRAMME)
         agreed = tuple(Consent(kind, START_MS, "v1", "desk") for kind in kinds)
-        vectors = np.full((3, VECTOR_DIMENSIONS), value, "<f4").tobytes()
         known = replace(member, consents=agreed)
 
         def change(tx: Transaction) -> None:
             consent.accept_member(tx, known)
-            consent.accept_template(tx, Template(member.id, MODEL, vectors))
+            consent.accept_template(tx, faces.template(member.id, value))
 
         await self.database.transact(change)
         self.presence.reload()
@@ -161,13 +156,9 @@ class Shop(AbstractAsyncContextManager["Shop"]):
 
     async def see(self, track: int, value: float | None, camera: str = "door") -> None:
         """Somebody stands before a camera: three frames of a face, or none."""
-        vector = np.full(VECTOR_DIMENSIONS, value or 0, "<f4").tobytes()
-        frames = 3 if value is not None else 0
         readings: list[Reading] = [TrackReading(track)]
-        readings += [
-            FaceReading(track, MODEL, number + 1, bytearray(vector), bytearray(vector))
-            for number in range(frames)
-        ]
+        if value is not None:
+            readings += [faces.reading(track, value, frame + 1) for frame in range(3)]
         seen = self.clock.now()
         await self.presence.observe([Observation(camera, seen, r) for r in readings])
 
