@@ -73,7 +73,7 @@ def from_npz(raw: bytes) -> Cohort:
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
             return Cohort(arrays["mu"].astype(np.float32), arrays["cov"].astype(np.float32))
-    except (KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"A cohort's file cannot be read: {error}") from None
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from edge.presence.cohort import Cohort, Vector, lengths_one
+from edge.presence.cohort import Cohort, Vector, lengths_one, measured
 from edge.presence.face_calibration import VERSION, Cell, Table
 
 PEOPLE_MIN = 100
@@ -23,7 +23,11 @@ GROUP_MIN = 300
 ORIGIN_MIN = 50
 """Pictures of one origin have much in common, so fewer people show how far they differ."""
 GROUPS_MAX = 64
+TOLD = (3, 1)
+"""The cell of which the groups are told; the first one, where it is not measured."""
 CELLS = ((1, 1), (3, 1), (5, 1), (1, 3), (3, 3), (5, 3), (3, 5), (5, 5))
+COHORT_PICTURES = 3
+"""Of one person, in a cohort: nobody may weigh much more than others."""
 ROUNDS = 20
 """Draws of who is enrolled and who is a stranger."""
 LEVELS = 24
@@ -65,7 +69,7 @@ class GroupFound(Struct, frozen=True):
 
 
 class Fitted(Struct, frozen=True):
-    """The table, and what was found of each group (in the cell of three photos and one frame)."""
+    """The table, and what was found of each group (in the cell TOLD)."""
 
     table: Table
     groups: tuple[GroupFound, ...]
@@ -114,13 +118,18 @@ def fitted(
         groups = tuple(_group(tops, name, mask, draws.group_min) for name, mask in counted)
         highest = max((one for one in groups if one.judged), key=_shift, default=worst)
         cells.append(_cell(tops, (photos, frames), max(0.0, highest.shift)))
-        if (photos, frames) == (3, 1):
+        if not found or (photos, frames) == TOLD:
             found, worst = groups, highest
         step((number + 1) / len(draws.cells))
     fingerprint = cohort.fingerprint() if cohort is not None else ""
     made_from = f"{len(people)} people, {sum(len(one.vectors) for one in people)} pictures"
     table = Table(VERSION, model, fingerprint, tuple(cells), worst.name, made_from)
     return Fitted(table, found)
+
+
+def cohort_from(people: Sequence[Person]) -> Cohort:
+    """The cohort of these people, each with at most COHORT_PICTURES pictures."""
+    return measured(np.concatenate([one.vectors[:COHORT_PICTURES] for one in people]))
 
 
 def _shift(group: GroupFound) -> float:
