@@ -53,14 +53,15 @@ def calibrate(
     from edge.face_files import chosen
     from edge.operation import face_tables
     from edge.presence.face_calibration import Calibration, with_cohort
-    from edge.presence.face_fitting import Draws, fitted
+    from edge.presence.face_fitting import Draws, fitted, vectors_in_cohort
 
     models = _models(config)
     named = chosen(models, model)
     people = _people(models, named, folders)
     cohort, own = _cohort(models, named, people, own_cohort)
+    draws = Draws(cohort_vectors=vectors_in_cohort(people) if own else 0)
     with printing.progress("measuring strangers") as step:
-        found = fitted(people, named, cohort, Draws(), step)
+        found = fitted(people, named, cohort, draws, step)
     table = with_cohort(found.table, cohort) if own and cohort is not None else found.table
     calibration = Calibration(table, cohort)
     path = output or face_tables.site_file(models, named)

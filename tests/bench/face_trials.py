@@ -14,7 +14,7 @@ import numpy as np
 from edge.presence.cohort import Cohort, Vector, lengths_one
 from edge.presence.face_calibration import Calibration
 from edge.presence.face_decision import FaceDecision, Rules, decide
-from edge.presence.face_fitting import Draws, Person, cohort_from, fitted
+from edge.presence.face_fitting import Draws, Person, cohort_from, fitted, vectors_in_cohort
 from edge.presence.gallery import Gallery, Look
 from edge.storage.members import Template
 from tests.bench.face_vectors import Set
@@ -64,10 +64,11 @@ def split(model: str, everybody: Set, cohort: Cohort | str | None, seed: int) ->
     dice = np.random.default_rng((seed, 0))
     known, celebrities = halves(everybody.celebrities, dice)
     seen, strangers = halves(everybody.strangers, dice)
+    draws = Draws(seed, CELLS, GROUP_MIN)
     if cohort == "own":
         cohort = cohort_from([*known, *seen])
+        draws = Draws(seed, CELLS, GROUP_MIN, vectors_in_cohort([*known, *seen]))
     assert not isinstance(cohort, str)
-    draws = Draws(seed, CELLS, GROUP_MIN)
     table = fitted([*known, *seen], model, cohort, draws).table
     return Split(Calibration(table, cohort), celebrities, strangers)
 
