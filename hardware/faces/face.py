@@ -88,6 +88,10 @@ class Detector(Protocol):
         """
         ...
 
+    def sharpened(self, picture: Picture, face: Face) -> Face:
+        """The face with its points as exact as this detector can. BadPicture if it has none."""
+        ...
+
 
 class Describer(Protocol):
     """Describes a face by a vector."""
@@ -112,8 +116,12 @@ class Describer(Protocol):
         ...
 
 
-class FaceBackend(Detector, Describer, Protocol):
+class FaceBackend(Describer, Protocol):
     """A detector and a describer that were loaded together."""
+
+    def detect(self, picture: Picture) -> list[Face]:
+        """See `Detector`."""
+        ...
 
 
 def searchable(picture: Picture) -> bool:
