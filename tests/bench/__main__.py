@@ -16,6 +16,7 @@ AREAS = {
     "core": ("parse", "intake", "footprint"),
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
+    "faces": ("backends",),
 }
 RESULTS = Path("build/bench")
 
