@@ -2,6 +2,7 @@
 
 import pytest
 
+from edge.face_models import SFACE
 from edge.storage import goods, members, templates
 from sync.messages import Dataset
 from tests.system.feed import Feed
@@ -93,11 +94,11 @@ async def test_a_row_that_cannot_be_used_withdraws_what_it_might_have_withdrawn(
 async def test_a_malformed_template_does_not_leave_the_old_one_standing(box):
     send = sender(box)
     await send(Dataset.MEMBERS, member("anna", PROGRAMME, FACE))
-    other = template("anna") | {"model": "other"}
+    other = template("anna") | {"model": SFACE}
     await send(Dataset.TEMPLATES, template("anna"), other)
     await send(Dataset.TEMPLATES, template("anna") | {"vectors": ["AAAA"]}, other)
     rows = box.database.reading.execute("SELECT model FROM template").fetchall()
-    assert rows == [("other",)]
+    assert rows == [(SFACE,)]
     assert box.counters.get("replica.malformed") == 1
 
 

@@ -85,10 +85,10 @@ async def test_two_members_cannot_be_exchanged_in_the_file(database: Database) -
 
     def exchange(tx: Transaction) -> None:
         rows = tx.execute("SELECT member, wrapped, mean_sealed FROM face_mean").fetchall()
-        for (name, *_), (_, *sealed) in zip(rows, reversed(rows), strict=True):
+        for (name, *_), (_, *others) in zip(rows, reversed(rows), strict=True):
             tx.execute(
                 "UPDATE face_mean SET wrapped = ?, mean_sealed = ? WHERE member = ?",
-                (*sealed, name),
+                (*others, name),
             )
 
     await database.transact(exchange)
