@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from edge.presence.face_calibration import FPIR_MAX, Calibration
+from edge.presence.face_calibration import FPIR_MAX, LLR_MAX, Calibration
 from edge.presence.gallery import Look
 
 FRAMES_MIN = 3
@@ -68,8 +68,8 @@ class Rules(Struct, frozen=True):
 
     def worth(self, look: Look, frames: int) -> float:
         """What the look's score says, in nats."""
-        llr = self.calibration.llr(look.score, look.photos, frames)
-        return max(0.0, llr - max(0.0, self.raised))
+        rarity = self.calibration.rarity(look.score, look.photos, frames)
+        return min(LLR_MAX, max(0.0, rarity - max(0.0, self.raised)))
 
     def ahead(self, look: Look, frames: int) -> float:
         """How much rarer the look's score is than that of the next other member, in nats."""

@@ -61,7 +61,8 @@ def with_track(seen: Seen, above: float, now_ms: int) -> Seen:
         return seen
     faded = _faded(seen, now_ms)
     counts = list(faded.counts)
-    counts[min(BINS - 1, max(0, math.floor((above - LOWEST) / BIN)))] += 1
+    within = min(max(above, LOWEST), LOWEST + BINS * BIN)
+    counts[min(BINS - 1, math.floor((within - LOWEST) / BIN))] += 1
     if sum(counts) > TRACKS_MAX:
         counts = [count // 2 for count in counts]
     return Seen(tuple(counts), faded.since_ms)
