@@ -40,7 +40,11 @@ def calibrate(
         Path | None, typer.Option("--output", "-o", help="Default: beside the models.")
     ] = None,
     own_cohort: Annotated[
-        bool, typer.Option("--own-cohort", help="Measure strangers here, not by the model's file.")
+        bool,
+        typer.Option(
+            "--own-cohort",
+            help="Measure a cohort here, too; never with dlib, whose scores it spoils.",
+        ),
     ] = False,
     config: ConfigFile = CONFIG_FILE,
     json: AsJson = False,
@@ -97,19 +101,21 @@ def _people(models: Path, model: str, folders: list[Path]) -> "list[Person]":
 def _cohort(
     models: Path, model: str, people: "list[Person]", wanted: bool
 ) -> "tuple[Cohort | None, bool]":
-    """The cohort to measure with, and whether it is of these people."""
-    from edge.operation.face_tables import cohort_of
-    from edge.presence.face_fitting import cohort_from
+    """The cohort to measure with, and whether it is of these people.
 
-    given = None if wanted else cohort_of(models, model)
-    if given is not None:
-        return given, False
-    if len(people) >= OWN_COHORT_PEOPLE_MIN:
-        return cohort_from(people), True
-    printing.say(
-        f"Scores are plain cosines: a cohort of one's own needs {OWN_COHORT_PEOPLE_MIN} people."
-    )
-    return None, False
+    Only the model's own, unless one's own is `wanted`: under dlib scores are better without.
+    """
+    from edge.operation.face_tables import cohort_of
+    from edge.presence.face_fitting import TooFewPeople, cohort_from
+
+    if not wanted:
+        return cohort_of(models, model), False
+    if len(people) < OWN_COHORT_PEOPLE_MIN:
+        raise TooFewPeople(
+            f"These are pictures of {len(people)} people.",
+            f"A cohort of one's own needs {OWN_COHORT_PEOPLE_MIN}.",
+        )
+    return cohort_from(people), True
 
 
 def _show(found: "Fitted", calibration: "Calibration", path: Path, json: bool) -> None:

@@ -130,9 +130,13 @@ class Calibration:
 
         A member scores higher than a stranger's tail nearly always, so it is the rarity alone.
         """
+        return min(LLR_MAX, self.rarity(score, photos, frames))
+
+    def rarity(self, score: float, photos: int, frames: int) -> float:
+        """-log of the share of comparisons of different people that score so high; not bounded."""
         if photos < 1 or frames < 1 or math.isnan(score):
             return 0.0
-        return min(LLR_MAX, *(cell.rarity(score) for cell in self._near(photos, frames)))
+        return min(cell.rarity(score) for cell in self._near(photos, frames))
 
     def _near(self, photos: int, frames: int) -> list[Cell]:
         """The cell, or all neighbours of one that was not measured: the strictest counts."""

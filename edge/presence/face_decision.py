@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from edge.presence.face_calibration import FPIR_MAX, Calibration
+from edge.presence.face_calibration import FPIR_MAX, LLR_MAX, Calibration
 from edge.presence.gallery import Look
 
 FRAMES_MIN = 3
@@ -19,8 +19,10 @@ SHARE_MIN = 0.6
 """... and they are at least this share of the track's frames."""
 PHOTOS_MIN = 3
 """A member enrolled with fewer is asked for the card: one photo is one light and one pose."""
-MARGIN_MIN = 0.05
-"""A second member this close behind makes the first one a guess (in units of the score)."""
+MARGIN_MIN = 2.0
+"""A second member this close behind makes the first one a guess. In nats of how rare the scores
+are, because a unit of score means more under one model than under another: with omz-reid0095 it is
+about 0.05, with dlib a tenth of it."""
 ASK_FACTOR = 10
 """Where a stranger comes so many times as often as the target allows, the card is asked for."""
 
@@ -51,7 +53,7 @@ class Rules(Struct, frozen=True):
     """By what a track is judged.
 
     `people` is how many members the shop has (at least the gallery's size), `target_fpir` the
-    share of strangers that may get a name, `raised` what `strangers` adds to every threshold.
+    share of strangers that may get a name, `raised` (nats) how much rarer `strangers` wants it.
     """
 
     calibration: Calibration
@@ -61,8 +63,19 @@ class Rules(Struct, frozen=True):
 
     def threshold(self, look: Look, frames: int, fpir: float) -> float:
         """The least score of `look` at which strangers are named with the chance `fpir`."""
-        table = self.calibration.threshold(look.photos, frames, self.people, fpir)
-        return table + max(0.0, self.raised)
+        held = fpir * math.exp(-max(0.0, self.raised))
+        return self.calibration.threshold(look.photos, frames, self.people, held)
+
+    def worth(self, look: Look, frames: int) -> float:
+        """What the look's score says, in nats."""
+        rarity = self.calibration.rarity(look.score, look.photos, frames)
+        return min(LLR_MAX, max(0.0, rarity - max(0.0, self.raised)))
+
+    def ahead(self, look: Look, frames: int) -> float:
+        """How much rarer the look's score is than that of the next other member, in nats."""
+        rarity = self.calibration.rarity
+        first = rarity(look.score, look.photos, frames)
+        return first - rarity(look.runner_up, look.photos, frames)
 
 
 def decide(
@@ -72,17 +85,19 @@ def decide(
 
     `doubt` is the camera's reason not to trust the picture, empty for none.
     """
-    calibration, count = rules.calibration, max(1, len(frames))
-    if fused is None or not math.isfinite(fused.score) or fused.model != calibration.model:
+    if fused is None or fused.model != rules.calibration.model:
         return NOBODY
+    if not math.isfinite(fused.score) or math.isnan(fused.runner_up):
+        return NOBODY
+    count = max(1, len(frames))
     margin = fused.score - fused.runner_up
     asked = min(FPIR_MAX, rules.target_fpir * ASK_FACTOR)
     if not fused.score >= rules.threshold(fused, count, asked):
         return FaceDecision(Outcome.UNKNOWN, None, fused.score, margin, 0.0, len(frames))
-    trusted = not doubt and margin >= MARGIN_MIN
+    trusted = not doubt and rules.ahead(fused, count) >= MARGIN_MIN
     sure = fused.score >= rules.threshold(fused, count, rules.target_fpir)
     enough = fused.photos >= PHOTOS_MIN and _agree(fused, frames)
-    llr = calibration.llr(fused.score - rules.raised, fused.photos, count) if trusted else 0.0
+    llr = rules.worth(fused, count) if trusted else 0.0
     outcome = Outcome.MEMBER if trusted and sure and enough else Outcome.ASK
     return FaceDecision(outcome, fused.member, fused.score, margin, llr, len(frames))
 

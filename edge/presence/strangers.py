@@ -1,8 +1,8 @@
 """On-site tightening: how high the strangers of this shop score, and how much stricter to be.
 
-The presence desk adds one number when a track ends that was not recognised: how far its top score
-lay above where the table expects one stranger in ten. Counts only, no vector and no time of day.
-It can only raise thresholds, by at most RAISE_MAX. Pure; time is passed in.
+The presence desk adds one number when a track ends that was not recognised: how much rarer its top
+score is, in nats, than what the table expects of one stranger in ten. Counts only, no vector and no
+time of day. It can only raise thresholds, by at most RAISE_MAX. Pure; time is passed in.
 """
 
 import math
@@ -17,16 +17,17 @@ EXPECTED = 0.1
 """The share of strangers that the table expects above its own threshold for just this share. It is
 so high that members who were missed (a few in a hundred) cannot be mistaken for a shop's tail."""
 BINS = 100
-BIN = 0.01
-LOWEST = -0.5
-"""The bins cover excesses from -0.5 to 0.5; what lies outside counts in the first or last one."""
+BIN = 0.05
+LOWEST = -1.0
+"""The bins cover excesses from -1 to 4 nats; what lies outside counts in the first or last one."""
 TRACKS_MIN = 300
 """Fewer tracks say nothing: thirty of them decide."""
 TRACKS_MAX = 20_000
 """Beyond it all counts are halved, so the latest weeks weigh most."""
 HALF_LIFE_MS = 14 * 86_400_000
-RAISE_MAX = 0.08
-"""How far a threshold may be raised: a crowd that is shown on purpose must not lock members out."""
+RAISE_MAX = 3.0
+"""Thresholds are raised at most to where strangers are twenty times rarer (e^3): a crowd that is
+shown on purpose must not lock members out."""
 
 Counts = Annotated[tuple[Annotated[int, Meta(ge=0, le=TRACKS_MAX)], ...], Meta(max_length=BINS)]
 
@@ -39,7 +40,7 @@ class Seen(Struct, frozen=True):
 
 
 class Raised(Struct, frozen=True):
-    """How much is added to every threshold, from how many tracks, and whether more was wanted."""
+    """How many nats rarer strangers must be, from how many tracks, and whether more was wanted."""
 
     by: float
     tracks: int
@@ -47,8 +48,11 @@ class Raised(Struct, frozen=True):
 
 
 def excess(top: Look, frames: int, calibration: Calibration, people: int) -> float:
-    """How far a track's score lies above what one stranger in ten reaches by the table."""
-    return top.score - calibration.threshold(top.photos, max(1, frames), people, EXPECTED)
+    """How much rarer a track's score is than what one stranger in ten reaches by the table."""
+    count = max(1, frames)
+    expected = calibration.threshold(top.photos, count, people, EXPECTED)
+    found = calibration.rarity(top.score, top.photos, count)
+    return found - calibration.rarity(expected, top.photos, count)
 
 
 def with_track(seen: Seen, above: float, now_ms: int) -> Seen:
@@ -57,14 +61,15 @@ def with_track(seen: Seen, above: float, now_ms: int) -> Seen:
         return seen
     faded = _faded(seen, now_ms)
     counts = list(faded.counts)
-    counts[min(BINS - 1, max(0, math.floor((above - LOWEST) / BIN)))] += 1
+    within = min(max(above, LOWEST), LOWEST + BINS * BIN)
+    counts[min(BINS - 1, math.floor((within - LOWEST) / BIN))] += 1
     if sum(counts) > TRACKS_MAX:
         counts = [count // 2 for count in counts]
     return Seen(tuple(counts), faded.since_ms)
 
 
 def raised(seen: Seen) -> Raised:
-    """By how much thresholds are raised so that strangers here are named no more than expected."""
+    """How many nats stricter to be, so that strangers here are named no more than expected."""
     tracks = sum(seen.counts)
     if len(seen.counts) != BINS or tracks < TRACKS_MIN:
         return Raised(0.0, tracks, at_limit=False)

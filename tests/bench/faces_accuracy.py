@@ -1,10 +1,11 @@
 """How often members are missed and strangers named, on people that calibration did not see.
 
 AREA=faces. 20 splits by identity (`face_trials`), strangers of both kinds with equal weight, each
-rate with its 95 % interval. The cohort "of the split" is measured on the calibration half; that "of
-the file" comes with the model, whose makers may have seen these strangers. Nothing was chosen on
-these splits but what calibration chooses on its own half; the rules themselves (share of the
-cohort, margin, frames) are those of the facts.
+rate with its 95 % interval. The goals are asked of the cohort "of the split", which is measured on
+the calibration half. The one "of the file" that comes with omz-reid0095 was measured on these very
+adults, so what it shows of them is too good; it stands beside for comparison, as dlib does, with
+fewer splits. The share of nearest strangers (`cohort.SHARE`) was chosen within the calibration
+halves of these splits, halved once more; margin and frames are those of the facts.
 """
 
 import sys
@@ -23,6 +24,8 @@ from tests.bench.face_vectors import CELEBRITIES, STRANGERS, Set, groups_of, peo
 from tests.bench.rates import Tally, ends, entry, percent
 
 SEEDS = range(2000, 2020)
+FEWER = {"file": 5, DLIB: 10}
+"""Splits of what is only compared with."""
 FPIR, OWN_FPIR = 0.01, 0.001
 FNIR_MAX = {1: 1.5, 3: 0.1}
 """In percent, by frames, of the preferred model."""
@@ -50,9 +53,11 @@ def run() -> list[dict[str, Any]]:
         if not everybody.celebrities:
             found.append(entry(f"{model} (no recordings or models here)", 0, "%", (0, 0)))
             continue
-        where = {"own": "cohort of the split", None: "no cohort"}.get(cohort, "cohort of the file")
-        for cell in cells(model, everybody, cohort):
-            name = f"{model}, {where}, {PHOTOS} photos {cell.frames} frames"
+        is_file = isinstance(cohort, Cohort)
+        where = "of the file" if is_file else "of the split" if cohort else "none"
+        seeds = SEEDS[: FEWER.get("file" if is_file else model, len(SEEDS))]
+        for cell in cells(model, everybody, cohort, seeds):
+            name = f"{model}, cohort {where}, {PHOTOS} photos {cell.frames} frames"
             print(f"  {name}", file=sys.stderr, flush=True)
             found += figures(cell._replace(name=name), goals)
     return found
@@ -63,18 +68,18 @@ def _variants() -> list[tuple[str, Cohort | str | None, bool]]:
     variants: list[tuple[str, Cohort | str | None, bool]] = [(REID0095, "own", True)]
     try:
         raw = cohort_file(recordings().resolve().parent / "models")
-        variants.append((REID0095, from_npz(raw), True))
+        variants.append((REID0095, from_npz(raw), False))
     except StoreboxError as error:
         print(f"  {error}", file=sys.stderr)
     return [*variants, (DLIB, None, False), (DLIB, "own", False)]
 
 
-def cells(model: str, everybody: Set, cohort: Cohort | str | None) -> list[Cell]:
+def cells(model: str, everybody: Set, cohort: Cohort | str | None, seeds: range) -> list[Cell]:
     """The trials of all splits, by number of frames."""
-    splits = [split(model, everybody, cohort, seed) for seed in SEEDS]
+    splits = [split(model, everybody, cohort, seed) for seed in seeds]
     made = []
     for _, frames in CELLS:
-        both = [trials(half, frames, seed) for half, seed in zip(splits, SEEDS, strict=True)]
+        both = [trials(half, frames, seed) for half, seed in zip(splits, seeds, strict=True)]
         rows, enrolled = [one for one, _ in both], [count for _, count in both]
         made.append(Cell("", frames, splits, rows, enrolled))
     return made

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.face_models import DLIB, REID0095
 from edge.presence.face_calibration import Calibration
-from edge.presence.face_decision import MARGIN_MIN, NOBODY, Outcome, Rules, decide
+from edge.presence.face_decision import NOBODY, Outcome, Rules, decide
 from edge.presence.gallery import Look
 from tests.unit.test_face_calibration import table
 
@@ -49,7 +49,7 @@ def test_three_agreeing_frames_of_an_enrolled_member_are_that_member() -> None:
     ("fused", "frames", "doubt"),
     [
         (SURE, THREE, "flat"),
-        (look(STRICT + 0.01, margin=MARGIN_MIN / 2), THREE, ""),
+        (look(STRICT + 0.01, margin=0.03), THREE, ""),
         (SURE, THREE[:2], ""),
         (SURE, [SURE, SURE, None], ""),
         (SURE, [SURE, SURE, look(0.9, "other")], ""),
@@ -77,7 +77,7 @@ def test_below_both_thresholds_is_nobody_known() -> None:
 
 
 def test_a_raised_threshold_asks_where_it_greeted_before() -> None:
-    raised = Rules(RULES.calibration, RULES.people, raised=0.02)
+    raised = Rules(RULES.calibration, RULES.people, raised=1.0)
     assert decide(SURE, THREE, "", raised).outcome is Outcome.ASK
     assert decide(SURE, THREE, "", raised).llr < decide(SURE, THREE, "", RULES).llr
     lowered = Rules(RULES.calibration, RULES.people, raised=-1)

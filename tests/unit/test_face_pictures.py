@@ -83,6 +83,8 @@ def test_too_few_people_are_refused_and_nothing_is_written(
     root = folders(tmp_path, recordings, 3)
     with pytest.raises(TooFewPeople):
         faces.calibrate([root], model=REID0095, config=box)
+    with pytest.raises(TooFewPeople, match="cohort"):
+        faces.calibrate([root], model=REID0095, config=box, own_cohort=True)
     assert not site_file(tmp_path / "models", REID0095).exists()
 
 

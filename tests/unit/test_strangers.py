@@ -1,5 +1,7 @@
 """Tightening on site: it follows strangers upwards, within a bound, and never below the table."""
 
+import math
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from edge.presence.strangers import (
     BIN,
     EXPECTED,
     HALF_LIFE_MS,
+    LOWEST,
     RAISE_MAX,
     TRACKS_MAX,
     TRACKS_MIN,
@@ -33,23 +36,23 @@ def settled(excesses: list[float], now_ms: int = 0) -> Seen:
 
 
 def test_strangers_as_expected_raise_nothing() -> None:
-    seen = settled([-0.05] * 900 + [0.02] * 95)
+    seen = settled([-0.5] * 900 + [0.2] * 95)
     assert raised(seen).by == 0
     assert not raised(seen).at_limit
 
 
 def test_strangers_who_score_higher_raise_the_threshold_by_as_much() -> None:
-    seen = settled([-0.05] * 850 + [0.045] * 150)
-    assert raised(seen).by == pytest.approx(0.04 + BIN * (1 - 100 / 150), abs=1e-9)
+    seen = settled([-0.5] * 850 + [0.425] * 150)
+    assert raised(seen).by == pytest.approx(0.4 + BIN * (1 - 100 / 150), abs=1e-9)
 
 
 def test_few_tracks_raise_nothing() -> None:
-    assert raised(settled([0.3] * (TRACKS_MIN - 1))).by == 0
-    assert raised(settled([0.3] * TRACKS_MIN)).by == RAISE_MAX
+    assert raised(settled([3.5] * (TRACKS_MIN - 1))).by == 0
+    assert raised(settled([3.5] * TRACKS_MIN)).by == RAISE_MAX
 
 
 def test_a_staged_crowd_raises_it_to_the_limit_and_that_is_told() -> None:
-    found = raised(settled([0.4] * 5000))
+    found = raised(settled([4.4] * 5000))
     assert (found.by, found.at_limit, found.tracks) == (RAISE_MAX, True, 5000)
 
 
@@ -60,7 +63,7 @@ def test_it_never_loosens_and_never_exceeds_its_bound(scores: list[float], now_m
     assert sum(seen.counts) <= TRACKS_MAX
 
 
-@given(st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=50), st.floats(0, 0.3))
+@given(st.lists(st.floats(-1, 4), min_size=1, max_size=50), st.floats(0, 2))
 def test_higher_scores_never_make_it_lower(scores: list[float], more: float) -> None:
     base = [-0.2] * TRACKS_MIN
     assert (
@@ -80,8 +83,8 @@ def test_counts_fade_with_time_and_a_clock_put_back_changes_nothing() -> None:
 
 
 def test_the_newest_weigh_most_in_a_busy_shop() -> None:
-    seen = settled([0.07] * 3000)
-    assert raised(seen).by > 0.05
+    seen = settled([0.7] * 3000)
+    assert raised(seen).by > 0.5
     for _ in range(3):
         seen = settled_on(seen, TRACKS_MAX)
     assert sum(seen.counts) <= TRACKS_MAX
@@ -110,6 +113,8 @@ def test_counts_of_another_size_say_nothing() -> None:
 
 def test_the_excess_is_what_lies_above_one_stranger_in_ten() -> None:
     calibration = Calibration(table())
-    expected = calibration.threshold(3, 3, 500, EXPECTED)
-    look = Look("m", expected + 0.03, 0, 3)
-    assert excess(look, 3, calibration, 500) == pytest.approx(0.03)
+    for share in (EXPECTED, EXPECTED / 5):
+        look = Look("m", calibration.threshold(3, 3, 500, share), 0, 3)
+        nats = math.log(EXPECTED / share)
+        assert excess(look, 3, calibration, 500) == pytest.approx(nats, abs=0.1)
+    assert excess(Look("m", -1.0, 0, 3), 3, calibration, 500) < LOWEST
