@@ -98,7 +98,10 @@ class Video(_Recorded):
         if not self._file.grab():
             return None
         stated_ms = self._file.get(cv2.CAP_PROP_POS_MSEC)
-        decoded, picture = self._file.retrieve()
+        try:
+            decoded, picture = self._file.retrieve()
+        except cv2.error:  # among others: no memory for it
+            return None
         if not decoded or max(picture.shape) > SIDE_PIXELS_MAX:  # it may grow in mid-file
             return None
         offset_ms = round(stated_ms) if 0 <= stated_ms <= VIDEO_MS_MAX else -1
