@@ -30,7 +30,7 @@ class GstCamera:
     def __init__(self, *flags: str) -> None:
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self.plug_in()
 
     @property
@@ -64,7 +64,8 @@ class GstCamera:
         self._process.send_signal(signal.SIGCONT)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody takes while it is not listened on."""
     for port in random.sample(PORTS, 20):
         with socket.socket() as probe:
             try:
