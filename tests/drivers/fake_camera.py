@@ -23,9 +23,12 @@ class FakeDevice:
         self.plugged_in = True
         self.still = False
         self.damaged = False
+        self.numbered = False
+        """Each picture says in its first pixel which one it is."""
         self.announces = True
         self.size = (64, 36)
         self.openings = 0
+        self.grabs = 0
         self.decoded = 0
         self.released = 0
         self.flowing = threading.Event()
@@ -44,7 +47,10 @@ class FakeDevice:
 
     def picture(self) -> np.ndarray:
         """What it shows now."""
-        return self._one.copy() if self.still else self.noise()
+        shown = self._one.copy() if self.still else self.noise()
+        if self.numbered:
+            shown[0, 0] = np.frombuffer(self.grabs.to_bytes(3, "little"), np.uint8)
+        return shown
 
     def _open(self) -> Capture:
         self.openings += 1
@@ -62,6 +68,7 @@ class _FakeCapture:
     def grab(self) -> bool:
         self._device.flowing.wait()
         self._pace.wait(FRAME_S)
+        self._device.grabs += 1
         return self._device.plugged_in
 
     def retrieve(self) -> tuple[bool, np.ndarray | None]:

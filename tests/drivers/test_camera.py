@@ -1,6 +1,7 @@
 """Frame sources: recorded, drawn, and live over a real RTSP connection."""
 
 import json
+import random
 import resource
 import struct
 import time
@@ -204,6 +205,25 @@ def test_a_video_of_8k_is_the_wrong_device(tmp_path: Path) -> None:
     writer.release()
     with pytest.raises(WrongDevice, match="no video that can be shown"):
         open_camera(f"replay:{path}")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_hostile_video_ends_with_what_could_be_shown(clip: Path, seed: int) -> None:
+    """Whatever is in it: pictures in order, damage told, and an end; or it is refused at once."""
+    chance = random.Random(seed)
+    content = bytearray(clip.read_bytes())
+    for _ in range(chance.randrange(1, 60)):
+        content[chance.randrange(len(content))] = chance.randrange(256)
+    content = content[: chance.randrange(len(content) // 2, len(content))]
+    clip.write_bytes(content)
+    try:
+        frames, damage = shown(open_camera(f"replay:{clip}"))
+    except WrongDevice:
+        return
+    times = [frame.offset_ms for frame in frames]
+    assert times == sorted(set(times))
+    assert len(frames) <= FRAMES
+    assert len(damage) <= FRAMES + 1
 
 
 @pytest.mark.parametrize(

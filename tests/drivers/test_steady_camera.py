@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import BadPicture, DeviceGone, DeviceNotFound
-from hardware.live_camera import PATIENCE, TOO_LARGE, Patience
+from hardware.live_camera import FRESH_S_MAX, PATIENCE, TOO_LARGE, Patience
 from hardware.sight import FROZEN, Sight, SightLimits
 from hardware.steady_camera import (
     BAD_IN_A_ROW_MAX,
@@ -32,6 +32,7 @@ from tests.drivers.fake_camera import NAME, FakeDevice
 from tests.drivers.mischief import MISCHIEF, MischievousServer
 from tests.drivers.outages import KINDS, Outages
 from tests.drivers.rtsp import LOGIN, GstCamera
+from tests.programs import until
 
 WAIT_S = 0.1
 QUICK = Patience(open_s=0.3, silence_s=0.3)
@@ -98,6 +99,15 @@ def test_an_absent_camera_is_told_and_found_when_it_comes(device: FakeDevice) ->
         device.plugged_in = True
         recover(camera)
         assert not camera.drops(), "it was never lost"
+
+
+def test_a_path_that_is_absent_and_then_no_camera_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "video0"
+    with steady(f"v4l2:{path}") as camera:
+        read_until(camera, "absent", lambda: "no camera at" in camera.condition.state)
+        path.write_bytes(b"no camera")
+        read_until(camera, "wrong", lambda: "gives no pictures" in camera.condition.state)
+        assert "v4l2-ctl" in camera.condition.remedy
 
 
 def test_an_unplugged_camera_is_opened_again(device: FakeDevice) -> None:
@@ -198,6 +208,46 @@ def test_a_stream_of_damage_is_told_each_time_and_at_last_opened_again(
         assert camera.condition == UNDECODABLE
         device.damaged = False
         recover(camera)
+
+
+def number(camera: SteadyCamera) -> int:
+    """Which of the device's pictures is shown."""
+    frame = None
+    while frame is None:
+        frame = camera.read(WAIT_S)
+    return int.from_bytes(frame.picture[0, 0].tobytes(), "little")
+
+
+def test_the_newest_picture_is_shown_and_only_what_is_asked_for_is_decoded(
+    device: FakeDevice,
+) -> None:
+    device.numbered = True
+    with watching(device) as camera:
+        number(camera)
+        for _ in range(3):
+            asked = device.grabs
+            until(lambda asked=asked: device.grabs > asked + 20, "many pictures that nobody wants")
+            before = device.grabs
+            assert before <= number(camera) <= device.grabs
+        assert device.decoded == 4
+
+
+def test_a_picture_that_came_too_late_for_its_reader_is_not_kept_for_the_next(
+    device: FakeDevice,
+) -> None:
+    device.numbered = True
+    with watching(device) as camera:
+        number(camera)
+        device.flowing.clear()
+        assert camera.read(0) is None or camera.read(0) is None
+        device.flowing.set()
+        began, began_s = device.grabs, time.monotonic()
+        until(
+            lambda: device.grabs > began + 5 and time.monotonic() > began_s + 1.3 * FRESH_S_MAX,
+            "a picture of the past",
+        )
+        before = device.grabs
+        assert number(camera) >= before
 
 
 # --- when it is tried again
