@@ -5,7 +5,8 @@ rate with its 95 % interval. The goals are asked of the cohort "of the split", w
 the calibration half. The one "of the file" that comes with omz-reid0095 was measured on these very
 adults, so what it shows of them is too good; it stands beside for comparison, as dlib does, with
 fewer splits. The share of nearest strangers (`cohort.SHARE`) was chosen within the calibration
-halves of these splits, halved once more; margin and frames are those of the facts.
+halves of these splits, halved once more; over all splits everybody helped to choose it, so that
+one number is held out less strictly than the rest. Frames are those of the facts.
 """
 
 import sys
