@@ -11,7 +11,9 @@ from edge.storage.outbox import Executes
 DELETED = {
     "profile": ("member", "id"),
     "consents": ("consent", "member"),
+    "consent_words": ("consent_word", "member"),
     "templates": ("template", "member"),
+    "extensions": ("extension", "member"),
     "logins": ("login", "member"),
     "bindings": ("binding", "member"),
     "documents": ("document", "member"),

@@ -25,7 +25,17 @@ from edge.records import (
     VisitState,
 )
 from edge.sections import BoxSection
-from edge.storage import answered, belongings, documents, erased, members, orders, visits
+from edge.storage import (
+    answered,
+    belongings,
+    consent_words,
+    documents,
+    erased,
+    extensions,
+    members,
+    orders,
+    visits,
+)
 from edge.storage.answered import Answered
 from edge.storage.database import Database
 from edge.storage.members import Template
@@ -56,6 +66,8 @@ def live(tx: Transaction, name: str, time: Time) -> None:
     consent.accept_member(tx, person(name))
     vectors = name.encode().ljust(VECTOR_BYTES, b".")
     consent.accept_template(tx, Template(name, "model", vectors))
+    extensions.add(tx, name, "model")
+    consent_words.set_given(tx, name, ConsentKind.FACE, given_ms=0, now=now)
     wrapped = tx.execute("SELECT wrapped FROM member_key WHERE member = ?", (name,)).fetchone()[0]
     owner = (name, tx.vault.member_key(name, wrapped))
     for dataset in ("balances", "history"):
@@ -107,7 +119,9 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
     assert counts == {
         "profile": 1,
         "consents": 3,
+        "consent_words": 1,
         "templates": 1,
+        "extensions": 1,
         "logins": 0,
         "bindings": 0,
         "documents": 2,
