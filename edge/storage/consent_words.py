@@ -15,7 +15,7 @@ from edge.records import Consent, ConsentKind, Moment
 from edge.storage.outbox import Executes
 
 PROTECTED_MS = 72 * 3600 * 1000
-"""So long a consent given here may wait for the platform to know it; the lease of faces is as long."""
+"""So long a consent given here may wait for the platform to know it, as long as the lease."""
 
 
 class Word(StrEnum):

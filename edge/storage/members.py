@@ -128,7 +128,7 @@ def swap(connection: Executes) -> list[str]:
 def losing(connection: Executes) -> list[str]:
     """Members who are staged without a consent that they have now."""
     rows = connection.execute(
-        "SELECT DISTINCT member FROM consent"
+        "SELECT DISTINCT member FROM consent"  # noqa: S608 - a constant
         " WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
         " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
         f" AND (member, kind) NOT IN ({consent_words.PROTECTED})"
@@ -166,7 +166,8 @@ def _unstage(connection: Executes, members: Sequence[str]) -> None:
 def _swap_consents(connection: Executes) -> None:
     """Consents that are gone take what hung on them; then come the logins that hang on them."""
     connection.execute(
-        "DELETE FROM consent WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
+        "DELETE FROM consent"  # noqa: S608 - a constant
+        " WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
         " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
         f" AND (member, kind) NOT IN ({consent_words.PROTECTED})"
     )

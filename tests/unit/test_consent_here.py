@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge import consent
@@ -76,6 +76,10 @@ steps = st.lists(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=steps)
+@example([("give", None), ("command", None), ("single", "latest")])
+@example([("give", None), ("command", None), ("row", "latest")])
+@example([("give", None), ("withdraw", None), ("anew", None), ("row", "latest")])
+@example([("give", None), ("row", "old"), ("row", "latest"), ("row", "none")])
 def test_a_consent_is_kept_while_it_is_protected_and_never_survives_a_withdrawal(
     database: Database, steps: list[tuple[str, str | int | None]]
 ) -> None:
@@ -94,7 +98,8 @@ def test_a_consent_is_kept_while_it_is_protected_and_never_survives_a_withdrawal
                 case "give":
                     consent.give(tx, name, AGREED, KIOSK, at(now_ms))
                     expected = face_ms(tx, name)
-                    assert expected is not None and expected > max(withdrawn_ms, first_ms)
+                    assert expected is not None
+                    assert expected > max(withdrawn_ms, first_ms)
                     given_ms.append(expected)
                     protected_until = now_ms + PROTECTED_MS
                 case "withdraw" | "command":

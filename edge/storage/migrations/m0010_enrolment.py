@@ -1,4 +1,4 @@
-"""What members agreed to, or took back, on this box itself, and how often a template was extended."""
+"""What members agreed to or took back on this box, and how often a template was extended."""
 
 from typing import TYPE_CHECKING
 
