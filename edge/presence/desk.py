@@ -23,7 +23,7 @@ from edge.presence.calibration import Calibration
 from edge.presence.facts import Fact, of_binding, put, put_singly
 from edge.presence.footfall import Footfall, FootfallCounter, of_radar, told
 from edge.presence.fusion import Thresholds
-from edge.presence.gallery import Gallery, vector_of
+from edge.presence.gallery import DistanceGallery, vector_of
 from edge.presence.visits import Change, Judge, VisitBook
 from edge.records import (
     RESTS_ON,
@@ -88,7 +88,7 @@ class PresenceDesk:
         self._clock = clock
         self._settings = settings
         self._counters = counters
-        self._galleries: dict[str, Gallery] = {}
+        self._galleries: dict[str, DistanceGallery] = {}
         self._footfall = FootfallCounter()
         self._calibrations: dict[str, Calibration] = {}
         reading = database.reading
@@ -305,11 +305,11 @@ class PresenceDesk:
     def _judge(self) -> Judge:
         return Judge(self._members, self._settings.thresholds)
 
-    def _gallery(self, model: str) -> Gallery:
+    def _gallery(self, model: str) -> DistanceGallery:
         """The gallery of one model, loaded when first needed: consented templates only."""
         if model not in self._galleries:
             templates = consent.matchable(self._database.reading, self._database.vault, model)
-            self._galleries = {model: Gallery(templates)}
+            self._galleries = {model: DistanceGallery(templates)}
         return self._galleries[model]
 
     # --- writing

@@ -6,6 +6,7 @@ radar's window is counted in its own process (`sensors/radar`), a camera's here.
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -23,8 +24,8 @@ CELLS = {
     "passers": (),
     "visitors": ("visitors_low", "visitors_high"),
 }
-"""What a radar tells, and the interval of each, which goes with it. `people` is a camera's, each of
-whom is an event of a visit anyway."""
+"""What a radar tells, and the interval of each, which goes with it. `people`, `entries` and `exits`
+are a camera's: each who came is an event of a visit anyway, and who went says no more than that."""
 COMPLEMENTS = ("addresses",)
 """Less the other cell, these would give away the one that is not told."""
 
@@ -33,7 +34,8 @@ class Footfall(Struct, frozen=True):
     """One finished window of one sensor. `phones` is an estimate, `addresses` what was heard.
 
     `visitors` are the people that a radar's count stands for, as the cameras taught it
-    (`calibrated`), or one for each phone. `people` is what a camera saw.
+    (`calibrated`), or one for each phone. `people` is what a camera saw, `entries` and `exits` who
+    walked over its lines.
 
     `withheld` names numbers that stand as 0 because they are not told: fewer than five phones, and
     more than none, or what would give such a number away; or because nobody knows them: all a radar
@@ -55,6 +57,8 @@ class Footfall(Struct, frozen=True):
     visitors_low: int = 0
     visitors_high: int = 0
     calibrated: bool = False
+    entries: int = 0
+    exits: int = 0
     withheld: tuple[str, ...] = ()
 
 
@@ -96,6 +100,8 @@ class Window:
 
     start: Moment
     people: int = 0
+    entries: int = 0
+    exits: int = 0
 
     def finished(self, sensor: str, until: Moment) -> Footfall:
         """The numbers."""
@@ -108,28 +114,52 @@ class Window:
             frames=0,
             people=self.people,
             overflow=0,
+            entries=self.entries,
+            exits=self.exits,
         )
 
 
+class Arrival(NamedTuple):
+    """Somebody came into view of a camera, or in over one of its lines."""
+
+    sensor: str
+    seen: Moment
+    over_line: bool
+
+
 class FootfallCounter:
-    """The open windows of all cameras, and when people came into view lately."""
+    """The open windows of all cameras, and when people came in lately."""
 
     def __init__(self) -> None:
         self._windows: dict[str, Window] = {}
-        self._arrivals: deque[Moment] = deque(maxlen=ARRIVALS_MAX)
+        self._arrivals: deque[Arrival] = deque(maxlen=ARRIVALS_MAX)
+        self._with_lines: set[str] = set()
 
     def person(self, sensor: str, seen: Moment) -> None:
         """A camera saw one more person."""
         self._window(sensor, seen).people += 1
-        self._arrivals.append(seen)
+        self._arrivals.append(Arrival(sensor, seen, over_line=False))
+
+    def crossing(self, sensor: str, seen: Moment, *, inwards: bool) -> None:
+        """Somebody walked over a line of a camera."""
+        window = self._window(sensor, seen)
+        self._with_lines.add(sensor)
+        if inwards:
+            window.entries += 1
+            self._arrivals.append(Arrival(sensor, seen, over_line=True))
+        else:
+            window.exits += 1
 
     def seen_within(self, lasted_ms: int, until: Moment) -> int:
-        """How many people the cameras saw in a window that ended at `until`."""
+        """How many people the cameras saw in a window that ended at `until`: by a camera with a
+        line those who walked in over it, by another one all who came into view.
+        """
         since_ms = until.mono_ms - lasted_ms
         return sum(
-            since_ms < seen.mono_ms <= until.mono_ms
-            for seen in self._arrivals
-            if seen.boot == until.boot
+            since_ms < each.seen.mono_ms <= until.mono_ms
+            for each in self._arrivals
+            if each.seen.boot == until.boot
+            and each.over_line is (each.sensor in self._with_lines)
         )
 
     def _window(self, sensor: str, seen: Moment) -> Window:

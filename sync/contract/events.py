@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from edge.presence.footfall import Footfall
+from edge.presence.zones import ZoneCount
 from edge.storage.outbox import Gap
 
 
@@ -143,6 +144,7 @@ BY_TYPE: dict[str, Any] = {
     "visit.closed.v1": VisitClosed,
     "code.scanned.v1": CodeScanned,
     "footfall.counted.v1": Footfall,
+    "zone.counted.v1": ZoneCount,
     "box.diagnosed.v1": BoxDiagnosed,
 }
 """All types that a box sends, by name."""

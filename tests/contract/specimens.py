@@ -70,6 +70,10 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("footfall.counted.v1", {
             "sensor": "radar", "from_ms": 1_799_999_700_000, "until_ms": 1_800_000_000_000,
             "addresses": 40, "phones": 12, "frames": 300, "people": 0, "overflow": 0}),
+        ("zone.counted.v1", {
+            "sensor": "camera", "zone": "queue", "from_ms": 1_799_999_700_000,
+            "until_ms": 1_800_000_000_000, "visits": 9, "dwell_mean_s": 41.5,
+            "dwell_median_s": 30.0, "dwell_p90_s": 95.2, "queue_mean": 1.2, "queue_max": 3}),
         ("box.diagnosed.v1", {
             "counters": {"link.sent_again": 1},
             "sensors": [{"name": "camera", "ok": True, "observations": 9, "dropped": {},

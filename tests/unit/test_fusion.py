@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.presence import evidence
 from edge.presence.fusion import Thresholds, decide, posteriors
-from edge.presence.gallery import Gallery, Match, vector_of
+from edge.presence.gallery import DistanceGallery, Match, vector_of
 from edge.records import VECTOR_DIMENSIONS, Evidence, Moment, Strength, VisitState
 from edge.storage.members import Template
 
@@ -112,7 +112,7 @@ def template(member: str, value: float) -> Template:
 
 
 def test_the_nearest_picture_of_each_member_counts() -> None:
-    gallery = Gallery([template("m1", 0.0), template("m2", 0.1)])
+    gallery = DistanceGallery([template("m1", 0.0), template("m2", 0.1)])
     probe = np.full(VECTOR_DIMENSIONS, 0.08, np.float32)
     found = gallery.nearest(probe)
     assert found is not None
@@ -123,8 +123,8 @@ def test_the_nearest_picture_of_each_member_counts() -> None:
 
 def test_an_empty_gallery_and_a_broken_vector_match_nobody() -> None:
     probe = np.zeros(VECTOR_DIMENSIONS, np.float32)
-    assert Gallery().nearest(probe) is None
-    assert Gallery([template("m1", 0.0)]).nearest(probe * np.nan) is None
+    assert DistanceGallery().nearest(probe) is None
+    assert DistanceGallery([template("m1", 0.0)]).nearest(probe * np.nan) is None
 
 
 def test_wiping_the_reading_wipes_the_vector() -> None:

@@ -1,0 +1,82 @@
+"""What a face vector is like to strangers in general: the level that a score is measured from.
+
+Some faces are near to everybody under a model; without this they would be taken for members more
+often than others. A cohort is a mean and a covariance of strangers' vectors, nobody's template.
+Pure numpy; used by the gallery and by calibration, and never writes a vector anywhere.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+
+SHARE = 100 / 3000
+"""The level is the mean cosine to this nearest share of all strangers."""
+_NORMAL = NormalDist()
+NEAREST = _NORMAL.pdf(_NORMAL.inv_cdf(1 - SHARE)) / SHARE
+"""The mean of the largest SHARE of a standard normal variable (inverse Mills ratio): 2.23."""
+DIMENSIONS_MAX = 1024
+MEAN_SQUARE = (0.9, 1.1)
+"""Vectors of length one have a mean square of one; far from it these are no face vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Mean (d) and covariance (d x d) of strangers' vectors of length one under one model.
+
+    ValueError when they cannot be that: not finite, not square, of another mean length.
+    """
+
+    mean: Vector
+    covariance: Vector
+
+    def __post_init__(self) -> None:
+        count = self.mean.shape[0] if self.mean.ndim == 1 else 0
+        if not 0 < count <= DIMENSIONS_MAX or self.covariance.shape != (count, count):
+            raise ValueError("A cohort is a mean and a square covariance of the same size.")
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
+            raise ValueError("A cohort has a number that is not finite.")
+        square = float(self.mean @ self.mean + np.trace(self.covariance))
+        if not MEAN_SQUARE[0] <= square <= MEAN_SQUARE[1]:
+            raise ValueError(f"A cohort's vectors have a mean square of {square:.2f}, not 1.")
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+        return int(self.mean.shape[0])
+
+    def levels(self, vectors: Vector) -> Vector:
+        """The level z of each row (n x d, length one): how near it is to its nearest strangers.
+
+        Cosines of x to strangers from N(mean, covariance) are themselves normal, with mean
+        x.mean and variance x'.covariance.x; z is the mean of their largest SHARE, in closed form.
+        """
+        spread = np.einsum("nd,nd->n", vectors @ self.covariance, vectors)
+        above = np.float32(NEAREST) * np.sqrt(np.maximum(spread, np.float32(0)))
+        levels: Vector = vectors @ self.mean + above
+        return levels
+
+    def fingerprint(self) -> str:
+        """Tells cohorts apart: a table of thresholds holds for one of them."""
+        raw = self.mean.astype("<f4").tobytes() + self.covariance.astype("<f4").tobytes()
+        return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def measured(vectors: Vector) -> Cohort:
+    """The cohort of these strangers' vectors (n x d, length one, one each)."""
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    centred = vectors - mean
+    covariance = centred.T @ centred / len(vectors)
+    return Cohort(mean.astype(np.float32), covariance.astype(np.float32))
+
+
+def lengths_one(vectors: Vector) -> Vector:
+    """The rows divided by their lengths; a row of zeros stays one."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True).astype(np.float32)
+    lengths[lengths == 0] = 1
+    scaled: Vector = (vectors / lengths).astype(np.float32, copy=False)
+    return scaled

@@ -1,0 +1,190 @@
+"""From a score to a probability: the calibration table of one model, and the threshold it gives.
+
+Read by the presence desk from the package or from a site's own file, and written by `storebox
+faces calibrate`. Numbers only: no vector of anybody is in it. Pure; it decides nothing.
+"""
+
+import base64
+import binascii
+import math
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from edge.errors import InputError
+from edge.presence.cohort import Cohort
+
+VERSION = 1
+FILE_BYTES_MAX = 8 * 1024 * 1024
+CELLS_MAX = 64
+COUNT_MAX = 16
+"""Photos or frames that a cell may be measured for."""
+PEOPLE_MAX = 10_000_000
+FPIR_MIN, FPIR_MAX = 1e-6, 0.5
+LLR_MAX = math.log(100_000 / 1e-3)
+"""What a face may be worth: a stranger named once in a thousand among 100,000 members."""
+_STEEPNESS_MIN = 1e-3
+
+Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Weight = Annotated[float, Meta(ge=0, le=1e6)]
+Count = Annotated[int, Meta(ge=1, le=COUNT_MAX)]
+
+
+class BadCalibration(InputError):
+    """A calibration file that cannot be used."""
+
+
+class Cell(Struct, frozen=True, forbid_unknown_fields=True):
+    """The tail of strangers' scores with so many photos enrolled and frames fused.
+
+    -log FMR(s) = base + slope x + bend x^2 with x = s - start - shift, from x = 0 on; below it a
+    score says nothing. `shift` moves the tail to that of the worst measured group. `pairs` is how
+    many comparisons of different people it was fitted to.
+    """
+
+    photos: Count
+    frames: Count
+    start: Number
+    base: Weight
+    slope: Weight
+    bend: Weight
+    shift: Annotated[float, Meta(ge=0, le=10)]
+    pairs: Annotated[int, Meta(ge=1, le=10**12)]
+
+    def __post_init__(self) -> None:
+        if not self.slope + self.bend > _STEEPNESS_MIN:
+            raise ValueError("a cell's tail must fall")
+        if not all(map(math.isfinite, (self.start, self.base, self.slope, self.bend, self.shift))):
+            raise ValueError("a cell has a number that is not finite")
+
+    def rarity(self, score: float) -> float:
+        """-log of the share of strangers' comparisons that score so high; 0 below the tail."""
+        x = score - self.start - self.shift
+        if not x >= 0:
+            return 0.0
+        return self.base + self.slope * x + self.bend * x * x
+
+    def score_of(self, rarity: float) -> float:
+        """The least score of that rarity."""
+        left = max(0.0, rarity - self.base)
+        root = math.sqrt(self.slope**2 + 4 * self.bend * left)
+        x = 2 * left / (self.slope + root) if left else 0.0
+        return self.start + self.shift + x
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file. `cohort` names the cohort by its fingerprint; empty: scores are plain cosines."""
+
+    version: int
+    model: Annotated[str, Meta(min_length=1, max_length=64)]
+    cohort: Annotated[str, Meta(max_length=64)]
+    cells: Annotated[tuple[Cell, ...], Meta(min_length=1, max_length=CELLS_MAX)]
+    group: Annotated[str, Meta(max_length=64)] = ""
+    """The worst measured group, to which the tails are shifted; empty: none was large enough."""
+    made_from: Annotated[str, Meta(max_length=400)] = ""
+    mean: Annotated[str, Meta(max_length=FILE_BYTES_MAX)] = ""
+    covariance: Annotated[str, Meta(max_length=FILE_BYTES_MAX)] = ""
+    """A site's own cohort: little-endian float32 in base64; empty: it comes with the model."""
+
+
+class Calibration:
+    """What a score is worth under one model, by photos enrolled and frames fused."""
+
+    def __init__(self, table: Table, cohort: Cohort | None = None) -> None:
+        """BadCalibration when the table is for another cohort than `cohort`."""
+        fingerprint = cohort.fingerprint() if cohort is not None else ""
+        if table.cohort != fingerprint:
+            raise BadCalibration(
+                f"The thresholds for {table.model} were measured with another cohort.",
+                "Install the cohort file that belongs to them, or calibrate anew.",
+            )
+        self.table = table
+        self.cohort = cohort
+        self._cells = {(cell.photos, cell.frames): cell for cell in table.cells}
+
+    @property
+    def model(self) -> str:
+        """The model whose scores these are."""
+        return self.table.model
+
+    def threshold(self, photos: int, frames: int, people: int, fpir: float) -> float:
+        """The least score at which a stranger is named with the chance `fpir` among `people`.
+
+        Solves 1 - (1 - FMR(t))^people = fpir; inf for numbers that make no sense.
+        """
+        if photos < 1 or frames < 1 or not 1 <= people <= PEOPLE_MAX or not 0 < fpir < 1:
+            return math.inf
+        held = min(max(fpir, FPIR_MIN), FPIR_MAX)
+        rarity = -math.log(-math.expm1(math.log1p(-held) / people))
+        return max(cell.score_of(rarity) for cell in self._near(photos, frames))
+
+    def llr(self, score: float, photos: int, frames: int) -> float:
+        """Log-likelihood ratio (nats) of "this member" against "somebody else", 0 to LLR_MAX.
+
+        A member scores higher than a stranger's tail nearly always, so it is the rarity alone.
+        """
+        if photos < 1 or frames < 1 or math.isnan(score):
+            return 0.0
+        return min(LLR_MAX, *(cell.rarity(score) for cell in self._near(photos, frames)))
+
+    def _near(self, photos: int, frames: int) -> list[Cell]:
+        """The cell, or all neighbours of one that was not measured: the strictest counts."""
+        if (photos, frames) in self._cells:
+            return [self._cells[photos, frames]]
+        wanted = (photos, frames)
+        ranked = sorted(self._cells, key=lambda key: _apart(key, wanted))
+        least = _apart(ranked[0], wanted)
+        bounds = [key for key in ranked if _apart(key, wanted) <= max(least, 1) + 1]
+        return [self._cells[key] for key in bounds]
+
+    def to_json(self) -> bytes:
+        """The file."""
+        return msgspec.json.format(msgspec.json.encode(self.table), indent=1) + b"\n"
+
+
+def from_json(raw: bytes, cohort: Cohort | None = None) -> Calibration:
+    """The calibration in a file; `cohort` is the model's own, used unless the file brings one.
+
+    BadCalibration when it is not one, too large, or for another cohort.
+    """
+    if len(raw) > FILE_BYTES_MAX:
+        raise BadCalibration(f"A calibration file has at most {FILE_BYTES_MAX} bytes.")
+    try:
+        table = msgspec.json.decode(raw, type=Table)
+        own = _own_cohort(table)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadCalibration(
+            f"This is no calibration file: {error}.", "Make one with: storebox faces calibrate."
+        ) from None
+    if table.version != VERSION:
+        raise BadCalibration(f"A calibration file of version {table.version} is not known here.")
+    if not table.cohort:
+        return Calibration(table)
+    return Calibration(table, own or cohort)
+
+
+def with_cohort(table: Table, cohort: Cohort) -> Table:
+    """The table with a site's own cohort in it."""
+    return msgspec.structs.replace(
+        table,
+        cohort=cohort.fingerprint(),
+        mean=base64.b64encode(cohort.mean.astype("<f4").tobytes()).decode(),
+        covariance=base64.b64encode(cohort.covariance.astype("<f4").tobytes()).decode(),
+    )
+
+
+def _own_cohort(table: Table) -> Cohort | None:
+    if not table.mean:
+        return None
+    try:
+        mean = np.frombuffer(base64.b64decode(table.mean, validate=True), "<f4")
+        flat = np.frombuffer(base64.b64decode(table.covariance, validate=True), "<f4")
+    except binascii.Error:
+        raise ValueError("its cohort is no base64") from None
+    return Cohort(mean.copy(), flat.reshape(len(mean), len(mean)).copy())
+
+
+def _apart(key: tuple[int, int], wanted: tuple[int, int]) -> int:
+    return abs(key[0] - wanted[0]) + abs(key[1] - wanted[1])
