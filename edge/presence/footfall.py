@@ -158,8 +158,7 @@ class FootfallCounter:
         return sum(
             since_ms < each.seen.mono_ms <= until.mono_ms
             for each in self._arrivals
-            if each.seen.boot == until.boot
-            and each.over_line is (each.sensor in self._with_lines)
+            if each.seen.boot == until.boot and each.over_line is (each.sensor in self._with_lines)
         )
 
     def _window(self, sensor: str, seen: Moment) -> Window:

@@ -181,4 +181,3 @@ def _summary(stays_ms: Sequence[int]) -> tuple[float, float, float]:
 
 def _seconds(ms: float) -> float:
     return round(ms / 1000, 1)
-

@@ -13,7 +13,6 @@ DELETED = {
     "consents": ("consent", "member"),
     "consent_words": ("consent_word", "member"),
     "templates": ("template", "member"),
-    "extensions": ("extension", "member"),
     "logins": ("login", "member"),
     "bindings": ("binding", "member"),
     "documents": ("document", "member"),

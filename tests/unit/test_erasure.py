@@ -31,7 +31,6 @@ from edge.storage import (
     consent_words,
     documents,
     erased,
-    extensions,
     members,
     orders,
     visits,
@@ -66,7 +65,6 @@ def live(tx: Transaction, name: str, time: Time) -> None:
     consent.accept_member(tx, person(name))
     vectors = name.encode().ljust(VECTOR_BYTES, b".")
     consent.accept_template(tx, Template(name, "model", vectors))
-    extensions.add(tx, name, "model")
     consent_words.set_given(tx, name, ConsentKind.FACE, given_ms=0, now=now)
     wrapped = tx.execute("SELECT wrapped FROM member_key WHERE member = ?", (name,)).fetchone()[0]
     owner = (name, tx.vault.member_key(name, wrapped))
@@ -121,7 +119,6 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
         "consents": 3,
         "consent_words": 1,
         "templates": 1,
-        "extensions": 1,
         "logins": 0,
         "bindings": 0,
         "documents": 2,

@@ -1,4 +1,4 @@
-"""What members agreed to or took back on this box, and how often a template was extended."""
+"""What members agreed to or took back on this box itself."""
 
 from typing import TYPE_CHECKING
 
@@ -19,26 +19,10 @@ CREATE TABLE consent_word (
   PRIMARY KEY (member, kind)
 ) WITHOUT ROWID
 """,
-    # The schema itself allows no third time.
-    """
-CREATE TABLE extension (
-  member TEXT NOT NULL,
-  model TEXT NOT NULL,
-  times INTEGER NOT NULL CHECK (times BETWEEN 1 AND 2),
-  PRIMARY KEY (member, model),
-  FOREIGN KEY (member, model) REFERENCES template(member, model) ON DELETE CASCADE
-) WITHOUT ROWID
-""",
-    # However it goes, no byte of it may be left in the file or its log (`erased.set_deleted`).
-    """
-CREATE TRIGGER template_gone AFTER DELETE ON template BEGIN
-  INSERT OR REPLACE INTO meta VALUES ('erased', 'deleted');
-END
-""",
 )
 
 
 def apply(db: "Database") -> None:
-    """Create tables and trigger."""
+    """Create the table."""
     for statement in STATEMENTS:
         db.execute(statement)
