@@ -16,7 +16,7 @@ from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import ConsentMissing
 from edge.presence import likeness
-from edge.presence.capture import Asked, Capture, Failure, Purpose, Stage
+from edge.presence.capture import Capture, Failure, Purpose, Stage
 from edge.presence.face_calibration import Calibration
 from edge.presence.gallery import Gallery
 from edge.presence.shots import Matrix, Shots, Vector, agreeing, mean_of

@@ -1,9 +1,9 @@
 """Enrolment of faces: one person at a time before the cameras of each screen, after their consent.
 
 Called by the screens and the staff page, and by the presence desk with the poses that a camera
-sends with leave to enrol. It decides who may be enrolled, waits for five good frames, and hands what
-comes of them to `enrolling.py`, which checks and stores it. Vectors are wiped at every end; a
-consent that was given only for an enrolment that came to nothing is taken back.
+sends with leave to enrol. It decides who may be enrolled, waits for five good frames, and hands
+them to `enrolling.py`, which checks them and stores what comes of them. Vectors are wiped at every
+end; a consent that was given only for an enrolment that came to nothing is taken back.
 """
 
 import asyncio
