@@ -12,7 +12,8 @@ StoreboxError               what happened, and a sentence that tells the person 
 │   ├── BadPicture          a picture or video frame that cannot be decoded
 │   ├── BadLine             bytes on a serial line that are no code
 │   ├── BadWireFrame        a frame on a sensor's socket that breaks the protocol
-│   └── BadMessage          an MQTT message that breaks the contract
+│   ├── BadMessage          an MQTT message that breaks the contract
+│   └── BadTemplate         vectors that no face of their model can have
 ├── StorageError            the database cannot do what was asked; nothing accepted is lost
 │   ├── DatabaseTooNew      written by a newer storebox
 │   ├── DatabaseUnreadable  damaged, or the key does not fit
@@ -94,6 +95,10 @@ class BadWireFrame(InputError):
 
 class BadMessage(InputError):
     """An MQTT message that breaks the contract."""
+
+
+class BadTemplate(InputError):
+    """A face template whose vectors are none of its model's."""
 
 
 class StorageError(StoreboxError):

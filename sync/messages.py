@@ -299,7 +299,8 @@ class Presence(Struct, frozen=True):
 
 
 class TemplateRow(Struct, frozen=True):
-    """A face template in a dataset: each vector is 512 bytes of little-endian float32, in base64.
+    """A face template in a dataset: each vector is little-endian float32 in base64, as many numbers
+    as the model's vectors have (`edge/face_models.py`). Boxes take those of their own model only.
 
     Rows of the other datasets are `Member`, `Product` and `Stock` of `edge/records.py`.
     """

@@ -142,7 +142,8 @@ class Enrolling:
         calibration = self._faces.calibration(model)
         assert calibration is not None, "`check` has asked for it"
         own = templates.unit_rows(model, known.vectors)
-        known.vectors[:] = bytes(len(known.vectors))
+        if isinstance(known.vectors, bytearray):
+            known.vectors[:] = bytes(len(known.vectors))
         try:
             strict = likeness.FPIR_VIEWS
             alike = likeness.same(mean, own, calibration, strict)

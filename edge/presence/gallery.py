@@ -4,22 +4,21 @@ Made anew by the presence desk whenever consented templates change, and swapped 
 numpy; it decides nothing (that is `face_decision`) and never writes a vector anywhere.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from msgspec import Struct
 
+from edge.face_models import dimensions_of
 from edge.presence.cohort import Cohort, Vector, lengths_one
-from edge.records import VECTOR_DIMENSIONS
-from edge.storage.members import Template
+from edge.storage.templates import LENGTH, Means, Template
 
 TEMPLATES_MAX = 100_000
 """Exact search over this many takes about 10 ms; more belongs to a bigger box."""
 PHOTOS_MAX = 16
 """Enrolled vectors of one member that are used; the first ones."""
-LENGTH = (0.5, 2.0)
-"""Vectors have the length one; one far from it is no vector of a face."""
+OFF_UNIT = 0.01
+"""Means are kept with eleven bits: so far their length may be off. Another one did not open."""
 _AT_ONCE = 8192
 """Templates read in one piece: their vectors need some 40 MB for a moment."""
 
@@ -84,6 +83,43 @@ class Gallery:
             self._photos.append(photos[index])
         self._matrix[begin : len(self._members)] = lengths_one(means[fine])
 
+    @classmethod
+    def of_means(
+        cls, pieces: Iterable[Means], room: int, cohort: Cohort | None, model: str
+    ) -> "Gallery":
+        """A gallery of `room` members at most, filled piece by piece; each piece is wiped.
+
+        This is how the box fills it: no copy of a vector is left anywhere else.
+        """
+        gallery = cls((), cohort, model)
+        gallery._matrix = np.zeros((min(room, TEMPLATES_MAX), gallery._dimensions), np.float32)
+        gallery._halves = np.zeros(len(gallery._matrix), np.float32)
+        for piece in pieces:
+            gallery._take(piece)
+            piece.rows[:] = bytes(len(piece.rows))
+        return gallery
+
+    def _take(self, piece: Means) -> None:
+        begin = len(self._members)
+        end = begin + len(piece.members)
+        place = self._matrix[begin:end]
+        place[:] = np.frombuffer(piece.rows, "<f2").reshape(len(place), -1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            squares = np.einsum("nd,nd->n", place, place)
+            broken = ~(np.abs(squares - 1) < OFF_UNIT)
+        place[broken] = 0
+        self._halves[begin:end] = _half_levels(place, self._cohort)
+        self._halves[begin:end][broken] = np.inf
+        self.refused += int(broken.sum())
+        self._members += piece.members
+        self._photos += piece.photos
+
+    def wipe(self) -> None:
+        """Forget everybody: the numbers are overwritten, and nobody can be matched any more."""
+        self._matrix.fill(0)
+        self._halves.fill(np.inf)
+        self._members.clear()
+
     def __len__(self) -> int:
         """How many members can be matched."""
         return len(self._members)
@@ -129,57 +165,18 @@ def _half_levels(rows: Vector, cohort: Cohort | None) -> Vector:
 
 
 def _dimensions(model: str) -> int:
-    """How many numbers a vector of `model` has."""
-    return {"omz-reid0095": 256}.get(model, VECTOR_DIMENSIONS)
+    """How many numbers a vector of `model` has; nobody can be matched under an unknown one."""
+    return dimensions_of(model) or 0
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The nearest member and, as the margin to judge by, how far the next other member is."""
-
-    member: str
-    distance: float
-    runner_up: float
-
-
-class DistanceGallery:
-    """Who can be matched under one model."""
-
-    def __init__(self, templates: Sequence[Template] = ()) -> None:
-        rows = [_rows(template.vectors) for template in templates[:TEMPLATES_MAX]]
-        self._matrix = np.concatenate(rows) if rows else np.empty((0, VECTOR_DIMENSIONS), "<f4")
-        counts = [len(row) for row in rows]
-        self._owners = np.repeat(np.arange(len(rows)), counts)
-        self._members = [template.member for template in templates[:TEMPLATES_MAX]]
-
-    def __len__(self) -> int:
-        """How many members can be matched."""
-        return len(self._members)
-
-    def nearest(self, vector: Vector) -> Match | None:
-        """The member whose closest enrolment picture is closest to `vector` (128 float32).
-
-        Distances are Euclidean, as dlib's descriptor is meant to be compared. None when the
-        gallery is empty or the vector is not finite.
-        """
-        if not self._members or not np.isfinite(vector).all():
-            return None
-        distances = np.linalg.norm(self._matrix - vector, axis=1)
-        best = np.full(len(self._members), np.inf, dtype=np.float32)
-        np.minimum.at(best, self._owners, distances)
-        first = int(best.argmin())
-        others = np.delete(best, first)
-        runner_up = float(others.min()) if len(others) else float("inf")
-        return Match(self._members[first], float(best[first]), runner_up)
-
-
-def vector_of(raw: bytearray) -> Vector:
-    """The 128 float32 in `raw`, as a view: wiping `raw` wipes it. ValueError on another size."""
+def vector_of(raw: bytearray, model: str) -> Vector | None:
+    """The numbers in `raw`, as a view: wiping `raw` wipes it. None if they are no vector of `model`:
+    of another size, not finite, or far from the length one.
+    """
+    dimensions = dimensions_of(model)
+    if dimensions is None or len(raw) != dimensions * 4:
+        return None
     vector = np.frombuffer(raw, dtype="<f4")
-    if vector.shape != (VECTOR_DIMENSIONS,):
-        raise ValueError(f"A probe vector has {vector.shape[0]} numbers, not {VECTOR_DIMENSIONS}.")
-    return vector
-
-
-def _rows(vectors: bytes) -> Vector:
-    return np.frombuffer(vectors, dtype="<f4").reshape(-1, VECTOR_DIMENSIONS)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sound = LENGTH[0] < float(np.linalg.norm(vector)) < LENGTH[1]
+    return vector if sound else None

@@ -50,7 +50,8 @@ class Shots:
         rows = np.stack(held)
         for each in held:
             each.fill(0)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        lengths: Matrix = np.linalg.norm(rows, axis=1, keepdims=True)
+        rows /= lengths
         return rows
 
     def wipe(self) -> None:

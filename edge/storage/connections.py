@@ -162,6 +162,14 @@ class Rows:
             raise unread(error) from error
         return rows
 
+    def fetchmany(self, count: int) -> list[Any]:
+        """At most so many rows. StorageError if the file cannot be read."""
+        try:
+            rows: list[Any] = self._cursor.fetchmany(count)
+        except sqlcipher.Error as error:
+            raise unread(error) from error
+        return rows
+
     def __iter__(self) -> Iterator[Any]:
         """The rows, one by one. StorageError if the file cannot be read."""
         try:

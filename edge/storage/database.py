@@ -16,7 +16,7 @@ from sqlcipher3 import dbapi2 as sqlcipher
 
 from edge.errors import StorageError
 from edge.records import Stream
-from edge.storage import migrations
+from edge.storage import migrations, templates
 from edge.storage.backlog import Backlog
 from edge.storage.bulk import BULK_BYTES_MAX
 from edge.storage.bulk_stream import BulkStream
@@ -88,6 +88,7 @@ class Database:
         try:
             if migrations.missing(path, writer):
                 migrations.apply(writer)
+            templates.convert(writer, vault)
             reader = connect(path, vault)
             reader.execute("PRAGMA query_only = ON")
             reader.execute(f"PRAGMA cache_size = -{READING_CACHE_KIB}")

@@ -1,6 +1,6 @@
-"""Rows of members, their consents, keys, face templates and logins. Names and templates are sealed
-with the member's own key; the schema itself ties a template to the consent to face recognition, and
-a login (of which only a keyed hash is kept) to that to Wi-Fi recognition.
+"""Rows of members, their consents, keys and logins. Names are sealed with the member's own key; the
+schema itself ties a face template (`templates.py`) to the consent to face recognition, and a login
+(of which only a keyed hash is kept) to that to Wi-Fi recognition.
 
 Called inside transactions by `edge/consent.py`, and for reading by the desks and the command line.
 It decides nothing: who may be written or read is decided in `edge/consent.py`.
@@ -9,34 +9,19 @@ It decides nothing: who may be written or read is decided in `edge/consent.py`.
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from msgspec import Struct
 
-from edge.records import VECTOR_BYTES, Consent, ConsentKind, Member
+from edge.records import Consent, ConsentKind, Member
 from edge.storage import consent_words, staging
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault, seal, unseal
 
 
-class Template(Struct, frozen=True):
-    """A member's enrolled face: `vectors` is n times 128 little-endian float32 of one model."""
-
-    member: str
-    model: str
-    vectors: bytes
-
-    @property
-    def count(self) -> int:
-        """How many enrolment pictures it was made from."""
-        return len(self.vectors) // VECTOR_BYTES
-
-
 def put(connection: Executes, vault: Vault, member: Member) -> None:
     """Write the member as the platform sent it. Consents that are gone take what hung on them."""
-    key = _key(connection, vault, member.id)
-    wrapped = None
-    if key is None:
-        key, wrapped = vault.new_member_key(member.id)
-    name = seal(key, member.name.encode(), member=member.id, field="name")
+    own, wrapped = key(connection, vault, member.id), None
+    if own is None:
+        own, wrapped = vault.new_member_key(member.id)
+    name = seal(own, member.name.encode(), member=member.id, field="name")
     connection.execute(
         "INSERT INTO member VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET card ="
         " excluded.card, name_sealed = excluded.name_sealed, tier = excluded.tier,"
@@ -85,12 +70,6 @@ def login_cells(vault: Vault, member: Member) -> list[tuple[object, ...]]:
         return []
     marks = {vault.login_mark(login) for login in member.logins if login.strip()}
     return [(member.id, mark) for mark in sorted(marks)]
-
-
-def template_cells(template: Template, key: str, member_key: bytes) -> tuple[object, ...]:
-    """A template as a row to be staged under `key`, sealed."""
-    sealed = seal(member_key, template.vectors, member=template.member, field=template.model)
-    return key, template.member, template.model, sealed
 
 
 def swap(connection: Executes) -> list[str]:
@@ -186,23 +165,6 @@ def _swap_consents(connection: Executes) -> None:
     )
 
 
-def swap_templates(connection: Executes, agreed: ConsentKind) -> list[str]:
-    """Take over the staged templates of members who `agreed`; the keys of the others."""
-    connection.execute(
-        "INSERT INTO template SELECT s.member, 'face', s.model, s.vectors_sealed"
-        " FROM stage_template AS s JOIN consent ON consent.member = s.member AND consent.kind = ?"
-        " WHERE true ORDER BY s.member, s.model ON CONFLICT (member, model)"
-        " DO UPDATE SET vectors_sealed = excluded.vectors_sealed",
-        (agreed,),
-    )
-    rows = connection.execute(
-        "SELECT key FROM stage_row WHERE dataset = 'templates' AND op = 'put' AND key NOT IN"
-        " (SELECT s.key FROM stage_template AS s JOIN template AS t ON t.member = s.member"
-        " AND t.model = s.model AND t.vectors_sealed = s.vectors_sealed)"
-    ).fetchall()
-    return [key for (key,) in rows]
-
-
 def put_consent(connection: Executes, member: str, given: Consent) -> None:
     """Write one consent, in the place of an earlier one to the same."""
     connection.execute(
@@ -236,36 +198,6 @@ def erase(connection: Executes, member: str) -> bool:
     known = bool(connection.execute("DELETE FROM member WHERE id = ?", (member,)).rowcount)
     staging.settle_lost(connection)
     return known
-
-
-def put_template(connection: Executes, vault: Vault, template: Template) -> None:
-    """Seal and write a template; the schema refuses it without consent (IntegrityError)."""
-    key = _key(connection, vault, template.member)
-    assert key is not None, "edge/consent.py asks for the consent, so the member exists"
-    sealed = seal(key, template.vectors, member=template.member, field=template.model)
-    connection.execute(
-        "INSERT INTO template VALUES (?, 'face', ?, ?) ON CONFLICT (member, model)"
-        " DO UPDATE SET vectors_sealed = excluded.vectors_sealed",
-        (template.member, template.model, sealed),
-    )
-
-
-def drop_template(connection: Executes, member: str, model: str) -> None:
-    """Remove a member's template of one model."""
-    connection.execute("DELETE FROM template WHERE member = ? AND model = ?", (member, model))
-
-
-def template(connection: Executes, vault: Vault, member: str, model: str) -> Template | None:
-    """A member's template of one model, opened."""
-    row = connection.execute(
-        "SELECT vectors_sealed, wrapped FROM template JOIN member_key USING (member)"
-        " WHERE template.member = ? AND model = ?",
-        (member, model),
-    ).fetchone()
-    if row is None:
-        return None
-    key = vault.member_key(member, row[1])
-    return Template(member, model, unseal(key, row[0], member=member, field=model))
 
 
 def get(connection: Executes, vault: Vault, member: str) -> Member | None:
@@ -308,24 +240,6 @@ def count(connection: Executes) -> int:
     return int(connection.execute("SELECT count(*) FROM member").fetchone()[0])
 
 
-def templates(connection: Executes, vault: Vault, model: str) -> Iterator[Template]:
-    """All templates of `model`, opened, by member."""
-    rows = connection.execute(
-        "SELECT template.member, vectors_sealed, wrapped FROM template"
-        " JOIN member_key USING (member) WHERE model = ? ORDER BY template.member",
-        (model,),
-    ).fetchall()
-    for member, sealed, wrapped in rows:
-        key = vault.member_key(member, wrapped)
-        yield Template(member, model, unseal(key, sealed, member=member, field=model))
-
-
-def template_members(connection: Executes) -> frozenset[str]:
-    """Who has a template on this box."""
-    rows = connection.execute("SELECT DISTINCT member FROM template").fetchall()
-    return frozenset(row[0] for row in rows)
-
-
 def _select(
     connection: Executes, vault: Vault, where: str, parameters: tuple[str | int, ...]
 ) -> Iterator[Member]:
@@ -348,7 +262,7 @@ def _consents(connection: Executes, member: str) -> tuple[Consent, ...]:
     return tuple(Consent(ConsentKind(row[0]), *row[1:]) for row in rows)
 
 
-def _key(connection: Executes, vault: Vault, member: str) -> bytes | None:
+def key(connection: Executes, vault: Vault, member: str) -> bytes | None:
     row = connection.execute(
         "SELECT wrapped FROM member_key WHERE member = ?", (member,)
     ).fetchone()

@@ -49,7 +49,7 @@ _TABLES = {
     "member": 6,
     "consent": 5,
     "login": 2,
-    "template": 4,
+    "template": 6,
     "product": 8,
     "price": 3,
     "stock": 4,
@@ -282,6 +282,20 @@ def set_missing(connection: Executes, dataset: str, keys: Iterable[str]) -> None
         "UPDATE replica_row SET taken = 0 WHERE dataset = ? AND bucket = ? AND key = ?",
         [(dataset, bucket_of(key), key) for key in keys],
     )
+
+
+def reconsider(connection: Executes, dataset: str) -> None:
+    """What could not be used may be usable now."""
+    connection.execute(
+        "UPDATE replica_row SET taken = 0 WHERE dataset = ? AND taken < 0", (dataset,)
+    )
+
+
+def set_face_model(connection: Executes, model: str) -> bool:
+    """Note down of which model templates are taken; whether that is another one than before."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'face_model'").fetchone()
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('face_model', ?)", (model,))
+    return row is None or row[0] != model
 
 
 def set_broken(connection: Executes, dataset: str, buckets: Iterable[int]) -> None:

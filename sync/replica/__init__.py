@@ -41,11 +41,13 @@ BUCKET_PARTS_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSettings:
-    """Which box it is, whose signature datasets must bear (none: nobody's), and its patience."""
+    """Which box it is, whose signature datasets must bear (none: nobody's), its patience, and the
+    face model whose templates it takes (empty: any that is known)."""
 
     address: Address
     keys: TrustedKeys = field(default_factory=lambda: TrustedKeys({}))
     patience_s: float = PATIENCE_S
+    face_model: str = ""
 
 
 class Replica:
@@ -62,7 +64,7 @@ class Replica:
         self._listeners: list[Callable[[Dataset], None]] = []
         self._plans = {name: Plan(manifest) for name, manifest in _plans(database)}
         self._broken = _broken(database)
-        self._stage = Stage(database, counters)
+        self._stage = Stage(database, counters, settings.face_model)
         self._parts: dict[Dataset, tuple[Bucket, dict[int, Judged]]] = {}
         self._wrong: dict[Dataset, tuple[str, ...]] = {}
         """The chunks of snapshots that contradicted themselves."""
@@ -114,6 +116,7 @@ class Replica:
     async def _ask(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
         topic = self._settings.address.request("dataset")
         try:
+            await self._follow_model()
             await self._begin_waiting_plans()
             while True:
                 self._woken.clear()
@@ -128,6 +131,12 @@ class Replica:
                     continue
         except (SyncError, StorageError) as error:  # the link notices by itself
             log.debug("asking for datasets ended: %s", error)
+
+    async def _follow_model(self) -> None:
+        """After a change of the face model, ask for the templates that were another one's."""
+        model = self._settings.face_model
+        if await self._database.transact(lambda tx: applying.follow_model(tx, model)):
+            self._broken = _broken(self._database)
 
     # --- what comes
 

@@ -86,6 +86,18 @@ def repair(tx: Transaction, bucket: int, parts: Sequence[Judged], now: Moment) -
     return outcome
 
 
+def follow_model(tx: Transaction, model: str) -> bool:
+    """Faces are matched by `model`: if that is new, rows that were refused because they are of
+    another model are asked for again. Whether there are any.
+    """
+    if not model or not staging.set_face_model(tx, model):
+        return False
+    staging.reconsider(tx, Dataset.TEMPLATES)
+    buckets = staging.missing(tx, Dataset.TEMPLATES)
+    staging.set_broken(tx, Dataset.TEMPLATES, buckets)
+    return bool(buckets)
+
+
 def _swap(tx: Transaction, dataset: Dataset, now: Moment, *, again: bool = True) -> Outcome:
     """Make what is staged of `dataset` visible. With `again`, rows that were missing before and
     still are will be asked for, as will those of other datasets that miss a member.

@@ -6,8 +6,6 @@ needs the members' keys. Members' rows are judged by consent: without the progra
 profile, and what cannot be read withdraws whatever it might have withdrawn.
 """
 
-import array
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,11 +13,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from edge.errors import BadMessage, DatabaseUnreadable
-from edge.records import VECTOR_BYTES, Consent, ConsentKind, Member
-from edge.storage import documents, goods, members
-from edge.storage.members import Template
+from edge.errors import BadMessage, BadTemplate, DatabaseUnreadable
+from edge.face_models import dimensions_of
+from edge.records import Consent, ConsentKind, Member
+from edge.storage import documents, goods, members, templates
 from edge.storage.staging import Cells, Op, StagedRow, forgotten_key
+from edge.storage.templates import Template
 from edge.storage.vault import Vault
 from sync.messages import Dataset, TemplateRow, decode_json
 from sync.rows import KINDS, OF_MEMBERS, Row, bucket_of, key_parts, row_hash, row_key
@@ -42,6 +41,7 @@ class Judged(Struct):
     owners: dict[str, str] = {}
     """Of which member the row with this key speaks."""
     cells: dict[str, list[Cells]] = {}
+    face_model: str = ""
     refused: Counter[str] = field(default_factory=Counter)
     """How many were refused, by the name of the counter."""
 
@@ -60,9 +60,17 @@ class Judged(Struct):
         return Judged(self.dataset, rows, cells=cells)
 
 
-def judge(dataset: Dataset, rows: Sequence[Row], known: Mapping[str, tuple[int, int]]) -> Judged:
-    """What is to happen to each row. `known` has hash and standing of those the box has."""
-    judged = Judged(dataset)
+def judge(
+    dataset: Dataset,
+    rows: Sequence[Row],
+    known: Mapping[str, tuple[int, int]],
+    face_model: str = "",
+) -> Judged:
+    """What is to happen to each row. `known` has hash and standing of those the box has.
+
+    Templates are taken of `face_model` alone, or of any model that is known if it is empty.
+    """
+    judged = Judged(dataset, face_model=face_model)
     for row in rows:
         text = bytes(row.text)
         bucket = bucket_of(row.key)
@@ -97,8 +105,10 @@ def _judge_one(judged: Judged, row: Row) -> Op:
         value = decode_json(row.text, KINDS[judged.dataset])
         if row_key(judged.dataset, value) != row.key:
             raise BadMessage("A row stands under the key of another one.")
-        if isinstance(value, TemplateRow):
-            _check_vectors(value)
+        if isinstance(value, TemplateRow) and not _is_ours(judged, value):
+            judged.owners[row.key] = value.member
+            judged.refused["replica.refused_model"] += 1
+            return Op.BAD
     except BadMessage:
         judged.refused["replica.malformed"] += 1
         if judged.dataset in OF_MEMBERS and len(parts := _parts(judged.dataset, row.key)) > 1:
@@ -141,16 +151,31 @@ def _cells(
         return []  # the swap finds that it is not there
     own_key = vault.member_key(owner, keys[owner]) if owner is not None else b""
     if isinstance(value, TemplateRow):
-        template = Template(value.member, value.model, b"".join(value.vectors))
-        return [("template", members.template_cells(template, key, own_key))]
+        vectors = bytearray().join(value.vectors)
+        template = Template(value.member, value.model, vectors)
+        try:
+            return [("template", templates.cells(template, key, own_key))]
+        finally:
+            vectors[:] = bytes(len(vectors))
     of = (owner, own_key) if owner is not None else None
     return [("document", documents.cells(dataset, key, bytes(text), of))]
 
 
-def _check_vectors(row: TemplateRow) -> None:
-    whole = all(len(vector) == VECTOR_BYTES for vector in row.vectors)
-    if not (whole and all(map(math.isfinite, array.array("f", b"".join(row.vectors))))):
-        raise BadMessage("A template's vectors are no vectors.")
+def _is_ours(judged: Judged, row: TemplateRow) -> bool:
+    """Whether the template is of the model in use. BadMessage if its vectors are none."""
+    if dimensions_of(row.model) is None or judged.face_model not in ("", row.model):
+        return False
+    lengths = {len(vector) for vector in row.vectors}
+    vectors = bytearray().join(row.vectors)
+    try:
+        if len(lengths) != 1 or len(vectors) != len(row.vectors) * lengths.pop():
+            raise BadTemplate("A template has vectors of several sizes.")
+        templates.unit_rows(row.model, vectors).fill(0)
+    except BadTemplate as error:
+        raise BadMessage(error.what) from error
+    finally:
+        vectors[:] = bytes(len(vectors))
+    return True
 
 
 def _parts(dataset: Dataset, key: str) -> tuple[str, ...]:

@@ -19,16 +19,17 @@ from sync.rows import Row
 class Stage:
     """Where rows wait for the others of their snapshot."""
 
-    def __init__(self, database: Database, counters: Counters) -> None:
+    def __init__(self, database: Database, counters: Counters, face_model: str) -> None:
         self._database = database
         self._counters = counters
+        self._face_model = face_model
         self._dirty = set(Dataset)
 
     async def judged(self, name: Dataset, rows: Sequence[Row]) -> Judged:
         """Rows validated and sealed, ready to be staged."""
         reading = self._database.reading
         known = staging.known(reading, name, [row.key for row in rows])
-        judged = await asyncio.to_thread(judge, name, rows, known)
+        judged = await asyncio.to_thread(judge, name, rows, known, self._face_model)
         if judged.values:
             owners = set(judged.owners.values())
             keys = staging.member_keys(reading, owners) if owners else {}
