@@ -50,8 +50,7 @@ class Shots:
         rows = np.stack(held)
         for each in held:
             each.fill(0)
-        lengths: Matrix = np.linalg.norm(rows, axis=1, keepdims=True)
-        rows /= lengths
+        np.divide(rows, np.linalg.norm(rows, axis=1, keepdims=True), out=rows)
         return rows
 
     def wipe(self) -> None:
