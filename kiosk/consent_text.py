@@ -35,8 +35,9 @@ _TEXTS = {
             " encrypted to {operator}, so that other shops of ours can recognise you too."
         ),
         "until": (
-            "How long: until you take this consent back or leave the loyalty programme. You can take"
-            " it back at any time: at this screen after scanning your card, or by telling a seller."
+            "How long: until you take this consent back or leave the loyalty programme. You can"
+            " take it back at any time: at this screen after scanning your card, or by telling a"
+            " seller."
             " The description is then deleted at once."
         ),
         "contact": "You can also write to us: {contact}.",

@@ -34,8 +34,9 @@ FACES = frozenset({Page.FACE, Page.FACE_OFF})
 class ScreenState(Struct, frozen=True):
     """One screen. `person` counts the people before it, so that no late answer reaches the next.
 
-    `notice` are English sentences, which are also the keys of their translations.
-    `card`: the member showed their card, and was not only recognised. `warned_ms` is when the warning was put up (monotonic), or None.
+    `notice` are English sentences, which are also the keys of their translations. `card`: the
+    member showed their card, and was not only recognised. `warned_ms` is when the warning was put
+    up (monotonic), or None.
     """
 
     language: str

@@ -1,6 +1,7 @@
 """Consent given and taken back on the box itself, against rows of a platform that lags behind."""
 
 import asyncio
+import struct
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 from edge import consent
 from edge.consent import Agreement, Said
 from edge.errors import ConsentMissing
-from edge.records import VECTOR_BYTES, Consent, ConsentKind, Member, Moment, Stream
-from edge.storage import consent_words, members, staging
+from edge.face_models import DLIB
+from edge.records import Consent, ConsentKind, Member, Moment, Stream
+from edge.storage import consent_words, members, staging, templates
 from edge.storage.consent_words import PROTECTED_MS
 from edge.storage.database import Database
-from edge.storage.members import Template
 from edge.storage.staging import Op, StagedRow
+from edge.storage.templates import Template
 from edge.storage.transaction import Transaction
 
 FACE, PROGRAMME = ConsentKind.FACE, ConsentKind.PROGRAMME
@@ -197,12 +199,12 @@ async def test_a_row_that_cannot_be_read_may_be_a_withdrawal(database: Database)
     def live(tx: Transaction) -> None:
         consent.accept_member(tx, person("doubted"))
         consent.give(tx, "doubted", AGREED, KIOSK, at(START_MS))
-        vectors = b"\x01" * VECTOR_BYTES
-        consent.accept_template(tx, Template("doubted", "model", vectors))
+        vectors = struct.pack("<128f", 1, *[0] * 127)
+        consent.accept_template(tx, Template("doubted", DLIB, vectors))
         consent.doubt_member(tx, "doubted")
         assert consent.agreed_by(tx, "doubted") == {PROGRAMME}
         swap_in(tx, person("doubted"), at(START_MS))
         assert consent.agreed_by(tx, "doubted") == {PROGRAMME}
 
     await database.transact(live)
-    assert "doubted" not in members.template_members(database.reading)
+    assert "doubted" not in templates.owners(database.reading)

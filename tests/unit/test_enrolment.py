@@ -152,7 +152,8 @@ async def test_every_end_leaves_no_vector_and_no_consent_of_its_own(box: Box, en
     box.photograph(HERS, 0, 1, 2)
     held = list(box.enrolment._places[SCREEN].shots._held)
     task = box.enrolment._places[SCREEN].task
-    assert len(held) == 3 and task is not None
+    assert len(held) == 3
+    assert task is not None
     await end(box)  # type: ignore[operator]
     await task
     assert all(not any(each) for each in held)
