@@ -25,6 +25,8 @@ TEXT_CHANGED = N_("The text has changed. Read it once more, please.")
 NOT_OFFERED = N_("Faces cannot be enrolled at this screen.")
 IN_USE = N_("Somebody else is using that screen.")
 FORGOTTEN = N_("Done: the description of your face is deleted. Your card works as before.")
+FORGOTTEN_BY_STAFF = N_("Done: the description of the face is deleted.")
+NOTHING_TO_FORGET = N_("There is nothing to delete: the member has not agreed to it.")
 NOTHING_KNOWN = N_("There is nothing to delete: you have not agreed to be recognised by face.")
 
 STARTING = N_("One moment: the camera starts…")
@@ -137,10 +139,6 @@ class Faces:
             self.enrolment.ask(screen, asked)
             place.state = state.face_shown(place.state)
             self.enrolment.extend(screen)
-
-    async def close(self, screen: str) -> None:
-        """Away from it, whatever it is."""
-        await self._screens.back(screen)
 
     async def ask_off(self, screen: str) -> None:
         """Ask whether the consent is really to be taken back."""

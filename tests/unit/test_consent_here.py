@@ -76,7 +76,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=steps)
 @example([("give", None), ("command", None), ("single", "latest")])
 @example([("give", None), ("command", None), ("row", "latest")])
