@@ -19,10 +19,12 @@ from edge.sections import (
     BoxSection,
     BrokerSection,
     ClockSection,
+    FacesSection,
     KioskSection,
     Name,
     PlatformSection,
     PrivacySection,
+    Profile,
     RecognitionMode,
     RecognitionSection,
     SatelliteSection,
@@ -44,6 +46,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     state: StateSection = StateSection()
     clock: ClockSection = ClockSection()
     recognition: RecognitionSection = RecognitionSection()
+    faces: FacesSection = FacesSection()
     broker: BrokerSection = BrokerSection()
     shop_broker: BrokerSection | None = None
     """The shop's own broker, if this box is the primary of satellites."""
@@ -170,7 +173,7 @@ def _check_sensor(
 
 
 def _check_whole(sources: Sources, config: Config) -> None:
-    _check_recognition(sources, config.recognition)
+    _check_recognition(sources, config)
     _check_kiosk(sources, config.kiosk)
     for name, sensor in config.sensors.items():
         _check_local(sources, name, sensor, config.satellite.primary)
@@ -207,12 +210,27 @@ def _check_local(sources: Sources, name: str, sensor: SensorSection, primary: st
         )
 
 
-def _check_recognition(sources: Sources, recognition: RecognitionSection) -> None:
+def _check_recognition(sources: Sources, config: Config) -> None:
+    recognition = config.recognition
+    matched = recognition.mode is not RecognitionMode.OFF
     if recognition.mode is RecognitionMode.ZONE and not recognition.legal_basis:
         raise ConfigError(
             f'{line_of(sources, ["recognition", "mode"])}: [recognition] mode = "zone"'
             " without a legal_basis.",
             "Name the legal basis on which people in the zone are matched, or use on_request.",
+        )
+    if matched and recognition.profile is Profile.RU and not recognition.accreditation_ref.strip():
+        raise ConfigError(
+            f'{line_of(sources, ["recognition", "profile"])}: [recognition] profile = "ru" without'
+            " an accreditation_ref.",
+            "In Russia faces may be matched only by who is accredited (572-FZ): name the"
+            ' accreditation, or set mode = "off".',
+        )
+    if recognition.send_templates and not config.platform.encryption_key_file:
+        raise ConfigError(
+            f"{line_of(sources, ['recognition', 'send_templates'])}: [recognition] send_templates"
+            " without a key to seal them with.",
+            "Name the platform's public key in [platform] encryption_key_file.",
         )
     if recognition.suggested > recognition.identified:
         raise ConfigError(
@@ -247,6 +265,14 @@ def _check_files(sources: Sources, config: Config) -> None:
         ("broker", "ca_file"): (config.broker.ca_file, "Put the broker's certificate there."),
         ("broker", "cert_file"): (config.broker.cert_file, "Run: storebox enrol"),
         ("broker", "key_file"): (config.broker.key_file, "Run: storebox enrol"),
+        ("recognition", "calibration"): (
+            config.recognition.calibration,
+            "Make it with: storebox faces calibrate",
+        ),
+        ("platform", "encryption_key_file"): (
+            config.platform.encryption_key_file,
+            "Put the platform's public key there.",
+        ),
         ("kiosk", "staff_pin_file"): (config.kiosk.staff_pin_file, "Run: storebox pin set"),
     }
     for sensor, options in config.options.items():

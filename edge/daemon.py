@@ -9,7 +9,7 @@ import signal
 import time
 import zlib
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,11 +21,11 @@ from edge.clock import Clock, ScenarioClock, SystemClock
 from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
-from edge.errors import StorageError, StoreboxError
+from edge.errors import StoreboxError
 from edge.intake import SALT_LIFETIME_S, Intake
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
-from edge.operation import access, answers, opt_outs, radars, settings, syncing
+from edge.operation import access, answers, diagnosing, opt_outs, radars, settings, syncing
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.pictures import survey_questions
@@ -37,10 +37,9 @@ from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk
 from edge.presence import associations
 from edge.presence.desk import PresenceDesk, Scan
-from edge.records import Moment, Stream
 from edge.sections import ClockSource, RecognitionMode
 from edge.sensor_spec import SensorSpec
-from edge.storage.database import Database, Transaction
+from edge.storage.database import Database
 from kiosk import app as pages
 from kiosk.server import serve
 from kiosk.session import Screens
@@ -59,7 +58,6 @@ log = logging.getLogger(__name__)
 
 SLOW_WORKERS = 2
 """Threads for slow calls (argon2 and the like); see ARCHITECTURE.md, Processes."""
-DIAGNOSTICS_S = 900
 LAST_EVENTS_S = 2.0
 """With the line up, the last figures of the day may still leave; else they wait on the box."""
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -81,6 +79,7 @@ class Box:
     calls: Calls
     satellites: Satellites | None
     opt_outs: OptOuts
+    workers: Executor
     specs: tuple[SensorSpec, ...]
 
 
@@ -129,34 +128,35 @@ async def _assembled(config: Config) -> AsyncIterator[Box]:
     journal = Path(config.state.journal) if config.state.journal else None
     sealing = BatchSealing(settings.address(config))
     database = Database.open(Path(config.state.directory), journal, sealing=sealing)
+    workers = ThreadPoolExecutor(SLOW_WORKERS, thread_name_prefix="slow")
     try:
-        yield assemble(config, database)
+        yield assemble(config, database, workers)
     finally:
+        workers.shutdown(cancel_futures=True)
         database.close()
 
 
-def assemble(config: Config, database: Database) -> Box:
+def assemble(config: Config, database: Database, workers: Executor) -> Box:
     """All parts, connected; nothing runs yet. A satellite's sensors are its primary's, not ours."""
     specs = () if config.satellite.primary else settings.sensor_specs(config)
     clock = _clock(config, specs)
     counters = Counters()
     lease = Lease(database, clock, lease_s=settings.lease_s(config), counters=counters)
-    presence = PresenceDesk(database, clock, settings.presence(config), counters)
+    presence = PresenceDesk(database, clock, settings.presence(config), counters, workers)
     intake = Intake(clock, list(specs))
     _leave_to_embed(config, lease, presence, intake)
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config))
-    replica = Replica(database, clock, counters, settings=settings.replica(config))
+    replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
     replica.add_listener(partial(_people_changed, presence))
     satellites, relays = _satellites(config, database, clock, counters)
-    authority = settings.authority(config)
-    commands = Commands(database, clock, authority=authority, lease=lease, counters=counters)
+    own = settings.authority(config)
+    commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
     commands.add_listener(partial(_obeyed, presence, replica))
-    calls = Calls(database, clock, address=authority.address, counters=counters)
+    calls = Calls(database, clock, address=own.address, counters=counters)
     told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
     downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
     line = settings.link(config)
-    link = Link(database, clock, settings=line, downward=downward, counters=counters)
     box = Box(
         config=config,
         clock=clock,
@@ -165,11 +165,12 @@ def assemble(config: Config, database: Database) -> Box:
         presence=presence,
         intake=intake,
         screens=screens,
-        link=link,
+        link=Link(database, clock, settings=line, downward=downward, counters=counters),
         lease=lease,
         calls=calls,
         satellites=satellites,
         opt_outs=OptOuts(database, clock, intake),
+        workers=workers,
         specs=specs,
     )
     commands.report_with(partial(_report, box))
@@ -230,15 +231,13 @@ def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
 @asynccontextmanager
 async def _pages(box: Box) -> AsyncIterator[str]:
     """Serve the pages; gives their address."""
-    workers = ThreadPoolExecutor(SLOW_WORKERS, thread_name_prefix="slow")
-    app = pages.create(box.screens, box.presence, box.screens.settings, workers=workers)
+    app = pages.create(box.screens, box.presence, box.screens.settings, workers=box.workers)
     kiosk = box.config.kiosk
     serving = await serve(app, kiosk.host, kiosk.port)
     try:
         yield f"http://{kiosk.host}:{serving.port}/"
     finally:
         await serving.close()
-        workers.shutdown(cancel_futures=True)
 
 
 def _questions(box: Box, address: str) -> dict[str, Question]:
@@ -274,7 +273,9 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
             tasks.append(group.create_task(box.satellites.run(), name="satellites"))
         pump = group.create_task(_pump(box), name="pump")
         tasks.append(group.create_task(box.screens.run(), name="screens"))
-        tasks.append(group.create_task(_diagnose(box), name="diagnostics"))
+        found = partial(_diagnosis, box)
+        telling = diagnosing.diagnose(box.database, box.clock, box.counters, found)
+        tasks.append(group.create_task(telling, name="diagnostics"))
         tasks.append(group.create_task(_rotate(box), name="salt"))
         tasks.append(group.create_task(box.lease.run(), name="lease"))
         scrubbing = erasure.scrub(box.database, box.clock, box.counters)
@@ -341,22 +342,9 @@ async def _show(box: Box, scan: Scan) -> None:
         log.warning("screen %s: %s", screen, error)
 
 
-async def _diagnose(box: Box) -> None:
-    """What was dropped or refused, and how the sensors are, for the platform."""
-    while True:
-        await box.clock.wait(DIAGNOSTICS_S)
-        change = partial(_tell, body=_diagnosis(box), moment=box.clock.now())
-        try:
-            await box.database.transact(change)
-        except StorageError:  # status and the log say it already; the next one may fit
-            box.counters.add("diagnoses_refused")
-
-
 def _diagnosis(box: Box) -> dict[str, Any]:
-    return {
-        "counters": box.counters.snapshot(),
-        "sensors": [_brief(box, spec.name) for spec in box.specs],
-    }
+    sensors = (box.intake.status(spec.name) for spec in box.specs)
+    return diagnosing.diagnosis(box.counters, sensors)
 
 
 def _report(box: Box) -> dict[str, Any]:
@@ -369,21 +357,6 @@ def _report(box: Box) -> dict[str, Any]:
         now=box.clock.now(),
     )
     return {"version": version(), "sync": status, **_diagnosis(box)}
-
-
-def _tell(tx: Transaction, body: dict[str, Any], moment: Moment) -> None:
-    tx.emit(Stream.BULK, "box.diagnosed.v1", body, moment)
-
-
-def _brief(box: Box, name: str) -> dict[str, Any]:
-    status = box.intake.status(name)
-    return {
-        "name": name,
-        "ok": status.ok,
-        "observations": status.observations,
-        "dropped": status.dropped,
-        "restarts": status.restarts,
-    }
 
 
 async def _rotate(box: Box) -> None:

@@ -71,14 +71,44 @@ class RecognitionMode(StrEnum):
     OFF = "off"
 
 
+class Profile(StrEnum):
+    """Under whose law faces are matched."""
+
+    EU = "eu"
+    RU = "ru"
+
+
 class RecognitionSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[recognition]`: when faces may be matched, and how sure the box must be."""
+    """`[recognition]`: when faces may be matched, and how sure the box must be.
+
+    `profile` "ru" matches nobody without `accreditation_ref`, the operator's accreditation under
+    572-FZ. `target_fpir` is the share of strangers who may get any name. `calibration` is a table
+    of `storebox faces calibrate`; without it the one that comes with the model decides. With
+    `send_templates` a member who enrols here is known in the whole chain: the template goes up,
+    sealed for the platform alone (`[platform] encryption_key_file`).
+    """
 
     mode: RecognitionMode = RecognitionMode.ON_REQUEST
+    profile: Profile = Profile.EU
     legal_basis: str = ""
+    accreditation_ref: Annotated[str, Meta(max_length=200)] = ""
     identified: Probability = 0.99
     suggested: Probability = 0.8
+    target_fpir: Annotated[float, Meta(ge=1e-6, le=0.05)] = 0.001
+    calibration: str = ""
+    send_templates: bool = False
     visit_silence_s: Annotated[int, Meta(ge=10, le=86400)] = 900
+
+
+class FacesSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[faces]`: where the files of face models lie, and which model describes faces.
+
+    `model` is an id that `storebox models list` shows, or "auto": the best one that is installed.
+    Sensors read the directory under users of their own, so everybody must be able to.
+    """
+
+    models: str = "/var/lib/storebox-models"
+    model: Annotated[str, Meta(min_length=1, max_length=64)] = "auto"
 
 
 class BrokerSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,10 +159,12 @@ class PlatformSection(Struct, frozen=True, forbid_unknown_fields=True):
     """`[platform]`: whose word the box takes, and how long it matches faces without hearing it.
 
     `key_file` holds the platform's public keys (one `kid base64` a line, Ed25519). Without it the
-    box carries out no command, and takes datasets on the broker's word alone.
+    box carries out no command, and takes datasets on the broker's word alone. What only the
+    platform may read is sealed for the public key in `encryption_key_file`.
     """
 
     key_file: str = ""
+    encryption_key_file: str = ""
     lease_h: Annotated[int, Meta(ge=1, le=24 * 30)] = 72
 
 

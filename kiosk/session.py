@@ -17,6 +17,7 @@ from edge.clock import Clock
 from edge.errors import Refused, StorageFull, StoreboxError, UnknownProduct
 from edge.ordering.desk import OrderingDesk, Shelf
 from edge.presence.enrolment import Enrolment
+from edge.presence.requests import Answer, Found
 from edge.records import Member, Order, Visit
 from kiosk import state
 from kiosk.live import Bell
@@ -31,7 +32,13 @@ LOOKING_S_MAX = 15.0
 NO_ROOM_SAID_S = 60.0
 """So long after there was no room carts and staff are told of it; then the next try finds out."""
 
-NOT_RECOGNISED = N_("We could not recognise you. Scan your loyalty card instead, please.")
+NOT_FOUND = {
+    Found.ASK: N_("We are not sure enough that it is you. Show your loyalty card, please."),
+    Found.UNKNOWN: N_("We do not know your face. Your loyalty card works just as well: scan it."),
+    Found.NOBODY: N_("We could not see you. Look into the camera, or scan your loyalty card."),
+    Found.OFF: N_("Faces are not recognised here at present. Scan your loyalty card, please."),
+}
+"""What is said when a shopper who asked was not recognised, by what came of looking."""
 WELCOME = N_("Nice to see you! Member prices are on.")
 ADDED = N_("It is in the cart.")
 REPRICED = (N_("The prices have changed."), N_("Look at the cart once more, please."))
@@ -48,8 +55,8 @@ class Presence(Protocol):
         """Any member this box knows, by id."""
         ...
 
-    async def its_me(self, screen: str) -> Member | None:
-        """The member whom `screen`'s camera recognises within seconds, or None."""
+    async def its_me(self, screen: str) -> Answer:
+        """What `screen`'s camera says of who stands there, within seconds."""
         ...
 
     def add_listener(self, listener: Callable[[], None], /) -> None:
@@ -191,15 +198,16 @@ class Screens:
                 return
             place.state = replace(place.state, looking=True)
             person = place.state.person
-        member = await self._recognised(screen)
+        answer = await self._looked(screen)
         async with self.turn(screen) as place:
             if place.state.person != person:
                 return
             place.state = replace(place.state, looking=False)
-            if member is not None:
-                await self._greet(screen, place, member)
+            if answer.member is not None:
+                await self._greet(screen, place, answer.member)
             elif not place.state.member:
-                place.state = replace(place.state, notice=(NOT_RECOGNISED,))
+                notice = NOT_FOUND.get(answer.found, NOT_FOUND[Found.ASK])
+                place.state = replace(place.state, notice=(notice,))
 
     async def not_me(self, screen: str) -> None:
         """The shopper says they are not who the screen says, or no longer want to be."""
@@ -342,15 +350,15 @@ class Screens:
         if self.ordering.cart(screen):
             await self.ordering.reprice(screen, member)
 
-    async def _recognised(self, screen: str) -> Member | None:
-        looking: Coroutine[Any, Any, Member | None] = self.presence.its_me(screen)
+    async def _looked(self, screen: str) -> Answer:
+        looking: Coroutine[Any, Any, Answer] = self.presence.its_me(screen)
         try:
             return await asyncio.wait_for(looking, LOOKING_S_MAX)
         except TimeoutError:
-            return None
+            return Answer(Found.NOBODY)
         except StoreboxError as error:
             log.error("screen %s: nobody can be recognised: %s", screen, error)
-            return None
+            return Answer(Found.OFF)
 
     def _find(self, text: str) -> Shelf | None:
         try:

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import Refused
 from edge.records import Consent, Member, SensorStatus, Stream, Visit
-from edge.storage import bindings, members, outbox, visits
+from edge.storage import bindings, members, outbox, templates, visits
 from edge.storage.backlog import Backlog
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
@@ -162,7 +162,7 @@ def member_rows(
     connection: Executes, vault: Vault, *, after: str, limit: int
 ) -> tuple[MemberRow, ...]:
     """At most `limit` members by id, beginning behind the id `after`."""
-    enrolled = members.template_members(connection)
+    enrolled = templates.owners(connection)
     return tuple(
         MemberRow(
             member.id,
@@ -183,7 +183,7 @@ def member_facts(connection: Executes, vault: Vault, member_id: str) -> MemberFa
             f"This box knows no member '{member_id}'.",
             "`storebox members list` shows who it knows.",
         )
-    enrolled = member_id in members.template_members(connection)
+    enrolled = member_id in templates.owners(connection)
     bound_until_ms = bindings.until_ms(connection, member_id)
     return _in_full(member, enrolled, bound_until_ms, visits.still_open(connection))
 

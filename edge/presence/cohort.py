@@ -6,6 +6,8 @@ Pure numpy; used by the gallery and by calibration, and never writes a vector an
 """
 
 import hashlib
+import io
+import zipfile
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -64,6 +66,15 @@ class Cohort:
         """Tells cohorts apart: a table of thresholds holds for one of them."""
         raw = self.mean.astype("<f4").tobytes() + self.covariance.astype("<f4").tobytes()
         return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def from_npz(raw: bytes) -> Cohort:
+    """The cohort in a model's file (arrays `mu` and `cov`). ValueError when it is none."""
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
+            return Cohort(arrays["mu"].astype(np.float32), arrays["cov"].astype(np.float32))
+    except (KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"A cohort's file cannot be read: {error}") from None
 
 
 def measured(vectors: Vector) -> Cohort:

@@ -8,33 +8,40 @@ address is wiped here, whatever becomes of it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
-from edge import consent
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError, StorageFull
 from edge.presence import associations
 from edge.presence.calibration import Calibration
-from edge.presence.facts import Fact, of_binding, put, put_singly
+from edge.presence.faces import Faces as Faces
+from edge.presence.faces import FaceSettings, Recognition
+from edge.presence.facts import Fact, of_binding, of_strangers, put, put_singly
 from edge.presence.footfall import Footfall, FootfallCounter, of_radar, told
 from edge.presence.fusion import Thresholds
-from edge.presence.gallery import DistanceGallery, vector_of
+from edge.presence.requests import Answer, AskFaces, Requests
 from edge.presence.visits import Change, Judge, VisitBook
+from edge.presence.zones import ZoneCounter
 from edge.records import (
     RESTS_ON,
     AssociationPhase,
     AssociationReading,
     CodeReading,
     CountReading,
+    CrossingReading,
     FaceReading,
     Member,
     Moment,
     Observation,
+    PoseReading,
+    QueueReading,
+    StayReading,
     Stream,
     TrackReading,
     Visit,
@@ -44,30 +51,24 @@ from edge.storage.database import Database
 
 log = logging.getLogger(__name__)
 
-REQUEST_S = 10.0
-"""How long the camera of a screen may look for who asked to be recognised there."""
 UNWRITTEN_MAX = 10_000
 """Facts kept for the next try when the database refuses; beyond it the newest are counted out."""
 
 
-class Faces(StrEnum):
-    """Whose faces may be matched: nobody's, that of who asks for it at a screen, or a zone's."""
-
-    OFF = "off"
-    ON_REQUEST = "on_request"
-    ZONE = "zone"
-
-
 class PresenceSettings(Struct, frozen=True):
-    """How sure the box must be, when visits end, and whether faces may be matched at all."""
+    """How sure the box must be, when visits end, and whose faces may be matched."""
 
     thresholds: Thresholds = Thresholds()
     visit_silence_s: float = 900
-    faces: Faces = Faces.OFF
+    faces: FaceSettings = FaceSettings()
 
 
-AskFaces = Callable[[str, float], Awaitable[Sequence[str]]]
-"""Lets the cameras of a screen embed faces for some seconds; gives their names."""
+class Enrolment(Protocol):
+    """Whoever takes the frames of an enrolment."""
+
+    def pose(self, sensor: str, pose: PoseReading, seen: Moment) -> None:
+        """One frame; its vector is wiped when this returns."""
+        ...
 
 
 class Scan(Struct, frozen=True):
@@ -82,14 +83,20 @@ class PresenceDesk:
     """Who is in the shop, and how many."""
 
     def __init__(
-        self, database: Database, clock: Clock, settings: PresenceSettings, counters: Counters
+        self,
+        database: Database,
+        clock: Clock,
+        settings: PresenceSettings,
+        counters: Counters,
+        workers: Executor | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._settings = settings
         self._counters = counters
-        self._galleries: dict[str, DistanceGallery] = {}
+        self._recognition = Recognition(database, settings.faces, counters, workers)
         self._footfall = FootfallCounter()
+        self._zones = ZoneCounter()
         self._calibrations: dict[str, Calibration] = {}
         reading = database.reading
         latest = visits.latest(reading, limit=1)
@@ -99,10 +106,8 @@ class PresenceDesk:
         self._writing = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._members = members.count(reading)
-        self._ask_faces: AskFaces | None = None
-        self._asked: dict[str, int] = {}
-        self._faces = settings.faces
-        """Whose faces may be matched now."""
+        self._requests = Requests(self._recognition, self._book, clock)
+        self._enrolment: Enrolment | None = None
         self._storage_trouble = ""
 
     # --- reading
@@ -115,66 +120,45 @@ class PresenceDesk:
         """A profile by id."""
         return members.get(self._database.reading, self._database.vault, member)
 
+    @property
+    def face_model(self) -> str:
+        """By which model faces are matched; empty if by none."""
+        return self._settings.faces.model
+
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever who is here may have changed."""
         self._listeners.append(listener)
 
     def recognise_with(self, ask_faces: AskFaces) -> None:
         """How to let the cameras of a screen look; the daemon knows."""
-        self._ask_faces = ask_faces
+        self._requests.recognise_with(ask_faces)
 
-    async def its_me(self, screen: str) -> Member | None:
-        """The shopper asks to be recognised at `screen`: whom its camera is sure of, or None."""
-        if self._faces is Faces.OFF or self._ask_faces is None:
-            return None
-        asked = self._clock.now()
-        sensors = await self._ask_faces(screen, REQUEST_S)
-        self._asked |= dict.fromkeys(sensors, asked.mono_ms + round(REQUEST_S * 1000))
-        if not sensors:
-            return None
-        changed = asyncio.Event()
-        self._listeners.append(changed.set)
-        try:
-            async with asyncio.timeout(REQUEST_S):
-                while (member := self._recognised_at(sensors, asked)) is None:
-                    changed.clear()
-                    await changed.wait()
-                return member
-        except TimeoutError:
-            return None
-        finally:
-            self._listeners.remove(changed.set)
-            await self._no_more_faces(screen, sensors)
+    async def its_me(self, screen: str) -> Answer:
+        """The shopper asks to be recognised at `screen`: what its camera says to that."""
+        return await self._requests.its_me(screen, self.member)
 
     def match_faces(self, allowed: bool) -> None:
         """Whether faces may be matched at all: not while the platform has been silent too long."""
-        self._faces = self._settings.faces if allowed else Faces.OFF
-        self._galleries.clear()
+        self._recognition.allow(allowed)
 
-    async def _no_more_faces(self, screen: str, sensors: Sequence[str]) -> None:
-        """Nobody else is looked at on this request; a marked zone goes on as before."""
-        for sensor in sensors:
-            self._asked.pop(sensor, None)
-        if self._faces is Faces.ON_REQUEST and self._ask_faces is not None:
-            await self._ask_faces(screen, 0)
-
-    def _recognised_at(self, sensors: Sequence[str], since: Moment) -> Member | None:
-        """Whose face one of `sensors` was sure of since then, if it is one person's."""
-        names = self._book.recognised_by_face(frozenset(sensors), since)
-        name = names.pop() if len(names) == 1 else None
-        return self.member(name) if name else None
+    def enrol_with(self, enrolment: Enrolment) -> None:
+        """Who takes the frames of an enrolment; without anybody they are counted and wiped."""
+        self._enrolment = enrolment
 
     def reload(self) -> None:
         """Members, consents or templates have changed: forget what rested on what is gone."""
-        self._galleries.clear()
+        self._recognition.members_changed()
         self._members = members.count(self._database.reading)
         now = self._clock.now()
         for name in self._book.members():
             member = self.member(name)
             if member is None:
                 changes = self._book.forget(name)
+                self._recognition.forget(name)
             else:
                 gone = [kind for consent, kind in RESTS_ON if not member.agreed(consent)]
+                if "face" in gone:
+                    self._recognition.forget(name)
                 changes = [each for kind in gone for each in self._book.forget(name, kind)]
             self._keep([_visited(change, now) for change in changes])
         self._tell()
@@ -190,6 +174,8 @@ class PresenceDesk:
         facts: list[Fact] = []
         scans: list[Scan] = []
         try:
+            if any(isinstance(each.reading, FaceReading) for each in batch):
+                await self._recognition.ready()
             with self._database.snapshot():
                 self._weigh(batch, facts, scans)
             facts += self._due(self._clock.now())
@@ -209,6 +195,12 @@ class PresenceDesk:
                     facts += self._track(observation, track)
                 case FaceReading() as face:
                     facts += self._face(observation, face)
+                case PoseReading() as pose:
+                    self._pose(observation, pose)
+                case CrossingReading(inwards=inwards):
+                    self._footfall.crossing(observation.sensor, observation.seen, inwards=inwards)
+                case StayReading() | QueueReading() as standing:
+                    self._in_zone(observation, standing)
                 case AssociationReading() as association:
                     facts += self._association(observation, association)
                 case CodeReading() as code:
@@ -222,9 +214,8 @@ class PresenceDesk:
 
     async def close(self) -> None:
         """The box stops: send the open windows; visits stay open for the next start."""
-        now = self._clock.now()
-        windows = self._footfall.due(now, everything=True)
-        await self._write([_counted(window, now) for window in windows])
+        await self._write(self._figures(self._clock.now(), everything=True))
+        self._recognition.drop()
 
     # --- one reading each
 
@@ -245,18 +236,30 @@ class PresenceDesk:
         return [_visited(change, observation.seen) for change in changes]
 
     def _face(self, observation: Observation, face: FaceReading) -> list[Fact]:
-        if not self._may_match(observation):
+        sensor, seen = observation.sensor, observation.seen
+        if not self._requests.may_match(sensor, seen):
             self._counters.add("faces_refused_mode")
             return []
-        gallery = self._gallery(face.model)
-        try:
-            match = gallery.nearest(vector_of(face.vector))
-        except ValueError:
-            self._counters.add("faces_malformed")
+        decision = self._recognition.look(sensor, face, seen, members=self._members)
+        if decision is None:
             return []
-        track = (observation.sensor, face.track)
-        changes = self._book.face(track, match, observation.seen, self._judge)
-        return [_visited(change, observation.seen) for change in changes]
+        changes = self._book.face((sensor, face.track), decision, seen, self._judge)
+        return [_visited(change, seen) for change in changes]
+
+    def _pose(self, observation: Observation, pose: PoseReading) -> None:
+        if self._enrolment is None:
+            self._counters.add("poses_unexpected")
+        else:
+            self._enrolment.pose(observation.sensor, pose, observation.seen)
+
+    def _in_zone(self, observation: Observation, standing: StayReading | QueueReading) -> None:
+        sensor, zone, seen = observation.sensor, standing.zone, observation.seen
+        if isinstance(standing, StayReading):
+            room = self._zones.stay(sensor, zone, standing.dwell_ms, seen)
+        else:
+            room = self._zones.queue(sensor, zone, standing.length, seen)
+        if not room:
+            self._counters.add("zones_too_many")
 
     def _association(self, observation: Observation, reading: AssociationReading) -> list[Fact]:
         sensor, seen = observation.sensor, observation.seen
@@ -271,14 +274,6 @@ class PresenceDesk:
         changes = self._book.associated(reading.session, found.sign, sensor, self._judge)
         facts = [_visited(change, seen) for change in changes]
         return [*facts, of_binding(found.binding, seen)] if found.binding else facts
-
-    def _may_match(self, observation: Observation) -> bool:
-        """Whether this camera's faces may be matched at this moment (consent comes on top)."""
-        if self._faces is Faces.ZONE:
-            return True
-        until_ms = self._asked.get(observation.sensor, -1)
-        asked = observation.seen.mono_ms <= until_ms
-        return self._faces is Faces.ON_REQUEST and asked
 
     def _code(self, observation: Observation, code: CodeReading) -> tuple[list[Fact], Scan]:
         reading = self._database.reading
@@ -297,20 +292,22 @@ class PresenceDesk:
         return facts, Scan(sensor, text, member)
 
     def _due(self, now: Moment) -> list[Fact]:
-        closed = self._book.silent(now, self._settings.visit_silence_s)
-        windows = self._footfall.due(now)
-        return [_visited(c, now) for c in closed] + [_counted(w, now) for w in windows]
+        closed = [_visited(c, now) for c in self._book.silent(now, self._settings.visit_silence_s)]
+        return closed + self._figures(now)
+
+    def _figures(self, now: Moment, *, everything: bool = False) -> list[Fact]:
+        """The windows that are full, or all, and how strangers score."""
+        windows = self._footfall.due(now, everything=everything)
+        facts = [_counted(window, now) for window in windows]
+        for zone in self._zones.due(now, everything=everything):
+            facts.append(Fact(None, Stream.BULK, "zone.counted.v1", zone, now))
+        self._recognition.pass_time(now, self._book.is_known, members=self._members)
+        strangers = self._recognition.unwritten(now, everything=everything)
+        return [*facts, of_strangers(strangers, now)] if strangers else facts
 
     @property
     def _judge(self) -> Judge:
         return Judge(self._members, self._settings.thresholds)
-
-    def _gallery(self, model: str) -> DistanceGallery:
-        """The gallery of one model, loaded when first needed: consented templates only."""
-        if model not in self._galleries:
-            templates = consent.matchable(self._database.reading, self._database.vault, model)
-            self._galleries = {model: DistanceGallery(templates)}
-        return self._galleries[model]
 
     # --- writing
 
@@ -369,6 +366,7 @@ class PresenceDesk:
             log.error("%s", error)
 
     def _tell(self) -> None:
+        self._requests.look_again()
         for listener in self._listeners:
             listener()
 

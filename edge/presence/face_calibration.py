@@ -7,6 +7,8 @@ faces calibrate`. Numbers only: no vector of anybody is in it. Pure; it decides 
 import base64
 import binascii
 import math
+import re
+from importlib import resources
 from typing import Annotated
 
 import msgspec
@@ -26,6 +28,9 @@ FPIR_MIN, FPIR_MAX = 1e-6, 0.5
 LLR_MAX = math.log(100_000 / 1e-3)
 """What a face may be worth: a stranger named once in a thousand among 100,000 members."""
 _STEEPNESS_MIN = 1e-3
+_PLAIN = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
+"""Ids of models for which the package may have a table."""
+MAKE_ONE = "Make one with: storebox faces calibrate."
 
 Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Weight = Annotated[float, Meta(ge=0, le=1e6)]
@@ -131,13 +136,10 @@ class Calibration:
 
     def _near(self, photos: int, frames: int) -> list[Cell]:
         """The cell, or all neighbours of one that was not measured: the strictest counts."""
-        if (photos, frames) in self._cells:
-            return [self._cells[photos, frames]]
-        wanted = (photos, frames)
-        ranked = sorted(self._cells, key=lambda key: _apart(key, wanted))
-        least = _apart(ranked[0], wanted)
-        bounds = [key for key in ranked if _apart(key, wanted) <= max(least, 1) + 1]
-        return [self._cells[key] for key in bounds]
+        rows = _around(photos, {key[0] for key in self._cells})
+        columns = _around(frames, {key[1] for key in self._cells})
+        near = [cell for (p, f), cell in self._cells.items() if p in rows and f in columns]
+        return near or list(self._cells.values())
 
     def to_json(self) -> bytes:
         """The file."""
@@ -149,20 +151,44 @@ def from_json(raw: bytes, cohort: Cohort | None = None) -> Calibration:
 
     BadCalibration when it is not one, too large, or for another cohort.
     """
-    if len(raw) > FILE_BYTES_MAX:
-        raise BadCalibration(f"A calibration file has at most {FILE_BYTES_MAX} bytes.")
+    table = _decoded(raw)
     try:
-        table = msgspec.json.decode(raw, type=Table)
         own = _own_cohort(table)
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise BadCalibration(
-            f"This is no calibration file: {error}.", "Make one with: storebox faces calibrate."
-        ) from None
-    if table.version != VERSION:
-        raise BadCalibration(f"A calibration file of version {table.version} is not known here.")
+    except ValueError as error:
+        raise BadCalibration(f"This is no calibration file: {error}.", MAKE_ONE) from None
     if not table.cohort:
         return Calibration(table)
     return Calibration(table, own or cohort)
+
+
+def _decoded(raw: bytes) -> Table:
+    if len(raw) > FILE_BYTES_MAX:
+        raise BadCalibration(f"A calibration file has at most {FILE_BYTES_MAX} bytes.", MAKE_ONE)
+    try:
+        table = msgspec.json.decode(raw, type=Table)
+    except msgspec.MsgspecError as error:
+        raise BadCalibration(f"This is no calibration file: {error}.", MAKE_ONE) from None
+    if table.version != VERSION:
+        raise BadCalibration(
+            f"A calibration file of version {table.version} is not known here.", MAKE_ONE
+        )
+    return table
+
+
+def shipped(model: str, cohort: Cohort | None) -> Calibration | None:
+    """The package's own table for `model`: for this cohort, else for plain cosines; None without.
+
+    The calibration says which cohort scores are to be measured with.
+    """
+    if not _PLAIN.fullmatch(model):
+        return None
+    folder = resources.files("edge.presence") / "calibrations"
+    normalised, plain = folder / f"{model}.cohort.json", folder / f"{model}.json"
+    if cohort is not None and normalised.is_file():
+        table = _decoded(normalised.read_bytes())
+        if table.cohort == cohort.fingerprint():
+            return Calibration(table, cohort)
+    return from_json(plain.read_bytes()) if plain.is_file() else None
 
 
 def with_cohort(table: Table, cohort: Cohort) -> Table:
@@ -186,5 +212,10 @@ def _own_cohort(table: Table) -> Cohort | None:
     return Cohort(mean.copy(), flat.reshape(len(mean), len(mean)).copy())
 
 
-def _apart(key: tuple[int, int], wanted: tuple[int, int]) -> int:
-    return abs(key[0] - wanted[0]) + abs(key[1] - wanted[1])
+def _around(wanted: int, known: set[int]) -> set[int]:
+    """The nearest known numbers below and above; only itself if it is known."""
+    if wanted in known:
+        return {wanted}
+    below = [number for number in known if number < wanted]
+    above = [number for number in known if number > wanted]
+    return set(([max(below)] if below else []) + ([min(above)] if above else []))

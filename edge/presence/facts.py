@@ -13,15 +13,16 @@ from edge import consent
 from edge.errors import ConsentMissing, StorageError
 from edge.presence.visits import anonymous, without
 from edge.records import RESTS_ON, ConsentKind, Moment, Stream, Visit
-from edge.storage import radar_samples, visits
+from edge.storage import radar_samples, strangers, visits
 from edge.storage.bindings import Binding
 from edge.storage.radar_samples import RadarSample
+from edge.storage.strangers import Kept
 from edge.storage.transaction import Transaction
 
 
 class Fact(Struct, frozen=True):
     """One thing to write: a visit's new state, or an event, or both; or a phone that is bound; or
-    what a radar learned."""
+    what a radar learned, or how strangers score."""
 
     visit: Visit | None
     stream: Stream | None
@@ -30,11 +31,17 @@ class Fact(Struct, frozen=True):
     moment: Moment
     binding: Binding | None = None
     sample: RadarSample | None = None
+    strangers: Kept | None = None
 
 
 def of_binding(made: Binding, moment: Moment) -> Fact:
     """A member logged in with this phone."""
     return Fact(None, None, "", None, moment, made)
+
+
+def of_strangers(kept: Kept, moment: Moment) -> Fact:
+    """How strangers score here, to be written down."""
+    return Fact(None, None, "", None, moment, strangers=kept)
 
 
 def put(tx: Transaction, facts: Sequence[Fact]) -> None:
@@ -49,6 +56,8 @@ def put(tx: Transaction, facts: Sequence[Fact]) -> None:
             _bind(tx, fact.binding)
         if fact.sample is not None:
             radar_samples.add(tx, fact.sample)
+        if fact.strangers is not None:
+            strangers.put(tx, fact.strangers)
 
 
 def _agreed(tx: Transaction, known: dict[str, frozenset[ConsentKind]], visit: Visit) -> Visit:

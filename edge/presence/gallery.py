@@ -5,6 +5,7 @@ numpy; it decides nothing (that is `face_decision`) and never writes a vector an
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from msgspec import Struct
@@ -19,8 +20,8 @@ PHOTOS_MAX = 16
 """Enrolled vectors of one member that are used; the first ones."""
 OFF_UNIT = 0.01
 """Means are kept with eleven bits: so far their length may be off. Another one did not open."""
-_AT_ONCE = 8192
-"""Templates read in one piece: their vectors need some 40 MB for a moment."""
+_AT_ONCE = 4096
+"""Templates read in one piece: their vectors need some 12 MB for a moment."""
 
 
 class Look(Struct, frozen=True):
@@ -63,25 +64,20 @@ class Gallery:
         self._halves = _half_levels(self._matrix, cohort)
 
     def _add(self, templates: Sequence[Template]) -> None:
-        """Append the means of the templates that are sound."""
+        """Append the means of the templates that are sound, those with as many photos at once."""
         size = self._dimensions * 4
-        sound = [t for t in templates if t.model == self.model and _whole(t.vectors, size)]
-        if not sound:
-            return
-        raws = [t.vectors[: PHOTOS_MAX * size] for t in sound]
-        photos = [len(raw) // size for raw in raws]
-        rows = np.frombuffer(b"".join(raws), "<f4").reshape(-1, self._dimensions)
-        firsts = np.concatenate(([0], np.cumsum(photos)[:-1]))
-        with np.errstate(invalid="ignore", over="ignore"):
-            lengths = np.linalg.norm(rows, axis=1)
-            fine = np.minimum.reduceat((lengths > LENGTH[0]) & (lengths < LENGTH[1]), firsts)
-            means = np.add.reduceat(rows, firsts, axis=0)
-            fine &= np.linalg.norm(means, axis=1) > 0
-        begin = len(self._members)
-        for index in np.flatnonzero(fine):
-            self._members.append(sound[index].member)
-            self._photos.append(photos[index])
-        self._matrix[begin : len(self._members)] = lengths_one(means[fine])
+        by_photos: dict[int, list[Template]] = {}
+        for template in templates:
+            photos, rest = divmod(len(template.vectors), size) if size else (0, 0)
+            if template.model == self.model and photos and not rest:
+                by_photos.setdefault(min(photos, PHOTOS_MAX), []).append(template)
+        for photos, alike in sorted(by_photos.items()):
+            raw = b"".join(template.vectors[: photos * size] for template in alike)
+            means, sound = _means(np.frombuffer(raw, "<f4").reshape(-1, photos, self._dimensions))
+            begin = len(self._members)
+            self._members += [alike[index].member for index in sound]
+            self._photos += [photos] * len(sound)
+            self._matrix[begin : len(self._members)] = means
 
     @classmethod
     def of_means(
@@ -94,25 +90,32 @@ class Gallery:
         gallery = cls((), cohort, model)
         gallery._matrix = np.zeros((min(room, TEMPLATES_MAX), gallery._dimensions), np.float32)
         gallery._halves = np.zeros(len(gallery._matrix), np.float32)
-        for piece in pieces:
-            gallery._take(piece)
-            piece.rows[:] = bytes(len(piece.rows))
+        with ThreadPoolExecutor(1, thread_name_prefix="levels") as beside:
+            levels = [beside.submit(gallery._level, gallery._take(piece)) for piece in pieces]
+        for done in levels:
+            done.result()
+        gallery._matrix = gallery._matrix[: len(gallery._members)]
+        gallery._halves = gallery._halves[: len(gallery._members)]
         return gallery
 
-    def _take(self, piece: Means) -> None:
-        begin = len(self._members)
-        end = begin + len(piece.members)
-        place = self._matrix[begin:end]
+    def _take(self, piece: Means) -> slice:
+        """Append a piece and wipe it; where it stands now."""
+        rows = slice(len(self._members), len(self._members) + len(piece.members))
+        place = self._matrix[rows]
         place[:] = np.frombuffer(piece.rows, "<f2").reshape(len(place), -1)
-        with np.errstate(invalid="ignore", over="ignore"):
-            squares = np.einsum("nd,nd->n", place, place)
-            broken = ~(np.abs(squares - 1) < OFF_UNIT)
-        place[broken] = 0
-        self._halves[begin:end] = _half_levels(place, self._cohort)
-        self._halves[begin:end][broken] = np.inf
-        self.refused += int(broken.sum())
+        piece.rows[:] = bytes(len(piece.rows))
         self._members += piece.members
         self._photos += piece.photos
+        return rows
+
+    def _level(self, rows: slice) -> None:
+        """The levels of these rows; one that is no mean matches nobody. Holds no lock for long."""
+        place = self._matrix[rows]
+        with np.errstate(invalid="ignore", over="ignore"):
+            broken = ~(np.abs(np.einsum("nd,nd->n", place, place) - 1) < OFF_UNIT)
+        place[broken] = 0
+        self._halves[rows] = np.where(broken, np.inf, _half_levels(place, self._cohort))
+        self.refused += int(broken.sum())
 
     def wipe(self) -> None:
         """Forget everybody: the numbers are overwritten, and nobody can be matched any more."""
@@ -152,8 +155,14 @@ class Gallery:
         )
 
 
-def _whole(vectors: bytes, size: int) -> bool:
-    return len(vectors) > 0 and len(vectors) % size == 0
+def _means(vectors: Vector) -> tuple[Vector, list[int]]:
+    """The means (length one) of those members (n x photos x d) of whom all is sound, and which."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.einsum("npd,npd->np", vectors, vectors)
+        fine = ((squares > LENGTH[0] ** 2) & (squares < LENGTH[1] ** 2)).all(axis=1)
+        sums = vectors.sum(axis=1)
+        fine &= np.einsum("nd,nd->n", sums, sums) > LENGTH[0] ** 2
+    return lengths_one(sums[fine]), np.flatnonzero(fine).tolist()
 
 
 def _half_levels(rows: Vector, cohort: Cohort | None) -> Vector:
@@ -165,13 +174,13 @@ def _half_levels(rows: Vector, cohort: Cohort | None) -> Vector:
 
 
 def _dimensions(model: str) -> int:
-    """How many numbers a vector of `model` has; nobody can be matched under an unknown one."""
+    """How many numbers a vector of `model` has; 0 of a model that is not known."""
     return dimensions_of(model) or 0
 
 
 def vector_of(raw: bytearray, model: str) -> Vector | None:
-    """The numbers in `raw`, as a view: wiping `raw` wipes it. None if they are no vector of `model`:
-    of another size, not finite, or far from the length one.
+    """The numbers in `raw`, as a view: wiping `raw` wipes it. None if they are no vector of
+    `model`: of another size, not finite, or far from the length one.
     """
     dimensions = dimensions_of(model)
     if dimensions is None or len(raw) != dimensions * 4:

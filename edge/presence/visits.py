@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge.presence import evidence, fusion
-from edge.presence.gallery import Match
+from edge.presence.face_decision import FaceDecision
 from edge.records import REASON_BEGINS, Evidence, Moment, Strength, Visit, VisitState
 
 VISITS_OPEN_MAX = 2_000
 """More people than this are not in one shop; the longest silent visit is closed for a new one."""
-TRACK_FRAMES_MAX = 16
-"""Matches remembered per track; a sensor embeds at most five."""
 
 OFF_NETWORK_S = 300.0
 """A visit that rests on the Wi-Fi alone ends so long after the last phone left it: one that sleeps
@@ -61,7 +59,6 @@ class VisitBook:
         self._number = last_number
         self._open = {visit.id: OpenVisit(visit) for visit in still_open}
         self._by_track: dict[Track, str] = {}
-        self._matches: dict[Track, list[Match]] = {}
 
     def open_visits(self) -> list[Visit]:
         """The open visits, oldest first."""
@@ -82,17 +79,24 @@ class VisitBook:
         entry.tracks.add(track)
         return changes
 
-    def face(self, track: Track, match: Match | None, seen: Moment, judge: "Judge") -> list[Change]:
-        """An embedded frame of a track, with the nearest member if there is any."""
+    def face(
+        self, track: Track, decision: FaceDecision, seen: Moment, judge: "Judge"
+    ) -> list[Change]:
+        """A described frame of a track, and what the track says with it."""
         changes = self.track(track, seen)
         entry = self._open[self._by_track[track]]
-        matches = self._matches.setdefault(track, [])
-        if match is not None and len(matches) < TRACK_FRAMES_MAX:
-            matches.append(match)
-        sign = evidence.from_track(matches, track[0], seen)
-        if sign is not None:
-            entry.signs[f"{track[0]}/{track[1]}"] = sign
+        source = f"{track[0]}/{track[1]}"
+        sign = evidence.from_face(decision, track[0], seen)
+        if sign is None:
+            entry.signs.pop(source, None)
+            return changes
+        entry.signs[source] = sign
         return changes + self._decide(entry, judge)
+
+    def is_known(self, track: Track) -> bool:
+        """Whether the visit of this track is some member's."""
+        visit = self._by_track.get(track)
+        return visit is not None and self._open[visit].visit.member is not None
 
     def card(self, member: str, sensor: str, seen: Moment, judge: "Judge") -> list[Change]:
         """The member's card was scanned: their visit, opened here if they were not seen before."""
@@ -174,9 +178,6 @@ class VisitBook:
             if visit != entry.visit:
                 entry.visit = visit
                 changes.append(Change(visit, None, {}))
-        if kind in (None, "face"):
-            for track, matches in self._matches.items():
-                self._matches[track] = [match for match in matches if match.member != member]
         return changes
 
     # --- time
@@ -262,7 +263,6 @@ class VisitBook:
         del self._open[visit.id]
         for track in entry.tracks:
             self._by_track.pop(track, None)
-            self._matches.pop(track, None)
         left = msgspec.structs.replace(visit, state=VisitState.LEFT)
         dwell_s = max(0, (visit.last_seen.mono_ms - visit.opened.mono_ms) // 1000)
         same_boot = visit.opened.boot == visit.last_seen.boot

@@ -145,6 +145,18 @@ class Database:
         finally:
             self.reading.execute("COMMIT")
 
+    @contextmanager
+    def apart(self) -> Iterator[Reading]:
+        """A reading connection of its own in one read transaction, for long reads in a thread."""
+        path = Path(self.reading.execute("PRAGMA database_list").fetchone()[2])
+        connection = connect(path, self.vault)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            yield Reading(connection)
+        finally:
+            connection.close()
+
     def on_commit(self, listener: Callable[[frozenset[Stream]], None]) -> None:
         """Call `listener` on the loop after commits that emitted, with the streams concerned."""
         self._listeners.append(listener)

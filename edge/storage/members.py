@@ -263,6 +263,7 @@ def _consents(connection: Executes, member: str) -> tuple[Consent, ...]:
 
 
 def key(connection: Executes, vault: Vault, member: str) -> bytes | None:
+    """The member's own key; None if the box does not know them."""
     row = connection.execute(
         "SELECT wrapped FROM member_key WHERE member = ?", (member,)
     ).fetchone()

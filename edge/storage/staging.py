@@ -286,9 +286,8 @@ def set_missing(connection: Executes, dataset: str, keys: Iterable[str]) -> None
 
 def reconsider(connection: Executes, dataset: str) -> None:
     """What could not be used may be usable now."""
-    connection.execute(
-        "UPDATE replica_row SET taken = 0 WHERE dataset = ? AND taken < 0", (dataset,)
-    )
+    sql = "UPDATE replica_row SET taken = 0 WHERE dataset = ? AND taken < 0"
+    connection.execute(sql, (dataset,))
 
 
 def set_face_model(connection: Executes, model: str) -> bool:

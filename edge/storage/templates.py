@@ -94,7 +94,7 @@ def sealed(template: Template, member_key: bytes) -> Sealed:
 
 
 def unit_rows(model: str, vectors: bytes | bytearray) -> _Rows:
-    """The vectors (n x dimensions), each of length one. BadTemplate for what `model` cannot make."""
+    """The vectors (n x dimensions), each of length one. BadTemplate if they are not `model`'s."""
     dimensions = dimensions_of(model)
     if dimensions is None:
         raise BadTemplate(f"There is no face model '{model[:64]}' here.", "Enrol the member anew.")

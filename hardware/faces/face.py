@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import BadPicture
 from hardware.camera import Picture
 
 FACES_MAX = 64
@@ -67,6 +68,14 @@ class Face(NamedTuple):
     def eyes_px(self) -> float:
         """The distance of the eyes."""
         return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
+
+
+def require_points(face: Face) -> Landmarks:
+    """A face's landmarks. BadPicture if they are no five places."""
+    points = face.landmarks
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise BadPicture("The points of a face are no places.")
+    return points
 
 
 class Detector(Protocol):

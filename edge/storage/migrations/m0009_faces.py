@@ -19,6 +19,14 @@ CREATE TABLE face_mean (
   FOREIGN KEY (member, model) REFERENCES template(member, model) ON DELETE CASCADE
 ) WITHOUT ROWID
 """,
+    # How many tracks of strangers scored how high: whole numbers, of one table.
+    """
+CREATE TABLE stranger (
+  measured_by TEXT PRIMARY KEY,
+  counts TEXT NOT NULL,
+  since_ms INTEGER NOT NULL
+) WITHOUT ROWID
+""",
     # Who may be matched, read in one go.
     "CREATE INDEX consent_face ON consent(member) WHERE kind = 'face'",
     "ALTER TABLE template ADD COLUMN created_ms INTEGER NOT NULL DEFAULT 0",
@@ -44,7 +52,7 @@ CREATE TRIGGER face_mean_left AFTER DELETE ON face_mean BEGIN
   {CHANGED};
   INSERT OR REPLACE INTO meta VALUES ('erased', 'deleted');
 END
-""",
+""",  # noqa: S608 - constants
 )
 
 
