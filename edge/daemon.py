@@ -25,7 +25,16 @@ from edge.errors import StoreboxError
 from edge.intake import SALT_LIFETIME_S, Intake
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
-from edge.operation import access, answers, diagnosing, opt_outs, radars, settings, syncing
+from edge.operation import (
+    access,
+    answers,
+    diagnosing,
+    enrolment,
+    opt_outs,
+    radars,
+    settings,
+    syncing,
+)
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.pictures import survey_questions
@@ -37,6 +46,7 @@ from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk
 from edge.presence import associations
 from edge.presence.desk import PresenceDesk, Scan
+from edge.presence.enrolment import Enrolment
 from edge.sections import ClockSource, RecognitionMode
 from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database
@@ -74,6 +84,7 @@ class Box:
     presence: PresenceDesk
     intake: Intake
     screens: Screens
+    enrolment: Enrolment
     link: Link
     lease: Lease
     calls: Calls
@@ -115,6 +126,7 @@ async def live(config: Config, *, children: bool = False) -> None:
         async with _assembled(config) as box, _pages(box) as address:
             questions |= _questions(box, address)
             await box.opt_outs.begin()
+            await box.enrolment.begin()
             await radars.declare(config, box.database, box.clock, box.counters)
             print(f"storebox is ready: {address}", flush=True)
             notify(READY)
@@ -146,13 +158,16 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     intake = Intake(clock, list(specs))
     _leave_to_embed(config, lease, presence, intake)
     ordering = OrderingDesk(database, clock, config.box)
-    screens = Screens(ordering, presence, clock, settings.kiosk(config))
+    ground = enrolment.Ground(database, clock, counters)
+    faces = enrolment.put_together(config, ground, presence, specs)
+    enrolment.connect(faces, lease, intake)
+    screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
-    replica.add_listener(partial(_people_changed, presence))
+    replica.add_listener(partial(_people_changed, presence, faces))
     satellites, relays = _satellites(config, database, clock, counters)
     own = settings.authority(config)
     commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
-    commands.add_listener(partial(_obeyed, presence, replica))
+    commands.add_listener(partial(_obeyed, presence, faces, replica))
     calls = Calls(database, clock, address=own.address, counters=counters)
     told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
     downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
@@ -165,6 +180,7 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
         presence=presence,
         intake=intake,
         screens=screens,
+        enrolment=faces,
         link=Link(database, clock, settings=line, downward=downward, counters=counters),
         lease=lease,
         calls=calls,
@@ -196,10 +212,11 @@ def _leave_to_embed(config: Config, lease: Lease, presence: PresenceDesk, intake
     lease.on_change(changed)
 
 
-def _obeyed(presence: PresenceDesk, replica: Replica, action: Action) -> None:
+def _obeyed(presence: PresenceDesk, faces: Enrolment, replica: Replica, action: Action) -> None:
     """What a command changes in memory."""
     if isinstance(action, EraseMember | WithdrawConsent):
         presence.reload()
+        faces.people_changed()
     elif isinstance(action, Refresh):
         replica.refresh(action.datasets or Dataset)
 
@@ -216,9 +233,10 @@ def _satellites(
     return satellites, SatelliteUplinks(home, database, clock, relay, counters)
 
 
-def _people_changed(presence: PresenceDesk, dataset: Dataset) -> None:
+def _people_changed(presence: PresenceDesk, faces: Enrolment, dataset: Dataset) -> None:
     if dataset in (Dataset.MEMBERS, Dataset.TEMPLATES):
         presence.reload()
+        faces.people_changed()
 
 
 def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
@@ -287,6 +305,7 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         notify(STOPPING)
         for task in tasks:
             task.cancel()
+        await box.enrolment.close()
         box.intake.close()  # the pump ends by itself, between two batches
         await asyncio.wait([*tasks, pump])
         await box.presence.close()

@@ -43,8 +43,8 @@ class Faces(Protocol):
         """The share of strangers that may get a name."""
         ...
 
-    def gallery(self, model: str) -> Gallery:
-        """Who is enrolled under `model`."""
+    async def gallery(self, model: str) -> Gallery | None:
+        """Who is enrolled under `model`; None if that cannot be known now. Not to be kept."""
         ...
 
     def calibration(self, model: str) -> Calibration | None:
@@ -119,7 +119,11 @@ class Enrolling:
         good = rows[kept]
         mean = mean_of(good)
         try:
-            if self._is_somebody_elses(capture, mean, calibration):
+            gallery = await self._faces.gallery(capture.model)
+            if gallery is None:
+                return Checked(Stage.FAILED, Failure.NOT_KEPT)
+            member, fpir = capture.asked.member, self._faces.target_fpir
+            if likeness.is_somebody_elses(mean, member, gallery, calibration, fpir):
                 return DUPLICATE
             if capture.asked.purpose is Purpose.EXTEND:
                 return await self._extended(capture, good, mean)
@@ -127,11 +131,6 @@ class Enrolling:
         finally:
             good.fill(0)
             mean.fill(0)
-
-    def _is_somebody_elses(self, capture: Capture, mean: Vector, calibration: Calibration) -> bool:
-        gallery, fpir = self._faces.gallery(capture.model), self._faces.target_fpir
-        member = capture.asked.member
-        return likeness.is_somebody_elses(mean, member, gallery, calibration, fpir)
 
     async def _extended(self, capture: Capture, rows: Matrix, mean: Vector) -> Checked:
         """Add the views that are new to the template; under another model it is made anew."""

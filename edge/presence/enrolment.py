@@ -24,7 +24,7 @@ from edge.presence.capture import Asked, Capture, Failure, Purpose, Stage
 from edge.presence.enrolling import Checked, Enrolling
 from edge.presence.shots import Shots
 from edge.racing import first_of
-from edge.records import ConsentKind, Hint, Observation, PoseReading
+from edge.records import ConsentKind, Hint, Moment, PoseReading
 from edge.storage import consent_words
 from edge.storage.database import Database
 
@@ -206,11 +206,10 @@ class Enrolment:
         conduct = self._conduct(screen, place)
         place.task = asyncio.create_task(conduct, name=f"enrolment-{screen}")
 
-    def take(self, observation: Observation, pose: PoseReading) -> None:
+    def pose(self, sensor: str, pose: PoseReading, seen: Moment) -> None:
         """A frame of an enrolment. Its vector is copied if it is one of the five; whoever handed
         it on wipes it.
         """
-        sensor = observation.sensor
         found = [(s, p) for s, p in self._places.items() if sensor in p.sensors]
         screen, place = found[0] if found else ("", None)
         if place is None or place.capture.stage is not Stage.CAPTURING:

@@ -16,6 +16,7 @@ Matrix = NDArray[np.float32]
 
 KEPT_MIN = 3
 """A template of fewer vectors recognises its owner too rarely."""
+TINY = float(np.finfo(np.float32).tiny)
 LENGTH = (0.5, 2.0)
 """Models give vectors of about the length one; what is far from it describes no face."""
 
@@ -50,7 +51,8 @@ class Shots:
         rows = np.stack(held)
         for each in held:
             each.fill(0)
-        np.divide(rows, np.linalg.norm(rows, axis=1, keepdims=True), out=rows)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True).astype(np.float32)
+        np.divide(rows, lengths, out=rows)
         return rows
 
     def wipe(self) -> None:
@@ -63,7 +65,7 @@ class Shots:
 def mean_of(rows: Matrix) -> Vector:
     """Their mean, of length one again; wiped by who asked."""
     mean: Vector = rows.sum(axis=0)
-    mean /= max(float(np.linalg.norm(mean)), np.finfo(np.float32).tiny)
+    mean /= max(float(np.linalg.norm(mean)), TINY)
     return mean
 
 
@@ -90,7 +92,7 @@ def _least_alike(rows: Matrix, kept: Sequence[int]) -> int:
     some = rows[list(kept)]
     total = some.sum(axis=0)
     others = total - some
-    lengths = np.maximum(np.linalg.norm(others, axis=1), np.finfo(np.float32).tiny)
+    lengths = np.maximum(np.linalg.norm(others, axis=1), TINY)
     cosines = (some * others).sum(axis=1) / lengths
     for each in (some, total, others):
         each.fill(0)

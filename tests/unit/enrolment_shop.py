@@ -57,7 +57,7 @@ class KnownFaces:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def gallery(self, model: str) -> Gallery:
+    async def gallery(self, model: str) -> Gallery:
         reading, vault = self._database.reading, self._database.vault
         pieces = consent.matchable(reading, vault, model, 100)
         return Gallery.of_means(pieces, 100, None, model)
@@ -117,7 +117,7 @@ class Box:
         """The camera sends a frame."""
         pose = PoseReading(model, hint, vector if vector is not None else bytearray())
         observation = Observation(CAMERA, self.clock.now(), pose)
-        self.enrolment.take(observation, pose)
+        self.enrolment.pose(CAMERA, pose, observation.seen)
         observation.wipe()
         return pose
 
