@@ -155,12 +155,9 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     counters = Counters()
     lease = Lease(database, clock, lease_s=settings.lease_s(config), counters=counters)
     presence = PresenceDesk(database, clock, settings.presence(config), counters, workers)
-    intake = Intake(clock, list(specs))
-    _leave_to_embed(config, lease, presence, intake)
+    ground = enrolment.Ground(database, clock, counters, lease, Intake(clock, list(specs)))
+    faces = _faces(config, ground, presence, specs)
     ordering = OrderingDesk(database, clock, config.box)
-    ground = enrolment.Ground(database, clock, counters)
-    faces = enrolment.put_together(config, ground, presence, specs)
-    enrolment.connect(faces, lease, intake)
     screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
     replica.add_listener(partial(_people_changed, presence, faces))
@@ -178,19 +175,27 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
         counters=counters,
         database=database,
         presence=presence,
-        intake=intake,
+        intake=ground.intake,
         screens=screens,
         enrolment=faces,
         link=Link(database, clock, settings=line, downward=downward, counters=counters),
         lease=lease,
         calls=calls,
         satellites=satellites,
-        opt_outs=OptOuts(database, clock, intake),
+        opt_outs=OptOuts(database, clock, ground.intake),
         workers=workers,
         specs=specs,
     )
     commands.report_with(partial(_report, box))
     return box
+
+
+def _faces(
+    config: Config, ground: enrolment.Ground, presence: PresenceDesk, specs: Sequence[SensorSpec]
+) -> Enrolment:
+    """What happens to faces: they are described and matched, and enrolled."""
+    _leave_to_embed(config, ground.lease, presence, ground.intake)
+    return enrolment.put_together(config, ground, presence, specs)
 
 
 def _leave_to_embed(config: Config, lease: Lease, presence: PresenceDesk, intake: Intake) -> None:

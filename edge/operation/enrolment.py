@@ -49,11 +49,13 @@ def sealing(config: Config) -> Sealing | None:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What every desk stands on."""
+    """What it stands on."""
 
     database: Database
     clock: Clock
     counters: Counters
+    lease: Lease
+    intake: Intake
 
 
 def put_together(
@@ -67,10 +69,11 @@ def put_together(
     enrolment = Enrolment(database, clock, at, enrolling=enrolling, counters=counters)
     presence.enrol_with(enrolment)
     enrolment.add_people_listener(presence.reload)
+    _connect(enrolment, ground.lease, ground.intake)
     return enrolment
 
 
-def connect(enrolment: Enrolment, lease: Lease, intake: Intake) -> None:
+def _connect(enrolment: Enrolment, lease: Lease, intake: Intake) -> None:
     """Cameras look when somebody is enrolled, and only as long as the lease holds: an erasure could
     be waiting.
     """
