@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.counters import Counters
+from edge.face_models import DLIB
 from edge.records import Stream
 from edge.storage import journal, outbox
 from edge.storage.database import Database
@@ -46,7 +47,7 @@ def member(name: str, *consents: dict[str, object]) -> dict[str, object]:
 
 def template(name: str) -> dict[str, object]:
     """A row of templates."""
-    return {"member": name, "model": "dlib-1", "vectors": [VECTOR, VECTOR]}
+    return {"member": name, "model": DLIB, "vectors": [VECTOR, VECTOR]}
 
 
 class Box:

@@ -7,7 +7,7 @@ import msgspec
 
 from edge.documents import Document
 from edge.records import Stream
-from edge.storage import documents, goods, members
+from edge.storage import documents, goods, members, templates
 from sync.datasets import OWN
 from sync.ingest.log import read_log
 from sync.messages import Dataset
@@ -42,7 +42,7 @@ async def test_datasets_come_down_and_follow_their_files(mosquitto, tmp_path):
             reading, vault = box.database.reading, box.database.vault
             await until(lambda: len(set(applied)) == 4, "all four applied")
             assert {m.id for m in members.everybody(reading, vault)} == {"anna", "boris"}
-            assert members.template_members(reading) == {"anna"}
+            assert templates.owners(reading) == {"anna"}
             assert goods.by_code(reading, "4600000000001").title("en") == "Boot"
             assert len(goods.stock_of(reading, "s1")) == 9
             # The platform kept back what it must not send: the box had nothing to refuse.
@@ -55,13 +55,13 @@ async def test_datasets_come_down_and_follow_their_files(mosquitto, tmp_path):
 
             platform.put("members", [member("anna", PROGRAMME)])  # face withdrawn, boris gone
             await until(lambda: members.count(reading) == 1, "boris erased")
-            assert members.template_members(reading) == frozenset()
+            assert templates.owners(reading) == frozenset()
             assert await box.link.drained(20)
             confirmed = [row for row in read_log(platform.log) if row.type == "erasure.done.v1"]
             assert [msgspec.json.decode(row.body)["member"] for row in confirmed] == ["boris"]
 
             platform.put("members", everybody)  # she agrees again
-            await until(lambda: members.template_members(reading), "her template returned")
+            await until(lambda: templates.owners(reading), "her template returned")
 
 
 async def test_a_part_without_room_does_not_keep_the_outbox_from_draining(mosquitto, tmp_path):

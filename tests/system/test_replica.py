@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.storage import goods, members
+from edge.storage import goods, members, templates
 from sync.messages import Dataset
 from tests.system.feed import Feed
 from tests.system.sync_box import FACE, PROGRAMME, Box, member, template
@@ -50,7 +50,7 @@ async def test_cards_change_hands_within_one_snapshot_and_nobody_is_erased(box):
     turned = dict(zip(names, ("card-boris", "card-vera", "card-anna"), strict=True))
     await send(Dataset.MEMBERS, *(rows[name] | {"card": card} for name, card in turned.items()))
     assert cards(box) == turned
-    assert members.template_members(box.database.reading) == set(names)
+    assert templates.owners(box.database.reading) == set(names)
     # boris is gone, and his card is anna's
     await send(Dataset.MEMBERS, rows["anna"] | {"card": "card-vera"}, rows["vera"])
     assert told(box) == ["erasure.done.v1"]
@@ -81,7 +81,7 @@ async def test_a_row_that_cannot_be_used_withdraws_what_it_might_have_withdrawn(
     everything = member("boris", PROGRAMME, FACE)
     await send(Dataset.MEMBERS, member("anna", PROGRAMME, FACE) | change, everything)
     assert agreed(box, "boris") == {"programme", "face"}
-    assert members.template_members(box.database.reading) == {"boris"}
+    assert templates.owners(box.database.reading) == {"boris"}
     if stays:
         assert agreed(box, "anna") == {"programme"}
         assert told(box) == []

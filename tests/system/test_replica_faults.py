@@ -12,7 +12,7 @@ import pytest
 from edge import erasure
 from edge.errors import BadMessage
 from edge.records import Stock
-from edge.storage import goods, members, staging
+from edge.storage import goods, members, staging, templates
 from edge.storage.database import Database
 from sync.datasets import Want
 from sync.messages import Dataset, decode
@@ -238,14 +238,14 @@ async def test_a_template_comes_when_its_member_agrees_whatever_came_first(box):
     await people(member("anna", PROGRAMME))
     await faces(template("anna"))
     reading = box.database.reading
-    assert members.template_members(reading) == frozenset()
+    assert templates.owners(reading) == frozenset()
     assert box.counters.get("replica.refused_without_consent") == 1
     assert faces.is_whole(), "a refused row is known"
     for agrees in (True, False, True):
         consents = (PROGRAMME, FACE) if agrees else (PROGRAMME,)
         await people.send(people.delta(member("anna", *consents)))
         await until_whole(box, faces)
-        assert members.template_members(reading) == ({"anna"} if agrees else frozenset())
+        assert templates.owners(reading) == ({"anna"} if agrees else frozenset())
         assert faces.is_whole()
     # She leaves, and her name stands nowhere.
     await people.send(people.delta(member("boris", PROGRAMME)))
@@ -254,7 +254,7 @@ async def test_a_template_comes_when_its_member_agrees_whatever_came_first(box):
     assert state(box, Dataset.TEMPLATES) == faces.series.state()
     await people.send(people.delta(member("boris", PROGRAMME), member("anna", PROGRAMME, FACE)))
     await until_whole(box, faces)
-    assert members.template_members(reading) == {"anna"}
+    assert templates.owners(reading) == {"anna"}
     assert faces.is_whole()
 
 

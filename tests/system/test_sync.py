@@ -7,7 +7,7 @@ import pytest
 
 from edge.errors import StorageError
 from edge.records import Stream
-from edge.storage import members, outbox
+from edge.storage import outbox, templates
 from edge.storage.database import Transaction
 from sync.batch import pack, read_header
 from sync.downward import Downward
@@ -321,6 +321,4 @@ async def test_the_embedded_broker_carries_it_too(tmp_path):
             assert box.verdict(platform.log).flawless
             reading = box.database.reading
             # A question that got lost as the broker stopped is asked again after 20 s.
-            await until(
-                lambda: members.template_members(reading) == {"anna"}, "template", timeout_s=45
-            )
+            await until(lambda: templates.owners(reading) == {"anna"}, "template", timeout_s=45)

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from edge import consent
 from edge.clock import ScenarioClock
 from edge.counters import Counters
 from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
 from edge.records import (
-    VECTOR_DIMENSIONS,
     Consent,
     ConsentKind,
     FaceReading,
@@ -23,12 +21,13 @@ from edge.records import (
 )
 from edge.storage import goods
 from edge.storage.database import Database, Transaction
-from edge.storage.members import Template
+from tests import faces
 
 START_MS = 1_700_000_000_000
-MODEL = "model"
+MODEL = faces.MODEL
 CARD = "2780010000017"
-ZONE = PresenceSettings(faces=Faces.ZONE, visit_silence_s=600)
+ZONE = PresenceSettings(faces=faces.settings(), visit_silence_s=600)
+ON_REQUEST = PresenceSettings(faces=faces.settings(Faces.ON_REQUEST))
 
 
 class Shop:
@@ -48,11 +47,10 @@ class Shop:
     async def enrol(self, member: str = "m1", card: str = CARD, value: float = 0.1) -> None:
         kinds = (ConsentKind.FACE, ConsentKind.PROGRAMME)
         consents = tuple(Consent(kind, 0, "v1", "desk") for kind in kinds)
-        vectors = np.full((3, VECTOR_DIMENSIONS), value, "<f4").tobytes()
 
         def change(tx: Transaction) -> None:
             consent.accept_member(tx, Member(member, "Анна", card, consents=consents))
-            consent.accept_template(tx, Template(member, MODEL, vectors))
+            consent.accept_template(tx, faces.template(member, value))
             goods.put_product(tx, Product("sku", "4600000000008", "m", {"ru": "Мяч"}, 100))
 
         await self.database.transact(change)
@@ -71,9 +69,9 @@ class Shop:
         return [type_ for type_, _ in self.events(stream)]
 
 
-def face(track: int = 1, value: float = 0.1) -> FaceReading:
-    vector = np.full(VECTOR_DIMENSIONS, value, "<f4").tobytes()
-    return FaceReading(track, MODEL, 1, bytearray(vector), bytearray(vector))
+def face(track: int = 1, value: float = 0.1, frames: int = 3) -> list[FaceReading]:
+    """The described frames of one track."""
+    return [faces.reading(track, value, frame + 1) for frame in range(frames)]
 
 
 def opened(tmp_path: Path) -> Iterator[Shop]:

@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge import consent
 from edge.errors import ConsentMissing, DatabaseUnreadable, StorageError
-from edge.records import VECTOR_BYTES, Consent, ConsentKind, Member, Moment, Stream
-from edge.storage import members, outbox
+from edge.records import Consent, ConsentKind, Member, Moment, Stream
+from edge.storage import members, outbox, templates
 from edge.storage.database import Database, Transaction
-from edge.storage.members import Template
 from edge.storage.vault import seal, unseal
+from tests import faces
 
 NOW = Moment(1_000, 1_000, "boot", True)
-MODEL = "model"
-VECTORS = bytes(range(256)) * (VECTOR_BYTES // 256)
+MODEL = faces.MODEL
 
 
 def agreed(*kinds: ConsentKind) -> tuple[Consent, ...]:
@@ -39,12 +39,13 @@ async def accept(database: Database, member: Member) -> None:
 
 
 async def accept_template(database: Database, member: str) -> None:
-    template = Template(member, MODEL, VECTORS)
+    template = faces.template(member, 1)
     await database.transact(lambda tx: consent.accept_template(tx, template))
 
 
 def matchable(database: Database) -> list[str]:
-    return [t.member for t in consent.matchable(database.reading, database.vault, MODEL)]
+    pieces = consent.matchable(database.reading, database.vault, MODEL, 10)
+    return [member for piece in pieces for member in piece.members]
 
 
 async def test_a_consenting_member_is_matched_and_reads_back(database: Database) -> None:
@@ -53,8 +54,13 @@ async def test_a_consenting_member_is_matched_and_reads_back(database: Database)
     assert members.get(database.reading, database.vault, "m1") == ANNA
     assert members.by_card(database.reading, database.vault, ANNA.card) == ANNA
     assert matchable(database) == ["m1"]
-    stored = next(members.templates(database.reading, database.vault, MODEL))
-    assert stored.vectors == VECTORS
+    stored = templates.one(database.reading, database.vault, "m1", MODEL)
+    assert stored is not None
+    assert np.allclose(
+        np.frombuffer(stored.vectors, "<f4"),
+        np.frombuffer(faces.template("m1", 1).vectors, "<f4"),
+        atol=1e-3,
+    )
 
 
 async def test_no_profile_without_the_programme(database: Database) -> None:
@@ -69,7 +75,7 @@ async def test_no_template_without_consent_to_faces(database: Database) -> None:
     await accept(database, boris)
     with pytest.raises(ConsentMissing):
         await accept_template(database, "m2")
-    assert members.template_members(database.reading) == frozenset()
+    assert templates.owners(database.reading) == frozenset()
 
 
 async def test_the_schema_itself_refuses_it_too(database: Database) -> None:
@@ -77,7 +83,9 @@ async def test_the_schema_itself_refuses_it_too(database: Database) -> None:
     await accept(database, boris)
 
     def around_the_rule(tx: Transaction) -> None:
-        members.put_template(tx, tx.vault, Template("m2", MODEL, VECTORS))
+        key = members.key(tx, tx.vault, "m2")
+        assert key is not None
+        templates.put(tx, faces.template("m2", 1), key)
 
     with pytest.raises(StorageError, match="FOREIGN KEY"):
         await database.transact(around_the_rule)
@@ -87,7 +95,7 @@ async def test_withdrawing_faces_takes_the_template(database: Database) -> None:
     await accept(database, ANNA)
     await accept_template(database, "m1")
     await accept(database, Member("m1", "Анна", ANNA.card, consents=agreed(ConsentKind.PROGRAMME)))
-    assert members.template_members(database.reading) == frozenset()
+    assert templates.owners(database.reading) == frozenset()
     assert matchable(database) == []
 
 
@@ -95,7 +103,7 @@ async def test_withdrawing_everything_erases_and_says_so(database: Database) -> 
     await accept(database, ANNA)
     await accept_template(database, "m1")
     assert await database.transact(lambda tx: consent.forget_member(tx, "m1", NOW))
-    for table in ("member", "member_key", "consent", "template"):
+    for table in ("member", "member_key", "consent", "template", "face_mean"):
         assert database.reading.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     told = outbox.pending(database.reading, ("b", database.epoch), Stream.CRIT, after=0, limit=9)
     assert [event.type for event in told] == ["erasure.done.v1"]

@@ -8,7 +8,7 @@ from edge.presence.footfall import CELL_MIN, CELLS, COMPLEMENTS, Footfall, of_ra
 from edge.presence.people import UNKNOWN
 from edge.records import CountReading, Moment
 
-NOT_ABOUT_PHONES = {"from_ms", "until_ms", "frames", "people", "overflow"}
+NOT_ABOUT_PHONES = {"from_ms", "until_ms", "frames", "people", "overflow", "entries", "exits"}
 """Times, transmissions, and a camera's people, each of whom is an event of a visit."""
 
 numbers = st.integers(0, 12)

@@ -1,15 +1,15 @@
 """From signs to a decision: the laws of the posterior, and what may identify at all."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.presence import evidence
+from edge.presence.face_decision import FaceDecision, Outcome
 from edge.presence.fusion import Thresholds, decide, posteriors
-from edge.presence.gallery import DistanceGallery, Match, vector_of
-from edge.records import VECTOR_DIMENSIONS, Evidence, Moment, Strength, VisitState
-from edge.storage.members import Template
+from edge.presence.gallery import vector_of
+from edge.records import Evidence, Moment, Strength, VisitState
+from tests import faces
 
 NOW = Moment(1_000, 1_000, "boot", True)
 MEMBERS = st.integers(1, 100_000)
@@ -29,10 +29,6 @@ SIGNS = st.lists(
 
 def sign(llr: float, strength: Strength, member: str = "m1") -> Evidence:
     return Evidence(member, "face", llr, strength, "because", NOW)
-
-
-def match(distance: float, member: str = "m1", runner_up: float = 0.9) -> Match:
-    return Match(member, distance, runner_up)
 
 
 @given(SIGNS, st.integers(3, 100_000))
@@ -78,59 +74,40 @@ def test_repeating_a_sign_is_no_news() -> None:
     assert once == often
 
 
+def decision(outcome: Outcome, member: str | None = "m1") -> FaceDecision:
+    return FaceDecision(outcome, member, 0.5, 0.2, 17.0, 3)
+
+
 @pytest.mark.parametrize(
-    ("matches", "strength"),
+    ("outcome", "strength", "state"),
     [
-        ([match(0.3)] * 2, Strength.WEAK),
-        ([match(0.3)] * 3, Strength.AGREEMENT),
-        ([match(0.3)] * 3 + [match(0.5, "m2")] * 3, Strength.WEAK),
+        (Outcome.MEMBER, Strength.AGREEMENT, VisitState.IDENTIFIED),
+        (Outcome.ASK, Strength.WEAK, VisitState.SUGGESTED),
     ],
 )
-def test_a_face_agrees_over_three_frames_of_a_track(
-    matches: list[Match], strength: Strength
+def test_who_is_to_be_asked_is_suggested_at_most(
+    outcome: Outcome, strength: Strength, state: VisitState
 ) -> None:
-    outcome = evidence.from_track(matches, "door", NOW)
-    assert outcome is not None
-    assert outcome.strength is strength
+    sign = evidence.from_face(decision(outcome), "door", NOW)
+    assert sign is not None
+    assert sign.strength is strength
+    assert decide([sign], 1_000, Thresholds()).state is state
 
 
-def test_a_close_second_makes_a_face_worthless() -> None:
-    outcome = evidence.from_track([match(0.40, runner_up=0.42)] * 3, "door", NOW)
-    assert outcome is not None
-    assert outcome.llr == 0
-
-
-@given(st.floats(0, 2), st.floats(0, 2))
-def test_a_larger_distance_never_says_more(one: float, other: float) -> None:
-    near, far = sorted((one, other))
-    assert evidence.face_llr(near) >= evidence.face_llr(far)
-
-
-def template(member: str, value: float) -> Template:
-    vectors = np.full((2, VECTOR_DIMENSIONS), value, "<f4")
-    return Template(member, "model", vectors.tobytes())
-
-
-def test_the_nearest_picture_of_each_member_counts() -> None:
-    gallery = DistanceGallery([template("m1", 0.0), template("m2", 0.1)])
-    probe = np.full(VECTOR_DIMENSIONS, 0.08, np.float32)
-    found = gallery.nearest(probe)
-    assert found is not None
-    assert found.member == "m2"
-    assert found.distance == pytest.approx(0.02 * VECTOR_DIMENSIONS**0.5, rel=1e-4)
-    assert found.runner_up == pytest.approx(0.08 * VECTOR_DIMENSIONS**0.5, rel=1e-4)
-
-
-def test_an_empty_gallery_and_a_broken_vector_match_nobody() -> None:
-    probe = np.zeros(VECTOR_DIMENSIONS, np.float32)
-    assert DistanceGallery().nearest(probe) is None
-    assert DistanceGallery([template("m1", 0.0)]).nearest(probe * np.nan) is None
+def test_a_face_of_nobody_known_is_no_sign() -> None:
+    assert evidence.from_face(decision(Outcome.UNKNOWN, None), "door", NOW) is None
+    assert evidence.from_face(decision(Outcome.UNKNOWN), "door", NOW) is None
 
 
 def test_wiping_the_reading_wipes_the_vector() -> None:
-    raw = bytearray(np.ones(VECTOR_DIMENSIONS, "<f4").tobytes())
-    vector = vector_of(raw)
+    raw = bytearray(faces.face(1).tobytes())
+    vector = vector_of(raw, faces.MODEL)
+    assert vector is not None
     raw[:] = bytes(len(raw))
     assert not vector.any()
-    with pytest.raises(ValueError, match="127"):
-        vector_of(bytearray(127 * 4))
+
+
+@pytest.mark.parametrize("bad", [b"", b"x" * 511, bytes(512), b"\xff" * 512, bytes(1024)])
+def test_what_is_no_vector_is_none(bad: bytes) -> None:
+    assert vector_of(bytearray(bad), faces.MODEL) is None
+    assert vector_of(bytearray(faces.face(1).tobytes()), "unknown") is None

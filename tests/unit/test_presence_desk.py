@@ -3,10 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge import consent
+from edge.face_models import REID0095
 from edge.presence.desk import Faces, PresenceSettings
+from edge.presence.requests import Answer, Found
 from edge.records import (
     CodeReading,
     Consent,
@@ -17,68 +20,76 @@ from edge.records import (
     VisitState,
 )
 from edge.storage import visits
-from tests.unit.presence_shop import CARD, MODEL, Shop, face, opened
+from tests import faces
+from tests.unit.presence_shop import CARD, MODEL, ON_REQUEST, Shop, face, opened
 
 shop = pytest.fixture(opened)
 
 
 async def test_three_frames_of_a_face_identify(shop: Shop) -> None:
     await shop.enrol()
-    await shop.see(TrackReading(1), face(), face())
+    await shop.see(TrackReading(1), *face(frames=2))
     assert [visit.state for visit in shop.desk.here()] == [VisitState.SUGGESTED]
-    await shop.see(face())
+    await shop.see(face()[2])
     (visit,) = shop.desk.here()
     assert (visit.state, visit.member) == (VisitState.IDENTIFIED, "m1")
     assert shop.types() == ["visit.opened.v1", "visit.identified.v1"]
     body = shop.events()[1][1]
     assert body["member"] == "m1"
-    assert "3 of 3 frames" in str(body["reasons"])
+    assert "face at door: 3 frames, score 1.00" in str(body["reasons"])
 
 
 async def test_a_stranger_is_a_visit_of_nobody(shop: Shop) -> None:
     await shop.enrol()
-    await shop.see(TrackReading(1), face(value=0.3), face(value=0.3), face(value=0.3))
+    await shop.see(TrackReading(1), *face(value=0.3))
     (visit,) = shop.desk.here()
     assert (visit.state, visit.member) == (VisitState.ARRIVED, None)
 
 
 async def test_every_vector_is_wiped_whatever_became_of_it(shop: Shop) -> None:
     await shop.enrol()
+    nan, short = bytearray(np.full(faces.DIMENSIONS, np.nan, "<f4")), bytearray(b"short")
+    good = face(frames=1)[0]
     readings = [
-        face(),
-        face(value=9),
-        FaceReading(1, MODEL, 1, bytearray(b"short"), bytearray(b"short")),
+        *face(),
+        *face(track=2, value=9),
+        FaceReading(1, MODEL, 1, short, short[:]),
+        FaceReading(1, MODEL, 1, nan, bytearray(good.fused)),
+        FaceReading(1, MODEL, 1, bytearray(good.vector), nan[:]),
+        FaceReading(1, MODEL, 1, bytearray(good.vector * 2), bytearray(good.fused * 2)),
+        FaceReading(1, REID0095, 1, bytearray(good.vector), bytearray(good.fused)),
+        FaceReading(1, "onnx:x:128:000000000000", 1, bytearray(good.vector), bytearray(good.fused)),
     ]
     await shop.see(*readings)
-    assert all(not any(reading.vector) for reading in readings)
-    assert shop.counters.get("faces_malformed") == 1
+    assert all(not any(reading.vector) and not any(reading.fused) for reading in readings)
+    assert shop.counters.get("faces_malformed") == 4
+    assert shop.counters.get("faces_of_other_model") == 2
 
 
-@pytest.mark.parametrize("faces", [Faces.OFF, Faces.ON_REQUEST])
-async def test_without_leave_no_face_is_matched(tmp_path: Path, faces: Faces) -> None:
-    shop = Shop(tmp_path, PresenceSettings(faces=faces))
+@pytest.mark.parametrize("mode", [Faces.OFF, Faces.ON_REQUEST])
+async def test_without_leave_no_face_is_matched(tmp_path: Path, mode: Faces) -> None:
+    shop = Shop(tmp_path, PresenceSettings(faces=faces.settings(mode)))
     await shop.enrol()
-    await shop.see(TrackReading(1), face(), face(), face())
+    await shop.see(TrackReading(1), *face())
     assert [visit.member for visit in shop.desk.here()] == [None]
     assert shop.counters.get("faces_refused_mode") == 3
     shop.database.close()
 
 
 async def test_who_asks_at_a_screen_is_recognised_there(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, PresenceSettings(faces=Faces.ON_REQUEST))
+    shop = Shop(tmp_path, ON_REQUEST)
     await shop.enrol()
 
     async def look(screen: str, seconds: float) -> list[str]:
         return ["kiosk-camera"] if screen == "main" else []
 
     shop.desk.recognise_with(look)
-    assert await shop.desk.its_me("elsewhere") is None
+    assert await shop.desk.its_me("elsewhere") == Answer(Found.NOBODY)
     asked = asyncio.create_task(shop.desk.its_me("main"))
     await asyncio.sleep(0)
-    await shop.see(face(), face(), face(), sensor="kiosk-camera")
-    member = await asked
-    assert member is not None
-    assert member.id == "m1"
+    await shop.see(*face(), sensor="kiosk-camera")
+    answer = await asked
+    assert (answer.found, answer.member and answer.member.id) == (Found.MEMBER, "m1")
     shop.database.close()
 
 
@@ -93,7 +104,7 @@ async def test_a_card_opens_an_identified_visit(shop: Shop) -> None:
 async def test_card_and_face_of_one_member_are_one_visit(shop: Shop) -> None:
     await shop.enrol()
     await shop.see(CodeReading(CARD), sensor="scanner")
-    await shop.see(TrackReading(1), face(), face(), face())
+    await shop.see(TrackReading(1), *face())
     assert [visit.member for visit in shop.desk.here()] == ["m1"]
     assert "visit.merged.v1" in shop.types()
 
@@ -125,7 +136,7 @@ async def test_silence_ends_a_visit(shop: Shop) -> None:
 async def test_visits_survive_a_restart(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.enrol()
-    await shop.see(TrackReading(1), face(), face(), face())
+    await shop.see(TrackReading(1), *face())
     before = shop.desk.here()
     again = shop.reopened(tmp_path)
     assert again.desk.here() == before
@@ -136,12 +147,12 @@ async def test_visits_survive_a_restart(tmp_path: Path) -> None:
 
 async def test_a_member_who_withdraws_becomes_anybody(shop: Shop) -> None:
     await shop.enrol()
-    await shop.see(TrackReading(1), face(), face(), face())
+    await shop.see(TrackReading(1), *face())
     now = shop.clock.now()
     await shop.database.transact(lambda tx: consent.forget_member(tx, "m1", now))
     shop.desk.reload()
     assert [visit.member for visit in shop.desk.here()] == [None]
-    await shop.see(face())
+    await shop.see(*face(frames=1))
     assert [visit.member for visit in shop.desk.here()] == [None]
 
 
@@ -184,11 +195,11 @@ async def test_a_stop_in_the_middle_of_a_commit_doubles_nothing(shop: Shop) -> N
 
 async def test_who_withdraws_only_the_face_is_not_recognised_by_it_any_more(shop: Shop) -> None:
     await shop.enrol()
-    await shop.see(TrackReading(1), face(), face(), face())
+    await shop.see(TrackReading(1), *face())
     plain = Member("m1", "Анна", CARD, consents=(Consent(ConsentKind.PROGRAMME, 0, "v1", "desk"),))
     await shop.database.transact(lambda tx: consent.accept_member(tx, plain))
     shop.desk.reload()
-    await shop.see(face())
+    await shop.see(*face(frames=1))
     assert [(visit.state, visit.member) for visit in shop.desk.here()] == [
         (VisitState.ARRIVED, None)
     ]
@@ -200,17 +211,17 @@ async def test_who_withdraws_only_the_face_is_not_recognised_by_it_any_more(shop
 
 async def test_an_erased_member_is_not_written_back(shop: Shop) -> None:
     await shop.enrol()
-    await shop.see(TrackReading(1), face(), face())
+    await shop.see(TrackReading(1), *face(frames=2))
     now = shop.clock.now()
     erasing = shop.database.transact(lambda tx: consent.forget_member(tx, "m1", now))
-    await asyncio.gather(erasing, shop.see(face()))  # weighed before it is known
+    await asyncio.gather(erasing, shop.see(face()[2]))  # weighed before it is known
     stored = visits.still_open(shop.database.reading)
     assert [visit.member for visit in stored] == [None]
     assert "visit.identified.v1" not in shop.types()
 
 
 async def test_its_me_is_answered_by_the_face_at_that_screen_only(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, PresenceSettings(faces=Faces.ON_REQUEST))
+    shop = Shop(tmp_path, ON_REQUEST)
     await shop.enrol()
     asked: list[tuple[str, float]] = []
 
@@ -224,11 +235,10 @@ async def test_its_me_is_answered_by_the_face_at_that_screen_only(tmp_path: Path
     await shop.see(TrackReading(1), sensor="kiosk-camera")
     await shop.see(CodeReading(CARD), sensor="scanner-of-another-screen")
     assert not answer.done()
-    await shop.see(face(), face(), face(), sensor="kiosk-camera")
-    member = await answer
-    assert member is not None
+    await shop.see(*face(), sensor="kiosk-camera")
+    assert (await answer).found is Found.MEMBER
     assert asked[-1] == ("main", 0), "the leave ends with the answer"
-    await shop.see(face(track=2), sensor="kiosk-camera")
+    await shop.see(*face(track=2, frames=1), sensor="kiosk-camera")
     assert shop.counters.get("faces_refused_mode") == 1
     shop.database.close()
 
@@ -244,8 +254,8 @@ async def test_in_a_zone_its_me_does_not_end_the_looking(shop: Shop) -> None:
     shop.desk.recognise_with(look)
     answer = asyncio.create_task(shop.desk.its_me("main"))
     await asyncio.sleep(0)
-    await shop.see(face(), face(), face())
-    assert await answer is not None
+    await shop.see(*face())
+    assert (await answer).found is Found.MEMBER
     assert 0 not in asked
 
 
@@ -254,14 +264,14 @@ async def test_while_the_platform_is_silent_too_long_no_face_is_matched(tmp_path
     await shop.enrol()
     shop.desk.recognise_with(_nobody_looks)
     shop.desk.match_faces(False)
-    await shop.see(face(), face(), face())
+    await shop.see(*face())
     assert [visit.member for visit in shop.desk.here()] == []
     assert shop.counters.get("faces_refused_mode") == 3
-    assert await shop.desk.its_me("main") is None
+    assert await shop.desk.its_me("main") == Answer(Found.OFF)
     await shop.see(CodeReading(CARD), sensor="scanner")  # a card is no biometric sign
     assert [visit.member for visit in shop.desk.here()] == ["m1"]
     shop.desk.match_faces(True)
-    await shop.see(face(track=2), face(track=2), face(track=2))
+    await shop.see(*face(track=2))
     assert shop.desk.here()[0].reasons != ()
     assert shop.counters.get("faces_refused_mode") == 3
     shop.database.close()

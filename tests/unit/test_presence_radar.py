@@ -38,6 +38,8 @@ async def test_a_radar_gives_numbers_only(shop: Shop) -> None:
         "calibrated": False,
         "frames": 11,
         "people": 0,
+        "entries": 0,
+        "exits": 0,
         "overflow": 0,
         "withheld": [],
     }

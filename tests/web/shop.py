@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 from fastapi import FastAPI
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,15 +16,17 @@ from edge import consent
 from edge.clock import ScenarioClock
 from edge.counters import Counters
 from edge.ordering.desk import OrderingDesk
-from edge.presence.desk import Faces, PresenceDesk, PresenceSettings
+from edge.presence.desk import PresenceDesk, PresenceSettings
+from edge.presence.enrolling import Enrolling
+from edge.presence.enrolment import Enrolment, EnrolmentSettings
 from edge.records import (
-    VECTOR_DIMENSIONS,
     CodeReading,
     Consent,
     ConsentKind,
-    FaceReading,
+    Hint,
     Member,
     Observation,
+    PoseReading,
     Product,
     Reading,
     Stock,
@@ -34,12 +35,12 @@ from edge.records import (
 from edge.storage import goods
 from edge.storage.connections import Room
 from edge.storage.database import Database, Transaction
-from edge.storage.members import Template
 from kiosk.app import create
 from kiosk.pin import hash_pin
 from kiosk.server import Serving, serve
 from kiosk.session import Screens
 from kiosk.settings import KioskSettings
+from tests import faces
 
 START_MS = 1_785_578_400_000  # 1 August 2026, 10:00 UTC
 MINUTE_MS = 60_000
@@ -50,8 +51,9 @@ SNEAKER = "4600000000015"  # blue, 42
 SOLD_OUT = "4600000000053"  # red, 40
 HOSTILE = "4600000000091"
 HOSTILE_TITLE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\"'& ball"
+BORIS_CARD = "2780010000024"
+BORIS = Member("m2", "Борисов Борис", BORIS_CARD, "Silver")
 ANNA = Member("m1", "Петрова Анна Сергеевна", CARD, "Gold", "Running")
-MODEL = "model"
 
 
 class Box(Struct):
@@ -79,11 +81,14 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         self.settings = settings
         self.database = Database.open(directory, room=room)
         self.clock = ScenarioClock(START_MS, frozenset())
-        faces = PresenceSettings(faces=Faces.ZONE)
-        self.presence = PresenceDesk(self.database, self.clock, faces, Counters())
+        recognising = PresenceSettings(faces=faces.settings())
+        self.presence = PresenceDesk(self.database, self.clock, recognising, Counters())
         self.presence.recognise_with(self._ask_faces)
         self.ordering = OrderingDesk(self.database, self.clock, Box())
-        self.screens = Screens(self.ordering, self.presence, self.clock, settings)
+        self.enrolment = self._enrolment()
+        self.screens = Screens(
+            self.ordering, self.presence, self.clock, settings, self.enrolment
+        )
         self.camera_asked = asyncio.Event()
         self.serving: Serving | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -105,6 +110,7 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
+        await self.enrolment.close()
         self.database.close()
 
     def application(self, settings: KioskSettings | None = None) -> FastAPI:
@@ -125,6 +131,30 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         assert self.serving is not None
         return f"http://127.0.0.1:{self.serving.port}"
 
+    def _enrolment(self) -> Enrolment:
+        """Faces can be enrolled at the main screen."""
+        counters, known = Counters(), self.presence.recognition
+        enrolling = Enrolling(self.database, self.clock, known, counters=counters)
+        at = EnrolmentSettings(allowed=True, screens=frozenset({"main"}))
+        enrolment = Enrolment(
+            self.database, self.clock, at, enrolling=enrolling, counters=counters
+        )
+        enrolment.look_with(self._ask_faces)
+        enrolment.add_people_listener(self.presence.reload)
+        self.presence.enrol_with(enrolment)
+        return enrolment
+
+    async def pose(self, hint: Hint, value: float | None = None, frame: int = 1) -> None:
+        """The camera of the main screen sends one frame of an enrolment."""
+        vector = faces.seen(value, frame).tobytes() if value is not None else b""
+        reading = PoseReading(faces.MODEL, hint, bytearray(vector))
+        await self.presence.observe([Observation("camera-main", self.clock.now(), reading)])
+
+    async def photograph(self, value: float, *frames: int) -> None:
+        """The camera takes good frames of somebody: five, or these."""
+        for frame in frames or range(1, 6):
+            await self.pose(Hint.GOOD, value, frame)
+
     async def _ask_faces(self, screen: str, seconds: float) -> Sequence[str]:
         self.camera_asked.set()
         return [f"camera-{screen}"]
@@ -142,14 +172,21 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         """A member with face consent and template."""
         kinds = (ConsentKind.FACE, ConsentKind.PROGRAMME)
         agreed = tuple(Consent(kind, START_MS, "v1", "desk") for kind in kinds)
-        vectors = np.full((3, VECTOR_DIMENSIONS), value, "<f4").tobytes()
         known = replace(member, consents=agreed)
 
         def change(tx: Transaction) -> None:
             consent.accept_member(tx, known)
-            consent.accept_template(tx, Template(member.id, MODEL, vectors))
+            consent.accept_template(tx, faces.template(member.id, value))
 
         await self.database.transact(change)
+        self.presence.reload()
+        return known
+
+    async def join(self, member: Member = ANNA) -> Member:
+        """A member who has agreed to the programme alone."""
+        agreed = (Consent(ConsentKind.PROGRAMME, START_MS, "v1", "desk"),)
+        known = replace(member, consents=agreed)
+        await self.database.transact(lambda tx: consent.accept_member(tx, known))
         self.presence.reload()
         return known
 
@@ -161,13 +198,9 @@ class Shop(AbstractAsyncContextManager["Shop"]):
 
     async def see(self, track: int, value: float | None, camera: str = "door") -> None:
         """Somebody stands before a camera: three frames of a face, or none."""
-        vector = np.full(VECTOR_DIMENSIONS, value or 0, "<f4").tobytes()
-        frames = 3 if value is not None else 0
         readings: list[Reading] = [TrackReading(track)]
-        readings += [
-            FaceReading(track, MODEL, number + 1, bytearray(vector), bytearray(vector))
-            for number in range(frames)
-        ]
+        if value is not None:
+            readings += [faces.reading(track, value, frame + 1) for frame in range(3)]
         seen = self.clock.now()
         await self.presence.observe([Observation(camera, seen, r) for r in readings])
 

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from edge.errors import ConfigError, Refused
-from kiosk.session import ADDED, NOT_RECOGNISED, REPRICED, WELCOME, Screens
+from edge.presence.requests import Answer, Found
+from kiosk.session import ADDED, NOT_FOUND, REPRICED, WELCOME, Screens
 from kiosk.settings import KioskSettings
 from kiosk.state import CODE_SHOWN_MAX, Page
 from tests.web.shop import ANNA, CARD, HOSTILE, SETTINGS, SNEAKER, Shop
@@ -113,17 +114,22 @@ class Nobody:
     def member(self, member):
         return None
 
+    def __init__(self, found):
+        self.found = found
+
     async def its_me(self, screen):
-        return None
+        return Answer(self.found)
 
     def add_listener(self, listener):
         pass
 
 
-async def test_who_is_not_recognised_is_told_another_way(shop):
-    screens = Screens(shop.ordering, Nobody(), shop.clock, SETTINGS)
+@pytest.mark.parametrize("found", [found for found in Found if found is not Found.MEMBER])
+async def test_who_is_not_recognised_is_told_another_way(shop, found):
+    screens = Screens(shop.ordering, Nobody(found), shop.clock, SETTINGS)
     await screens.its_me("main")
-    assert screens.state("main").notice == (NOT_RECOGNISED,)
+    assert screens.state("main").notice == (NOT_FOUND[found],)
+    assert "card" in NOT_FOUND[found]
 
 
 async def test_an_order_has_a_number_and_a_double_tap_places_one(member_shop):
