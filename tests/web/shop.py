@@ -86,9 +86,7 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         self.presence.recognise_with(self._ask_faces)
         self.ordering = OrderingDesk(self.database, self.clock, Box())
         self.enrolment = self._enrolment()
-        self.screens = Screens(
-            self.ordering, self.presence, self.clock, settings, self.enrolment
-        )
+        self.screens = Screens(self.ordering, self.presence, self.clock, settings, self.enrolment)
         self.camera_asked = asyncio.Event()
         self.serving: Serving | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -136,9 +134,7 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         counters, known = Counters(), self.presence.recognition
         enrolling = Enrolling(self.database, self.clock, known, counters=counters)
         at = EnrolmentSettings(allowed=True, screens=frozenset({"main"}))
-        enrolment = Enrolment(
-            self.database, self.clock, at, enrolling=enrolling, counters=counters
-        )
+        enrolment = Enrolment(self.database, self.clock, at, enrolling=enrolling, counters=counters)
         enrolment.look_with(self._ask_faces)
         enrolment.add_people_listener(self.presence.reload)
         self.presence.enrol_with(enrolment)
