@@ -1,17 +1,24 @@
-"""Looking for hardware addresses in any pile of bytes, in six spellings, and a process's memory.
+"""Looking for hardware addresses in any pile of bytes, in six spellings, for face vectors in four,
+and a process's memory.
 
     found(pile, addresses)      which of them are in it, and how they are spelt
+    found_vectors(pile, ...)    which face vectors are in it, whole or in part, and how
     memory_of(pid)              all that a process can have written somewhere (needs root)
 
 A text spelling is sixteen times as long as chance; a raw address is six bytes, and chance has to be
-reckoned with: `expected_by_chance` says how often. Used by proofs that no address leaves a sensor.
+reckoned with: `expected_by_chance` says how often. Used by proofs that no address and no face stays
+or leaves.
 """
 
+import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 TEXTS = {
     "colons": lambda address: address.hex(":"),
@@ -80,6 +87,94 @@ def _as_bytes(chunk: bytes, wanted: frozenset[bytes]) -> set[bytes]:
 def expected_by_chance(pile_bytes: int, addresses: int) -> float:
     """How many raw finds so many random bytes would give."""
     return pile_bytes * addresses / 2 ** (8 * ADDRESS_BYTES)
+
+
+# --- face vectors
+
+UNIT = 1024
+"""Numbers of a canary are n/1024, exact in 16 bits, and their squares add up to one exactly, so
+that neither halving nor scaling to length one changes a bit of them."""
+VECTOR_SPELLINGS = ("f32", "f16", "int8", "base64")
+WORD = 8
+WINDOW = 3 * WORD
+"""So much in a row is no chance; eight bytes are two numbers, which may be anybody's."""
+PIECES_MIN = 4
+"""A word with fewer different bytes is anywhere in any memory, mostly zeros."""
+HASH_BITS = 20
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@cache
+def canary_vector(seed: int, dimensions: int) -> NDArray[np.float32]:
+    """A vector of length one that nobody's face has."""
+    source = np.random.default_rng(seed)
+    largest = int(UNIT * (2.7 / dimensions) ** 0.5)
+    while True:
+        most = source.integers(1, largest + 1, dimensions - 4) * source.choice(
+            [-1, 1], dimensions - 4
+        )
+        last = _four_squares(UNIT**2 - int((most**2).sum()))
+        if last is not None:
+            return (np.concatenate([most, last]) / UNIT).astype(np.float32)
+
+
+def _four_squares(left: int) -> list[int] | None:
+    """Four whole numbers of this sum of squares; None below zero. There always are (Lagrange)."""
+    if left < 0:
+        return None
+    pairs = {a * a + b * b: (a, b) for a in range(isqrt(left) + 1) for b in range(a + 1)}
+    first = next(total for total in sorted(pairs) if left - total in pairs)
+    return [*pairs[first], *pairs[left - first]]
+
+
+def spelt_vector(vector: NDArray[np.float32]) -> dict[str, list[bytes]]:
+    """What a vector looks like, by spelling; as int8 of two scales."""
+    raw = vector.astype("<f4").tobytes()
+    scales = (127, 127 / float(np.abs(vector).max()))
+    return {
+        "f32": [raw],
+        "f16": [vector.astype("<f2").tobytes()],
+        "int8": [np.round(vector * scale).astype(np.int8).tobytes() for scale in scales],
+        "base64": [base64.b64encode(raw)],
+    }
+
+
+def found_vectors(pile: bytes, vectors: Mapping[str, NDArray[np.float32]]) -> set[tuple[str, str]]:
+    """Of these named vectors, each of which so much is in `pile` that a window of it stands in
+    the aligned words that the pile is made of; with how it is spelt.
+    """
+    words: dict[int, set[tuple[str, str, bytes]]] = {}
+    for name, vector in vectors.items():
+        for spelling, texts in spelt_vector(vector).items():
+            for text in texts:
+                for word in (text[at : at + WORD] for at in range(len(text) - WORD + 1)):
+                    if len(set(word)) >= PIECES_MIN:
+                        number = int.from_bytes(word, "little")
+                        words.setdefault(number, set()).add((name, spelling, text))
+    table = np.zeros(1 << HASH_BITS, dtype=bool)
+    table[_hashed(np.array(list(words), np.uint64))] = True
+    finds: set[tuple[str, str]] = set()
+    for begin in range(0, len(pile) - WORD + 1, CHUNK_BYTES):
+        count = min(CHUNK_BYTES, len(pile) - begin) // WORD
+        each = np.frombuffer(pile, "<u8", count=count, offset=begin)
+        for place in np.flatnonzero(table[_hashed(each)]).tolist():
+            at = begin + place * WORD
+            around = [
+                pile[max(0, first) : max(0, first) + WINDOW]
+                for first in (at - 2 * WORD, at - WORD, at)
+            ]
+            for name, spelling, text in words.get(int(each[place]), ()):
+                if any(len(piece) == WINDOW and piece in text for piece in around):
+                    finds.add((name, spelling))
+    return finds
+
+
+def _hashed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    hashed: NDArray[np.uint64] = (words * _MIX) >> np.uint64(64 - HASH_BITS)
+    return hashed
+
+
+# --- memory
 
 
 def memory_of(pid: int) -> bytes:

@@ -73,7 +73,7 @@ class Requests:
         if self._recognition.mode is Faces.OFF or ask_faces is None:
             return Answer(Found.OFF)
         asked = self._clock.now()
-        sensors, _ = await asyncio.gather(ask_faces(screen, REQUEST_S), self._recognition.ready())
+        sensors = await ask_faces(screen, REQUEST_S)
         if not sensors:
             return Answer(Found.NOBODY)
         until_ms = asked.mono_ms + round(REQUEST_S * 1000)
@@ -81,6 +81,7 @@ class Requests:
         places = frozenset(sensors)
         try:
             async with asyncio.timeout(REQUEST_S):
+                await self._recognition.ready()  # while the cameras turn to the screen
                 return await self._answered(places, asked, member)
         except TimeoutError:
             return self._at_last(places, asked)

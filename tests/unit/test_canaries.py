@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +13,14 @@ from tests.canaries import (
     CHUNK_BYTES,
     SPELLINGS,
     TEXTS,
+    VECTOR_SPELLINGS,
+    canary_vector,
     expected_by_chance,
     found,
+    found_vectors,
     memory_of,
     spelt,
+    spelt_vector,
 )
 
 CANARY = b"cAnArY"
@@ -66,3 +71,24 @@ def test_it_is_found_in_the_memory_of_a_process() -> None:
 
 def test_chance_is_what_arithmetic_says() -> None:
     assert expected_by_chance(2**28, 2**10) == pytest.approx(2**-10)
+
+
+@pytest.mark.parametrize("dimensions", [128, 256])
+def test_a_canary_is_a_vector_of_length_one_in_sixteen_bits(dimensions: int) -> None:
+    vector = canary_vector(1, dimensions)
+    assert float(np.linalg.norm(vector)) == 1.0
+    assert np.array_equal(vector.astype("<f2").astype(np.float32), vector)
+    assert not np.array_equal(vector, canary_vector(2, dimensions))
+
+
+@given(
+    st.sampled_from(VECTOR_SPELLINGS),
+    st.integers(0, 90),
+    st.integers(0, 20),
+    st.binary(max_size=40),
+)
+def test_a_piece_of_a_vector_is_found(spelling: str, begin: int, more: int, around: bytes) -> None:
+    vectors = {name: canary_vector(seed, 128) for seed, name in enumerate("ab")}
+    piece = spelt_vector(vectors["a"])[spelling][0][begin:][: 31 + more]
+    assert found_vectors(around + piece + around, vectors) == {("a", spelling)}
+    assert found_vectors(around + bytes(99) + around, vectors) == set()
