@@ -3,6 +3,7 @@
 Called by the daemon while it puts the box together. It decides nothing.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from edge.clock import Clock
 from edge.config import Config
 from edge.counters import Counters
+from edge.errors import ConfigError
 from edge.intake import Intake
 from edge.lease import Lease
 from edge.operation import settings
@@ -21,6 +23,8 @@ from edge.sections import Profile, RecognitionMode
 from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database
 from sensors.wire import Action
+
+log = logging.getLogger(__name__)
 
 CAMERA = "face"
 """The kind of sensor that can describe a face."""
@@ -37,13 +41,16 @@ def enrolment_settings(config: Config, specs: Sequence[SensorSpec]) -> Enrolment
 
 
 def sealing(config: Config) -> Sealing | None:
-    """For whom templates are sealed on their way up; None if they stay here.
-
-    ConfigError if the key cannot be used.
+    """For whom templates are sealed on their way up; None if they stay here. A key that cannot be
+    used closes no shop: then they stay, and the log says so.
     """
     if not config.recognition.send_templates:
         return None
-    key = read_key(Path(config.platform.encryption_key_file))
+    try:
+        key = read_key(Path(config.platform.encryption_key_file))
+    except ConfigError as error:
+        log.error("No template is sent up: %s", error)
+        return None
     return Sealing(key, str(settings.address(config)))
 
 

@@ -242,6 +242,8 @@ class Enrolment:
             needed = ConsentKind.FACE if capture.looking else ConsentKind.PROGRAMME
             if not capture.ended and needed not in agreed:
                 self._step(screen, place, steps.failed(capture, Failure.WITHDRAWN))
+        known = [n for n in self.notices if consent.agreed_by(self._database.reading, n.member)]
+        self.notices = known
 
     async def withdraw(self, member: str, said: Said) -> bool:
         """The member takes the consent to faces back: the template goes with it, and no byte stays.

@@ -49,4 +49,4 @@ def _score(one: Vector, other: Vector, cohort: Cohort | None) -> float:
     cosine = float(one @ other)
     if cohort is None:
         return cosine
-    return cosine - float(cohort.levels(np.stack([one, other])).sum()) / 2
+    return cosine - sum(float(cohort.levels(each[None, :])[0]) for each in (one, other)) / 2

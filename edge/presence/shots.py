@@ -80,7 +80,10 @@ def agreeing(rows: Matrix, same: Callable[[Vector, Matrix], bool]) -> list[int] 
     while len(kept) >= KEPT_MIN:
         worst = _least_alike(rows, kept)
         others = [index for index in kept if index != worst]
-        if same(rows[worst], rows[others]):
+        theirs = rows[others]
+        agrees = same(rows[worst], theirs)
+        theirs.fill(0)
+        if agrees:
             return None if _one_person(rows, dropped, same) else kept
         dropped.append(worst)
         kept = others
@@ -103,7 +106,7 @@ def _one_person(
     rows: Matrix, dropped: Sequence[int], same: Callable[[Vector, Matrix], bool]
 ) -> bool:
     return any(
-        same(rows[one], rows[[other]])
+        same(rows[one], rows[other : other + 1])
         for at, one in enumerate(dropped)
         for other in dropped[at + 1 :]
     )
