@@ -1,33 +1,21 @@
-"""Enrolment at the screen and by staff: who is offered what, what is said, and what ends it."""
+"""Enrolment at the screen: who is offered what, what is said, and what ends it."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from html import unescape
 
 import httpx
-import msgspec
 import pytest
 from playwright.async_api import Browser, expect
 
 from edge.presence.capture import Failure, Stage
-from edge.records import ConsentKind, Hint, Stream
-from edge.storage import templates
+from edge.records import ConsentKind, Hint
 from kiosk.consent_text import WORDING, face_text
 from kiosk.faces import CARD_FIRST, FORGOTTEN, HINTS, TEXT_CHANGED, TICK_BOTH, WHY_FAILED
 from kiosk.session import Screens
 from kiosk.state import Page
-from kiosk.words import LANGUAGES, Words
+from kiosk.words import LANGUAGES
 from tests.waiting import until
-from tests.web.shop import (
-    ANNA,
-    BORIS,
-    BORIS_CARD,
-    CARD,
-    PIN,
-    SETTINGS,
-    SNEAKER,
-    Shop,
-)
+from tests.web.face_pages import HERS, RU, TICKS, begin, owners, screen, sign_in, stage, told
+from tests.web.shop import ANNA, BORIS, BORIS_CARD, CARD, SETTINGS, SNEAKER, Shop
 from tests.web.test_browser import (
     LANDSCAPE,
     PORTRAIT,
@@ -37,15 +25,12 @@ from tests.web.test_browser import (
     watched,
 )
 
-RU = Words("ru", "RUB")
-HERS = 0.1
 VERSIONS = {
     ("ru", False): "face-1-ru-a137bc1ad358",
     ("ru", True): "face-1-ru-74e482f3fcf6",
     ("en", False): "face-1-en-1071af12a891",
     ("en", True): "face-1-en-349a75d0f84f",
 }
-TICKS = {"agreed": "yes", "adult": "yes"}
 
 
 @pytest.fixture
@@ -53,39 +38,6 @@ async def web(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
     await shop.join(ANNA)
     async with httpx.AsyncClient(base_url=shop.url) as client:
         yield client
-
-
-async def screen(web: httpx.AsyncClient) -> str:
-    return unescape((await web.get("/kiosk/main")).text)
-
-
-async def version(web: httpx.AsyncClient, path: str = "/kiosk/main") -> str:
-    found = re.search(r'name="version" value="([^"]+)"', (await web.get(path)).text)
-    assert found is not None
-    return found[1]
-
-
-async def begin(shop: Shop, web: httpx.AsyncClient, card: str = CARD) -> None:
-    """The member has shown the card, read the text and agreed."""
-    await shop.scan(card)
-    await web.post("/kiosk/main/face/open")
-    shop.camera_asked.clear()
-    await web.post("/kiosk/main/face/agree", data={"version": await version(web), **TICKS})
-    await shop.camera_asked.wait()
-
-
-def stage(shop: Shop) -> Stage | None:
-    capture = shop.enrolment.at("main")
-    return capture.stage if capture else None
-
-
-def told(shop: Shop) -> list[tuple[str, dict]]:
-    waiting = shop.database.backlog.events(Stream.CRIT, 0, 100)
-    return [(event.type, msgspec.json.decode(event.body)) for event in waiting]
-
-
-def owners(shop: Shop) -> frozenset[str]:
-    return templates.owners(shop.database.reading)
 
 
 async def test_the_whole_way_with_plain_forms(shop, web):
@@ -253,85 +205,6 @@ async def test_another_members_face_is_sent_to_a_seller(shop, web):
     assert f"notice-{BORIS.id}" in (await web.get("/staff")).text
     await web.post(f"/staff/face/{BORIS.id}/seen")
     assert f"notice-{BORIS.id}" not in (await web.get("/staff")).text
-
-
-# --- by staff
-
-
-async def sign_in(web: httpx.AsyncClient) -> None:
-    assert (await web.post("/staff/enter", data={"pin": PIN})).status_code == 303
-
-
-async def form(web: httpx.AsyncClient, **changes: str) -> dict[str, str]:
-    path = f"/staff/face/{ANNA.id}"
-    said = {"by": "Ольга 12", "screen": "main", "version": await version(web, path), **TICKS}
-    return {name: value for name, value in (said | changes).items() if value}
-
-
-async def test_a_seller_enrols_and_withdraws_for_a_member_and_is_credited(shop, web):
-    await shop.scan(CARD)
-    await shop.screens.finish("main")
-    await sign_in(web)
-    path = f"/staff/face/{ANNA.id}"
-    assert path in (await web.get("/staff")).text
-    for lacking in ("agreed", "adult"):
-        await web.post(f"{path}/enrol", data=await form(web, **{lacking: ""}))
-        assert RU.text(TICK_BOTH) in unescape((await web.get(path)).text)
-    assert told(shop) == []
-    await web.post(f"{path}/enrol", data=await form(web))
-    await shop.camera_asked.wait()
-    await shop.pose(Hint.CLOSER)
-    for page in (await web.get(path), await web.get("/kiosk/main")):
-        assert RU.text(HINTS[Hint.CLOSER]) in unescape(page.text)
-    assert ANNA.name not in (await web.get("/kiosk/main")).text, "they have not acted there"
-    await shop.photograph(HERS)
-    await until(lambda: stage(shop) is Stage.DONE, "enrolled")
-    html = unescape((await web.get(path)).text)
-    assert RU.text("Done: %(name)s will be recognised next time.") % {"name": ANNA.name} in html
-    assert 'value="Ольга 12"' in html, "asked once a shift"
-    await web.post(f"{path}/withdraw", data={"by": "Ольга 12"})
-    assert owners(shop) == {ANNA.id}, "without the tick nothing happens"
-    await web.post(f"{path}/withdraw", data={"by": "Ольга 12", "sure": "yes"})
-    assert owners(shop) == frozenset()
-    assert {(type_, body["channel"], body["by"]) for type_, body in told(shop)} == {
-        ("consent.given.v1", "staff", "Ольга 12"),
-        ("face.enrolled.v1", "staff", "Ольга 12"),
-        ("consent.withdrawn.v1", "staff", "Ольга 12"),
-    }
-
-
-async def test_only_staff_and_only_for_who_is_on_their_page(shop, web):
-    path = f"/staff/face/{ANNA.id}"
-    posts = {"enrol": {"by": "x", "screen": "main", "version": "x", **TICKS},
-             "withdraw": {"by": "x", "sure": "yes"}, "cancel": {}, "seen": {}}  # fmt: skip
-    for act, data in posts.items():
-        assert (await web.post(f"{path}/{act}", data=data)).status_code == 303
-    assert (await web.get(path)).headers["location"] == "/staff"
-    assert (await web.get(f"/live{path}")).status_code == 401
-    await sign_in(web)
-    assert (await web.get(path)).headers["location"] == "/staff", "not in the shop"
-    await web.post(f"{path}/enrol", data=posts["enrol"])
-    await web.post(f"{path}/withdraw", data=posts["withdraw"])
-    assert told(shop) == []
-
-
-async def test_a_screen_in_use_is_not_taken_from_anybody(shop, web):
-    await shop.join(BORIS)
-    await shop.scan(CARD)
-    await shop.scan(BORIS_CARD)
-    await sign_in(web)
-    path = f"/staff/face/{ANNA.id}"
-    await web.post(f"{path}/enrol", data=await form(web))
-    assert RU.text("Somebody else is using that screen.") in unescape((await web.get(path)).text)
-    assert told(shop) == []
-    await shop.screens.finish("main")
-    await web.post(f"{path}/enrol", data=await form(web, screen="elsewhere"))
-    assert told(shop) == []
-    await web.post(f"{path}/enrol", data=await form(web))
-    await shop.camera_asked.wait()
-    await web.post(f"{path}/cancel")
-    assert stage(shop) is None
-    assert [type_ for type_, _ in told(shop)] == ["consent.given.v1", "consent.withdrawn.v1"]
 
 
 # --- the text
