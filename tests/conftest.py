@@ -37,7 +37,7 @@ def recordings() -> Path:
 
 @pytest.fixture(scope="session")
 def models(recordings: Path) -> Path:
-    """The folder of face models, beside the recordings; without it the test is skipped."""
+    """The folder of face models beside the recordings; without it the test is skipped."""
     path = recordings.parent / "models"
     if not path.is_dir():
         pytest.skip(f"no face models at {path}")

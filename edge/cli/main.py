@@ -15,6 +15,7 @@ from edge.cli import (
     doctor,
     enrol,
     exits,
+    faces,
     fleet,
     members,
     models,
@@ -55,6 +56,7 @@ app.add_typer(members.app, name="members")
 app.add_typer(visits.app, name="visits")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
+app.add_typer(faces.app, name="faces")
 app.add_typer(models.app, name="models")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(platform.app, name="platform")

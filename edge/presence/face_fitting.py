@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from edge.presence.cohort import Cohort, Vector, lengths_one
+from edge.presence.cohort import Cohort, Vector, lengths_one, level, measured
 from edge.presence.face_calibration import VERSION, Cell, Table
 
 PEOPLE_MIN = 100
@@ -23,12 +23,16 @@ GROUP_MIN = 300
 ORIGIN_MIN = 50
 """Pictures of one origin have much in common, so fewer people show how far they differ."""
 GROUPS_MAX = 64
+TOLD = (3, 1)
+"""The cell of which the groups are told; the first one, where it is not measured."""
 CELLS = ((1, 1), (3, 1), (5, 1), (1, 3), (3, 3), (5, 3), (3, 5), (5, 5))
+COHORT_PICTURES = 3
+"""Of one person, in a cohort: nobody may weigh much more than others."""
 ROUNDS = 20
 """Draws of who is enrolled and who is a stranger."""
 LEVELS = 24
-LIKELIEST, RAREST_HITS = 0.5, 8
-"""The tail is fitted from the score of every second stranger to that of so many hits."""
+LIKELIEST, RAREST_HITS = 0.3, 4
+"""The tail is fitted from the score of so many strangers to that of so few hits."""
 GROUP_LEVELS = (0.05, 0.03, 0.02)
 """Shares of strangers named at which groups are compared."""
 
@@ -46,13 +50,15 @@ class TooFewPeople(InputError):
 class Person:
     """One person's vectors (n x d, length one), and what they are counted under.
 
-    `origin` is where the pictures come from: a camera, a collection.
+    `origin` is where the pictures come from: a camera, a collection. `inside` is how many of the
+    vectors, from the first on, the cohort was measured on, if it was measured on these people.
     """
 
     name: str
     vectors: Vector
     origin: str = ""
     groups: tuple[str, ...] = ()
+    inside: int = COHORT_PICTURES
 
 
 class GroupFound(Struct, frozen=True):
@@ -65,7 +71,7 @@ class GroupFound(Struct, frozen=True):
 
 
 class Fitted(Struct, frozen=True):
-    """The table, and what was found of each group (in the cell of three photos and one frame)."""
+    """The table, and what was found of each group (in the cell TOLD)."""
 
     table: Table
     groups: tuple[GroupFound, ...]
@@ -82,11 +88,16 @@ class _Tops:
 
 
 class Draws(Struct, frozen=True):
-    """How the strangers are drawn: the seed, for which cells, and when a group is judged."""
+    """How the strangers are drawn: the seed, for which cells, and when a group is judged.
+
+    `cohort_vectors` is on how many vectors the cohort was measured, if people here are among them
+    (`Person.inside`): each is then compared with the cohort without them, as a new stranger is.
+    """
 
     seed: int = 0
     cells: tuple[tuple[int, int], ...] = CELLS
     group_min: int = GROUP_MIN
+    cohort_vectors: int = 0
 
 
 def fitted(
@@ -106,15 +117,17 @@ def fitted(
             f"Bring at least {PEOPLE_MIN}; {GROUP_MIN} of a group, to judge it.",
         )
     counted = _counted(people)
+    levels = _Levels(people, cohort, draws.cohort_vectors)
     cells: list[Cell] = []
     found: tuple[GroupFound, ...] = ()
     worst = GroupFound("", 0, 0.0, judged=True)
     for number, (photos, frames) in enumerate(draws.cells):
-        tops = _tops(people, cohort, photos, frames, np.random.default_rng((draws.seed, number)))
+        dice = np.random.default_rng((draws.seed, number))
+        tops = _tops(people, levels, (photos, frames), dice)
         groups = tuple(_group(tops, name, mask, draws.group_min) for name, mask in counted)
         highest = max((one for one in groups if one.judged), key=_shift, default=worst)
         cells.append(_cell(tops, (photos, frames), max(0.0, highest.shift)))
-        if (photos, frames) == (3, 1):
+        if not found or (photos, frames) == TOLD:
             found, worst = groups, highest
         step((number + 1) / len(draws.cells))
     fingerprint = cohort.fingerprint() if cohort is not None else ""
@@ -123,51 +136,77 @@ def fitted(
     return Fitted(table, found)
 
 
+def cohort_from(people: Sequence[Person]) -> Cohort:
+    """The cohort of these people, each with at most COHORT_PICTURES pictures."""
+    return measured(np.concatenate([one.vectors[:COHORT_PICTURES] for one in people]))
+
+
+def vectors_in_cohort(people: Sequence[Person]) -> int:
+    """How many vectors `cohort_from` takes."""
+    return sum(min(COHORT_PICTURES, len(one.vectors)) for one in people)
+
+
 def _shift(group: GroupFound) -> float:
     return group.shift
 
 
+class _Levels:
+    """The levels of vectors by whose they are: against the cohort without that person."""
+
+    def __init__(self, people: Sequence[Person], cohort: Cohort | None, total: int) -> None:
+        self._cohort, self._total = cohort, total
+        most = min(COHORT_PICTURES, max(one.inside for one in people)) if total else 0
+        self._own = np.zeros((len(people), most, people[0].vectors.shape[1]), np.float32)
+        self._count = np.zeros(len(people), np.float32)
+        for number, one in enumerate(people if most else ()):
+            inside = one.vectors[: min(one.inside, most)]
+            self._own[number, : len(inside)] = inside
+            self._count[number] = len(inside)
+
+    def of(self, vectors: Vector, whose: NDArray[np.int64]) -> Vector:
+        """z of each row; zero without a cohort."""
+        if self._cohort is None:
+            return np.zeros(len(vectors), np.float32)
+        mean, variance = self._cohort.moments(vectors)
+        if self._own.shape[1]:
+            count = self._count[whose]
+            known = np.arange(self._own.shape[1]) < count[:, None]
+            own = np.einsum("nkd,nd->nk", self._own[whose], vectors)
+            apart = np.where(known, own - mean[:, None], 0)
+            left = np.float32(self._total) - count
+            variance = (self._total * variance - (apart**2).sum(axis=1)) / left
+            mean = (self._total * mean - own.sum(axis=1)) / left
+        return level(mean, variance)
+
+
 def _tops(
     people: Sequence[Person],
-    cohort: Cohort | None,
-    photos: int,
-    frames: int,
+    levels: _Levels,
+    cell: tuple[int, int],
     dice: np.random.Generator,
 ) -> _Tops:
     """Enrol one half, let the other half come, `ROUNDS` times over.
 
     Whoever has fewer pictures than are asked for is taken with what there is.
     """
+    photos, frames = cell
     scores, whose, half = [], [], len(people) // 2
     for _ in range(ROUNDS):
         order = dice.permutation(len(people))
         members = lengths_one(
             np.stack([_some(people[i].vectors, photos, dice).mean(axis=0) for i in order[:half]])
         )
-        probes, owners = [], []
+        rows, owners = [], []
         for index in order[half:]:
             shuffled = dice.permutation(people[index].vectors)
             for start in range(0, max(1, len(shuffled) - frames + 1), frames):
-                probes.append(shuffled[start : start + frames].mean(axis=0))
+                rows.append(shuffled[start : start + frames].mean(axis=0))
                 owners.append(index)
-        scores.append(top_scores(lengths_one(np.stack(probes)), members, cohort))
-        whose.append(np.array(owners))
-    return _Tops(
-        np.concatenate(scores).astype(np.float64),
-        np.concatenate(whose),
-        half,
-        len(probes),
-    )
-
-
-def top_scores(probes: Vector, members: Vector, cohort: Cohort | None) -> Vector:
-    """The highest score of each probe (rows, length one) over the members' rows."""
-    scores = probes @ members.T
-    if cohort is not None:
-        scores -= cohort.levels(members)[None, :] / 2
-        scores -= cohort.levels(probes)[:, None] / 2
-    tops: Vector = scores.max(axis=1)
-    return tops
+        probes, mine = lengths_one(np.stack(rows)), np.array(owners)
+        compared = probes @ members.T - levels.of(members, order[:half])[None, :] / 2
+        scores.append(compared.max(axis=1) - levels.of(probes, mine) / 2)
+        whose.append(mine)
+    return _Tops(np.concatenate(scores).astype(np.float64), np.concatenate(whose), half, len(mine))
 
 
 def _some(vectors: Vector, count: int, dice: np.random.Generator) -> Vector:

@@ -33,12 +33,16 @@ class Backend:
         return self._detector.detect(picture)
 
     def chip(self, picture: Picture, face: Face) -> Picture:
-        """See `face.Describer`."""
-        return self._describer.chip(picture, face)
+        """See `face.Describer`. A small face is looked at once more, at full size."""
+        return self._describer.chip(picture, self._detector.sharpened(picture, face))
 
     def embed(self, chip: Picture, *, mirrored: bool = False) -> Vector:
         """See `face.Describer`."""
         return self._describer.embed(chip, mirrored=mirrored)
+
+    def forget(self) -> None:
+        """See `face.Describer`."""
+        self._describer.forget()
 
 
 def load(models: Path | None, model: str = DLIB) -> FaceBackend:

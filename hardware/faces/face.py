@@ -88,6 +88,10 @@ class Detector(Protocol):
         """
         ...
 
+    def sharpened(self, picture: Picture, face: Face) -> Face:
+        """The face with its points as exact as this detector can. BadPicture if it has none."""
+        ...
+
 
 class Describer(Protocol):
     """Describes a face by a vector."""
@@ -111,9 +115,21 @@ class Describer(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Overwrite what the model itself still holds of the last face it described.
 
-class FaceBackend(Detector, Describer, Protocol):
+        A network keeps its last answer until the next one; this lets it describe a black chip, and
+        takes as long as `embed`. For when nobody is to be described any more.
+        """
+        ...
+
+
+class FaceBackend(Describer, Protocol):
     """A detector and a describer that were loaded together."""
+
+    def detect(self, picture: Picture) -> list[Face]:
+        """See `Detector`."""
+        ...
 
 
 def searchable(picture: Picture) -> bool:

@@ -24,6 +24,8 @@ ALIKE_MIN = {DLIB: 0.88, REID0095: 0.35}
 """What a second photograph of one person reaches on the mean; other people's is far below."""
 TURNED_MIN = {DLIB: 0.95, REID0095: 0.7}
 """What the same picture, held askew, reaches."""
+SMALL_MIN = {DLIB: 0.93, REID0095: 0.7}
+"""What a face reaches of which 20 pixels lie between the eyes."""
 APART_MIN = {DLIB: 0.05, REID0095: 0.3}
 
 
@@ -138,6 +140,28 @@ def test_a_face_at_the_edge_keeps_its_box_in_the_picture(backend, portrait):
             assert face.box.right <= cut.shape[1]
             assert face.box.bottom <= cut.shape[0]
             assert backend.embed(backend.chip(cut, face)).shape == (backend.dimensions,)
+
+
+def test_a_small_face_in_a_large_picture_is_described_as_a_large_one(backend, portrait, request):
+    if "hog" in request.node.callspec.params["backend"]:
+        pytest.skip("HOG sees no face of this size")
+    frame = flat(720, 1280)
+    frame[300:600, 500:800] = cv2.resize(portrait[:300, 80:380], (300, 300))
+    small = flat(720, 1280)
+    small[300:450, 500:650] = cv2.resize(frame[300:600, 500:800], (150, 150))
+    assert backend.detect(small)[0].eyes_px < 24
+    assert vector(backend, small) @ vector(backend, frame) > SMALL_MIN[backend.model]
+
+
+@pytest.mark.parametrize(("x", "y"), [(-40, -40), (0, 0), (99, 99), (140, 140), (5000, 5000)])
+def test_a_small_face_that_lies_anywhere_is_cut_out_or_refused(backend, x, y):
+    points = np.array([[-8, -8], [8, -8], [0, 0], [-6, 8], [6, 8]], np.float32)
+    face = Face(Box(0, 0, 1, 1), 0.9, points + np.array([x, y], np.float32))
+    try:
+        chip = backend.chip(flat(100, 100), face)
+    except BadPicture:
+        return
+    assert chip.shape == (backend.side, backend.side, 3)
 
 
 # --- how it describes

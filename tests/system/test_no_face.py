@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from edge.control import ask
 from edge.records import FaceReading, Moment, Observation, TrackReading
+from edge.daemon import OVERWRITING
 from sensors import wire
 from tests import faces
 from tests.canaries import canary_vector, found_vectors, memory_of, spelt_vector
@@ -93,7 +93,9 @@ class Box:
     def running(self) -> Iterator[None]:
         command = [sys.executable, "-m", "edge.cli.main", "run", "-c", str(configured(self))]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | OVERWRITING
+            )
         try:
             yield
         finally:
@@ -195,10 +197,7 @@ def test_strangers_and_who_withdrew_leave_nothing(
     assert {spelling for name, spelling in finds if name == "planted"} == set(spelt_vector(PLANTED))
     assert ("anna", "f32") in finds, "the gallery holds her"
     assert names(finds) & set(STRANGERS) == set()
-    word = msgspec.json.encode({"member": "anna", "kind": "face"}).decode()
-    order = ["platform", "command", "chain/shop-1/box-1", "consent.withdraw", word]
-    said = [sys.executable, "-m", "edge.cli.main", *order, "--database", str(platform.log)]
-    subprocess.run(said, cwd=ROOT, check=True, capture_output=True)
+    platform.put("members", [member("anna", PROGRAMME), member("boris", PROGRAMME, FACE)])
     until(lambda: members_seen(shop) == {"boris"}, "she is not recognised any more")
     withdrawn_s = time.monotonic()
     camera.see(90, MEMBERS["boris"])
@@ -211,3 +210,12 @@ def test_strangers_and_who_withdrew_leave_nothing(
     places = {"disk": shop.disk(), "logs": shop.log.read_bytes(), "line": shop.line()}
     for place, pile in places.items():
         assert names(found_vectors(pile, ALL)) & (set(STRANGERS) | set(MEMBERS)) == set(), place
+    limits = Path(f"/proc/{shop.process.pid}/limits").read_text()
+    core_file = next(line for line in limits.splitlines() if "core file" in line)
+    assert core_file.split()[4:6] == ["0", "0"], "no image of it can be written"
+
+
+def test_systemd_gives_the_core_the_same_environment() -> None:
+    unit = (ROOT / "systemd" / "storebox.service").read_text()
+    for name, value in OVERWRITING.items():
+        assert f"\nEnvironment={name}={value}\n" in unit

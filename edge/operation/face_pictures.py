@@ -1,0 +1,125 @@
+"""Labelled pictures of a directory as vectors, to calibrate from: one folder a person.
+
+Called by `storebox faces calibrate`. A directory is one origin (a camera, a collection). Beside
+the folders a file `groups.csv` may say who belongs to which groups: `PERSON,GROUP,GROUP...`.
+Nothing of a picture or a vector is kept or written.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec import Struct
+
+from edge.errors import BadPicture, InputError
+from edge.presence.cohort import Vector
+from edge.presence.face_fitting import Person
+
+if TYPE_CHECKING:
+    from hardware.faces.face import FaceBackend
+
+GROUPS_FILE = "groups.csv"
+PEOPLE_MAX = 20_000
+PICTURES_MAX = 16
+"""Of one person; the first ones by name."""
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"})
+GROUP_NAME_MAX = 64
+EYES_PX_MIN = 24.0
+SCORE_MIN = 0.8
+"""What the camera's own gate asks of a face that is to be recognised."""
+
+
+class BadLabels(InputError):
+    """A directory from which nobody can learn who is who."""
+
+
+class Labelled(Struct, frozen=True):
+    """The pictures of one person."""
+
+    person: str
+    origin: str
+    groups: tuple[str, ...]
+    pictures: tuple[Path, ...]
+
+
+class Described(Struct, frozen=True):
+    """Who could be described, and how many pictures could not be used, by reason."""
+
+    people: list[Person]
+    refused: dict[str, int]
+
+
+def labelled(folders: Sequence[Path]) -> list[Labelled]:
+    """Everybody with a folder of pictures. BadLabels if there is nobody, or far too many."""
+    found = [one for folder in folders for one in _of(folder)]
+    if not 0 < len(found) <= PEOPLE_MAX:
+        raise BadLabels(
+            f"There are {len(found)} people in {', '.join(map(str, folders))}.",
+            f"Name a directory with a folder of pictures for each of at most {PEOPLE_MAX} people.",
+        )
+    return found
+
+
+def _of(folder: Path) -> Iterator[Labelled]:
+    if not folder.is_dir():
+        raise BadLabels(f"{folder} is no directory.", "Name one with a folder for each person.")
+    groups = _groups(folder / GROUPS_FILE)
+    for own in sorted(folder.iterdir()):
+        if not own.is_dir():
+            continue
+        pictures = [file for file in sorted(own.iterdir()) if file.suffix.lower() in SUFFIXES]
+        if pictures:
+            kept = tuple(pictures[:PICTURES_MAX])
+            yield Labelled(own.name, folder.name, groups.get(own.name, ()), kept)
+
+
+def _groups(path: Path) -> dict[str, tuple[str, ...]]:
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [[cell.strip()[:GROUP_NAME_MAX] for cell in row] for row in csv.reader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadLabels(
+            f"{path} cannot be read: {error}.", "Write PERSON,GROUP,GROUP in each of its lines."
+        ) from None
+    return {row[0]: tuple(filter(None, row[1:])) for row in rows if row}
+
+
+def described(
+    backend: "FaceBackend", people: Sequence[Labelled], step: Callable[[float], None]
+) -> Described:
+    """The vectors of everybody with at least one usable picture; `step` hears the share done."""
+    found: list[Person] = []
+    refused: dict[str, int] = {}
+    for number, one in enumerate(people, 1):
+        vectors = []
+        for path in one.pictures:
+            reason, vector = _vector(backend, path)
+            if vector is None:
+                refused[reason] = refused.get(reason, 0) + 1
+            else:
+                vectors.append(vector)
+        if vectors:
+            found.append(Person(one.person, np.stack(vectors), one.origin, one.groups))
+        step(number / len(people))
+    return Described(found, refused)
+
+
+def _vector(backend: "FaceBackend", path: Path) -> tuple[str, Vector | None]:
+    """The vector of the largest face; else why there is none."""
+    from hardware.recorded_camera import still
+
+    try:
+        picture = still(path)
+        faces = backend.detect(picture)
+        if not faces:
+            return "no face", None
+        face = faces[0]
+        if face.score < SCORE_MIN or face.eyes_px < EYES_PX_MIN:
+            return "face too small or unclear", None
+        return "", backend.embed(backend.chip(picture, face))
+    except BadPicture:
+        return "cannot be decoded", None
