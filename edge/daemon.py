@@ -165,11 +165,11 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
-    replica.add_listener(partial(_people_changed, presence, faces))
+    replica.add_listener(partial(_people_changed, presence))
     satellites, relays = _satellites(config, database, clock, counters)
     own = settings.authority(config)
     commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
-    commands.add_listener(partial(_obeyed, presence, faces, replica))
+    commands.add_listener(partial(_obeyed, presence, replica))
     calls = Calls(database, clock, address=own.address, counters=counters)
     told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
     downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
@@ -222,11 +222,10 @@ def _leave_to_embed(config: Config, lease: Lease, presence: PresenceDesk, intake
     lease.on_change(changed)
 
 
-def _obeyed(presence: PresenceDesk, faces: Enrolment, replica: Replica, action: Action) -> None:
+def _obeyed(presence: PresenceDesk, replica: Replica, action: Action) -> None:
     """What a command changes in memory."""
     if isinstance(action, EraseMember | WithdrawConsent):
         presence.reload()
-        faces.people_changed()
     elif isinstance(action, Refresh):
         replica.refresh(action.datasets or Dataset)
 
@@ -243,10 +242,9 @@ def _satellites(
     return satellites, SatelliteUplinks(home, database, clock, relay, counters)
 
 
-def _people_changed(presence: PresenceDesk, faces: Enrolment, dataset: Dataset) -> None:
+def _people_changed(presence: PresenceDesk, dataset: Dataset) -> None:
     if dataset in (Dataset.MEMBERS, Dataset.TEMPLATES):
         presence.reload()
-        faces.people_changed()
 
 
 def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:

@@ -76,6 +76,7 @@ def put_together(
     enrolment = Enrolment(database, clock, at, enrolling=enrolling, counters=counters)
     presence.enrol_with(enrolment)
     enrolment.add_people_listener(presence.reload)
+    presence.add_listener(enrolment.people_changed)
     _connect(enrolment, ground.lease, ground.intake)
     return enrolment
 

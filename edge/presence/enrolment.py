@@ -238,9 +238,11 @@ class Enrolment:
         """Members or consents have changed: who no longer agrees is not enrolled any further."""
         for screen, place in self._places.items():
             capture = place.capture
+            if capture.ended:
+                continue
             agreed = consent.agreed_by(self._database.reading, capture.asked.member)
             needed = ConsentKind.FACE if capture.looking else ConsentKind.PROGRAMME
-            if not capture.ended and needed not in agreed:
+            if needed not in agreed:
                 self._step(screen, place, steps.failed(capture, Failure.WITHDRAWN))
         known = [n for n in self.notices if consent.agreed_by(self._database.reading, n.member)]
         self.notices = known
