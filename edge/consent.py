@@ -121,8 +121,9 @@ def give(tx: Transaction, member: str, agreement: Agreement, said: Said, moment:
         )
     kind = agreement.kind
     last = consent_words.of(tx, member).get(kind)
+    back_ms = last.withdrawn_ms if last is not None else None
     # Whatever the clocks say, it is later than what was taken back here.
-    given_ms = max(moment.wall_ms, last.given_ms + 1 if last else 0)
+    given_ms = moment.wall_ms if back_ms is None else max(moment.wall_ms, back_ms + 1)
     members.put_consent(tx, member, Consent(kind, given_ms, agreement.text_version, said.channel))
     consent_words.set_given(tx, member, kind, given_ms=given_ms, now=moment)
     body = {

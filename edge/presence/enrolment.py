@@ -119,7 +119,7 @@ class Enrolment:
         consent was for nothing else.
         """
         for member in consent_words.unfinished(self._database.reading):
-            await self._take_back(member)
+            await self._take_back(member, whole=True)
 
     # --- looking
 
@@ -259,7 +259,7 @@ class Enrolment:
             scrub=True,
         )
         self.people_changed()
-        self._people_changed()
+        self._tell_of_people()
         return done
 
     def put_away(self, member: str) -> None:
@@ -321,16 +321,22 @@ class Enrolment:
 
     async def _afterwards(self, place: _Place) -> None:
         """A consent that was given only for what did not come about goes; the others hear of it."""
-        if place.capture.stage is not Stage.DONE and place.new_consent:
-            await self._take_back(place.capture.asked.member)
+        if place.capture.stage is not Stage.DONE and place.capture.asked.purpose is Purpose.ENROL:
+            await self._take_back(place.capture.asked.member, whole=place.new_consent)
         self._counters.add(f"enrolments.{place.capture.failure or place.capture.stage}")
-        self._people_changed()
+        self._tell_of_people()
 
-    async def _take_back(self, member: str) -> None:
-        now, said = self._clock.now(), Said("box")
-        withdraw = partial(consent.withdraw_here, member=member, kind=ConsentKind.FACE)
+    async def _take_back(self, member: str, *, whole: bool) -> None:
+        """The consent goes as a `whole`; or it had been given before and stays as the platform has
+        it.
+        """
+        now, said, kind = self._clock.now(), Said("box"), ConsentKind.FACE
+        withdraw = partial(consent.withdraw_here, member=member, said=said, moment=now)
+        leave = partial(consent_words.leave_to_rows, member=member)
         try:
-            await self._database.transact(lambda tx: withdraw(tx, said=said, moment=now))
+            await self._database.transact(
+                lambda tx: withdraw(tx, kind=kind) if whole else leave(tx, kind=kind)
+            )
         except StorageError as error:  # at the next start it is done again
             self._counters.add("enrolments.consent_left")
             log.error("a consent that nothing came of could not be taken back: %s", error)
@@ -354,7 +360,7 @@ class Enrolment:
         for listener in self._listeners:
             listener(screen)
 
-    def _people_changed(self) -> None:
+    def _tell_of_people(self) -> None:
         for listener in self._people_listeners:
             listener()
 

@@ -82,6 +82,7 @@ steps = st.lists(
 @example([("give", None), ("command", None), ("row", "latest")])
 @example([("give", None), ("withdraw", None), ("anew", None), ("row", "latest")])
 @example([("give", None), ("row", "old"), ("row", "latest"), ("row", "none")])
+@example([("give", None), ("withdraw", None), ("give", None), ("row", "latest"), ("row", "old")])
 def test_a_consent_is_kept_while_it_is_protected_and_never_survives_a_withdrawal(
     database: Database, steps: list[tuple[str, str | int | None]]
 ) -> None:

@@ -169,6 +169,8 @@ async def test_a_consent_that_was_there_before_stays(box: Box) -> None:
     await late(box)
     assert (await box.ended()).failure is Failure.TIMED_OUT
     assert box.agreed()
+    await box.enrolment.begin()  # the box starts again
+    assert box.agreed()
 
 
 async def test_a_box_that_stopped_meanwhile_takes_the_consent_back(box: Box) -> None:

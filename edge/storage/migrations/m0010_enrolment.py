@@ -5,24 +5,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-STATEMENTS = (
-    # The last word that a member said here about one kind. given: it holds against rows of the
-    # platform that do not know of it yet, until until_ms (null: no clock could be trusted so far).
-    # withdrawn: it holds against every consent given_ms or earlier.
-    """
+# given_ms: of the consent that was given here last, and holds against rows of the platform that do
+# not know of it yet, until until_ms (null: no clock could be trusted so far). Null if none does.
+# withdrawn_ms: every consent that was given then or earlier was taken back. Null if none was.
+TABLE = """
 CREATE TABLE consent_word (
   member TEXT NOT NULL REFERENCES member(id) ON DELETE CASCADE,
   kind TEXT NOT NULL,
-  word TEXT NOT NULL CHECK (word IN ('given', 'withdrawn')),
-  given_ms INTEGER NOT NULL,
+  given_ms INTEGER,
   until_ms INTEGER,
-  PRIMARY KEY (member, kind)
+  withdrawn_ms INTEGER,
+  PRIMARY KEY (member, kind),
+  CHECK (given_ms IS NULL OR withdrawn_ms IS NULL OR given_ms > withdrawn_ms)
 ) WITHOUT ROWID
-""",
-)
+"""
 
 
 def apply(db: "Database") -> None:
     """Create the table."""
-    for statement in STATEMENTS:
-        db.execute(statement)
+    db.execute(TABLE)
