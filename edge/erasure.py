@@ -15,8 +15,9 @@ from edge.storage.database import Database
 from edge.storage.transaction import Transaction
 
 RECEIPT = "erasure.done.v1"
-SCRUB_S = 30.0
-"""So often it is looked whether something was deleted; one checkpoint is for all of it."""
+SCRUB_S = 3.0
+"""So often it is looked whether something was deleted; one checkpoint is for all of it. Nothing of
+what was withdrawn is to be on the box five seconds later."""
 
 
 def erase(tx: Transaction, member: str, moment: Moment) -> dict[str, int]:

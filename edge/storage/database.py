@@ -86,9 +86,7 @@ class Database:
         vault = Vault.open(key) if path.exists() or key.exists() else Vault.create(key)
         writer = connect(path, vault, room)
         try:
-            if migrations.missing(path, writer):
-                migrations.apply(writer)
-            templates.convert(writer, vault)
+            _migrate(path, writer, vault)
             reader = connect(path, vault)
             reader.execute("PRAGMA query_only = ON")
             reader.execute(f"PRAGMA cache_size = -{READING_CACHE_KIB}")
@@ -208,3 +206,9 @@ class Database:
     def _tell(self, streams: frozenset[Stream]) -> None:
         for listener in self._listeners:
             listener(streams)
+
+
+def _migrate(path: Path, writer: Any, vault: Vault) -> None:
+    if migrations.missing(path, writer):
+        migrations.apply(writer)
+    templates.convert(writer, vault)

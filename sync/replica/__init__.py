@@ -41,8 +41,8 @@ BUCKET_PARTS_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSettings:
-    """Which box it is, whose signature datasets must bear (none: nobody's), its patience, and the
-    face model whose templates it takes (empty: any that is known)."""
+    """Which box it is, whose signature datasets must bear (none: nobody's), its patience, and of
+    which face model it takes templates (empty: of any)."""
 
     address: Address
     keys: TrustedKeys = field(default_factory=lambda: TrustedKeys({}))
@@ -116,7 +116,8 @@ class Replica:
     async def _ask(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
         topic = self._settings.address.request("dataset")
         try:
-            await self._follow_model()
+            if await self._stage.follow_model():
+                self._broken = _broken(self._database)
             await self._begin_waiting_plans()
             while True:
                 self._woken.clear()
@@ -131,12 +132,6 @@ class Replica:
                     continue
         except (SyncError, StorageError) as error:  # the link notices by itself
             log.debug("asking for datasets ended: %s", error)
-
-    async def _follow_model(self) -> None:
-        """After a change of the face model, ask for the templates that were another one's."""
-        model = self._settings.face_model
-        if await self._database.transact(lambda tx: applying.follow_model(tx, model)):
-            self._broken = _broken(self._database)
 
     # --- what comes
 

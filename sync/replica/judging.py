@@ -28,6 +28,7 @@ GOODS: dict[Dataset, tuple[str, Callable[[Any], Cells]]] = {
     Dataset.PRICES: ("price", goods.price_cells),
     Dataset.STOCK: ("stock", goods.stock_cells),
 }
+FLOAT_BYTES = 4
 _OWNER = {"member": 0, "consent": 0, "login": 0, "template": 1, "document": 2}
 """In which column of a stage table the member stands."""
 
@@ -163,13 +164,13 @@ def _cells(
 
 def _is_ours(judged: Judged, row: TemplateRow) -> bool:
     """Whether the template is of the model in use. BadMessage if its vectors are none."""
-    if dimensions_of(row.model) is None or judged.face_model not in ("", row.model):
+    dimensions = dimensions_of(row.model)
+    if dimensions is None or judged.face_model not in ("", row.model):
         return False
-    lengths = {len(vector) for vector in row.vectors}
+    if any(len(vector) != dimensions * FLOAT_BYTES for vector in row.vectors):
+        raise BadMessage("A template has vectors of another size than its model's.")
     vectors = bytearray().join(row.vectors)
     try:
-        if len(lengths) != 1 or len(vectors) != len(row.vectors) * lengths.pop():
-            raise BadTemplate("A template has vectors of several sizes.")
         templates.unit_rows(row.model, vectors).fill(0)
     except BadTemplate as error:
         raise BadMessage(error.what) from error

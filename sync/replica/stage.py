@@ -36,6 +36,11 @@ class Stage:
             await asyncio.to_thread(sealed, judged, self._database.vault, keys)
         return judged
 
+    async def follow_model(self) -> bool:
+        """After a change of the face model: whether templates of it are to be asked for."""
+        model = self._face_model
+        return await self._database.transact(lambda tx: applying.follow_model(tx, model))
+
     async def put(self, judged: Judged, chunk: int) -> None:
         """Stage one chunk, in one transaction: some 50 ms, which an order may have to wait."""
         self._dirty.add(judged.dataset)

@@ -16,9 +16,8 @@ from typing import Any
 AREAS = {
     "core": ("parse", "intake", "footprint"),
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
-    "faces": ("faces_accuracy", "faces_search"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
-    "faces": ("backends",),
+    "faces": ("backends", "faces_accuracy", "faces_search", "faces_gallery"),
 }
 RESULTS = Path("build/bench")
 

@@ -16,7 +16,7 @@ from edge.presence.face_calibration import Calibration
 from edge.presence.face_decision import FaceDecision, Rules, decide
 from edge.presence.face_fitting import Draws, Person, cohort_from, fitted, vectors_in_cohort
 from edge.presence.gallery import Gallery, Look
-from edge.storage.members import Template
+from edge.storage.templates import Template
 from tests.bench.face_vectors import Set
 
 PHOTOS = 3

@@ -12,7 +12,7 @@ import numpy as np
 from edge.face_models import REID0095, dimensions_of
 from edge.presence.cohort import Cohort, lengths_one
 from edge.presence.gallery import TEMPLATES_MAX, Gallery
-from edge.storage.members import Template
+from edge.storage.templates import Template
 
 PHOTOS = 3
 SEARCHES = 200

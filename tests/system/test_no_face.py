@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from edge.control import ask
-from edge.records import FaceReading, Moment, Observation, TrackReading
 from edge.daemon import OVERWRITING
+from edge.records import FaceReading, Moment, Observation, TrackReading
 from sensors import wire
 from tests import faces
 from tests.canaries import canary_vector, found_vectors, memory_of, spelt_vector

@@ -103,6 +103,7 @@ def test_every_file_is_a_check_with_its_name():
         "kiosk_port",
         "outbox_age",
         "platform",
+        "recognition",
         "sensors",
         "staff_pin",
         "state_directory",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge.face_models import DLIB, REID0095
 from edge.presence.cohort import SHARE, Cohort, from_npz, lengths_one, measured
 from edge.presence.gallery import PHOTOS_MAX, TEMPLATES_MAX, Gallery
-from edge.storage.members import Template
+from edge.storage.templates import Template
 
 D = 128
 seeds = st.integers(0, 2**32 - 1)
