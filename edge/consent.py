@@ -1,16 +1,20 @@
 """Who may be matched how. Every way that a member, a template, a binding or a withdrawal takes onto
 the box goes through here, and so does every reading of templates, logins and bindings for matching.
 
-Called by the replica (what arrives) and by the presence desk (what is matched). The functions run
-inside a caller's transaction; the schema enforces the same rule once more from below.
+Called by the replica (what arrives), by enrolment (what is agreed here) and by the presence desk
+(what is matched). The functions run inside a caller's transaction; the schema enforces the same
+rule once more from below.
 """
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from edge import erasure
 from edge.errors import ConsentMissing
-from edge.records import REASON_BEGINS, RESTS_ON, ConsentKind, Member, Moment
-from edge.storage import bindings, members, staging, templates, withdrawn
+from edge.records import REASON_BEGINS, RESTS_ON, Consent, ConsentKind, Member, Moment, Stream
+from edge.storage import bindings, consent_words, members, staging, templates, withdrawn
 from edge.storage.bindings import Binding
 from edge.storage.database import Transaction
 from edge.storage.outbox import Executes
@@ -23,6 +27,24 @@ BINDING_MS = 14 * 24 * 3600 * 1000
 by and by, and are handed on; each login renews it."""
 
 
+GIVEN, WITHDRAWN = "consent.given.v1", "consent.withdrawn.v1"
+
+
+class Said(Struct, frozen=True):
+    """Who told the box of an agreement or its end: `kiosk` or `staff`, and which seller, if any."""
+
+    channel: str
+    by: str = ""
+
+
+class Agreement(Struct, frozen=True):
+    """What a member agrees to on the box: which text they were shown, and that they are adult."""
+
+    kind: ConsentKind
+    text_version: str
+    adult: bool
+
+
 def accept_member(tx: Transaction, member: Member) -> None:
     """Write a member. Without consent to the programme there is no profile on the box at all."""
     if not member.agreed(ConsentKind.PROGRAMME):
@@ -30,7 +52,8 @@ def accept_member(tx: Transaction, member: Member) -> None:
             f"Member {member.id} has not agreed to the programme.",
             "The platform must not send this profile; it was not stored.",
         )
-    members.put(tx, tx.vault, member)
+    agreed = consent_words.merged(tx, member.id, member.consents)
+    members.put(tx, tx.vault, replace(member, consents=agreed))
     _forget_signs(tx, member.id)
 
 
@@ -57,6 +80,8 @@ def swap_members(tx: Transaction, gone: Sequence[str], moment: Moment) -> list[s
     """
     for member in gone:
         forget_member(tx, member, moment)
+    consent_words.lapse(tx, moment)
+    consent_words.settle_stage(tx)
     losing = members.losing(tx)
     refused = members.swap(tx)
     for member in losing:
@@ -81,19 +106,68 @@ def doubt_member(tx: Transaction, member: str) -> None:
     Their profile stays as it is, and every consent beyond the programme counts as withdrawn until
     a legible row gives it again: an unreadable withdrawal must not be overheard.
     """
+    consent_words.drop_given(tx, member, but=ConsentKind.PROGRAMME)
     members.drop_consents(tx, member, but=ConsentKind.PROGRAMME)
     _forget_signs(tx, member)
 
 
+def give(tx: Transaction, member: str, agreement: Agreement, said: Said, moment: Moment) -> None:
+    """The member agrees here, and the platform is told. ConsentMissing for whom the box does not
+    know, or who does not say to be adult.
+    """
+    if not agreement.adult or not agreed_by(tx, member):
+        raise ConsentMissing(
+            "This consent cannot be taken.", "Only adult members of the programme can agree to it."
+        )
+    kind = agreement.kind
+    last = consent_words.of(tx, member).get(kind)
+    back_ms = last.withdrawn_ms if last is not None else None
+    # Whatever the clocks say, it is later than what was taken back here.
+    given_ms = moment.wall_ms if back_ms is None else max(moment.wall_ms, back_ms + 1)
+    members.put_consent(tx, member, Consent(kind, given_ms, agreement.text_version, said.channel))
+    consent_words.set_given(tx, member, kind, given_ms=given_ms, now=moment)
+    body = {
+        "member": member,
+        "kind": kind,
+        "text_version": agreement.text_version,
+        "given_ms": given_ms,
+        "adult": True,
+        "channel": said.channel,
+        "by": said.by,
+    }
+    tx.emit(Stream.CRIT, GIVEN, body, moment, member=member)
+
+
+def withdraw_here(
+    tx: Transaction, member: str, kind: ConsentKind, said: Said, moment: Moment
+) -> bool:
+    """The member takes one agreement back on the box, and the platform is told. False if there is
+    none. What the platform sends and was given by now counts as taken back, too.
+    """
+    given_ms = members.given_ms(tx, member, kind)
+    if given_ms is None:
+        return False
+    withdraw(tx, member, kind, moment)
+    if kind is not ConsentKind.PROGRAMME:
+        until_ms = max(given_ms, moment.wall_ms) if moment.trusted else given_ms
+        consent_words.set_withdrawn(tx, member, kind, given_ms=until_ms)
+        body = {"member": member, "kind": kind, "channel": said.channel, "by": said.by}
+        tx.emit(Stream.CRIT, WITHDRAWN, body, moment, member=member)
+    return True
+
+
 def withdraw(tx: Transaction, member: str, kind: ConsentKind, moment: Moment) -> None:
     """The member takes one agreement back: what rested on it goes, history and what waits to be
-    told included; with the programme all does.
+    told included; with the programme all does. No row that knows only this agreement revives it.
     """
     if kind is ConsentKind.PROGRAMME:
         forget_member(tx, member, moment)
-    else:
-        tx.execute("DELETE FROM consent WHERE member = ? AND kind = ?", (member, kind))
-        _forget_signs(tx, member)
+        return
+    given_ms = members.given_ms(tx, member, kind)
+    if given_ms is not None:
+        consent_words.set_withdrawn(tx, member, kind, given_ms=given_ms)
+    tx.execute("DELETE FROM consent WHERE member = ? AND kind = ?", (member, kind))
+    _forget_signs(tx, member)
 
 
 def forget_member(tx: Transaction, member: str, moment: Moment) -> bool:
@@ -178,6 +252,8 @@ def _forget_signs(tx: Transaction, member: str) -> None:
     for kind, sign in RESTS_ON:
         if kind not in agreed:
             withdrawn.forget_signs(tx, member, REASON_BEGINS[sign])
+    if ConsentKind.FACE not in agreed:
+        withdrawn.forget_templates(tx, member)
 
 
 def _recognised_by_wifi(connection: Executes, member: str) -> bool:

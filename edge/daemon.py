@@ -26,7 +26,16 @@ from edge.errors import StoreboxError
 from edge.intake import SALT_LIFETIME_S, Intake
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
-from edge.operation import access, answers, diagnosing, opt_outs, radars, settings, syncing
+from edge.operation import (
+    access,
+    answers,
+    diagnosing,
+    enrolment,
+    opt_outs,
+    radars,
+    settings,
+    syncing,
+)
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.pictures import survey_questions
@@ -38,6 +47,7 @@ from edge.operation.version import version
 from edge.ordering.desk import OrderingDesk
 from edge.presence import associations
 from edge.presence.desk import PresenceDesk, Scan
+from edge.presence.enrolment import Enrolment
 from edge.sections import ClockSource, RecognitionMode
 from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database
@@ -78,6 +88,7 @@ class Box:
     presence: PresenceDesk
     intake: Intake
     screens: Screens
+    enrolment: Enrolment
     link: Link
     lease: Lease
     calls: Calls
@@ -120,6 +131,7 @@ async def live(config: Config, *, children: bool = False) -> None:
         async with _assembled(config) as box, _pages(box) as address:
             questions |= _questions(box, address)
             await box.opt_outs.begin()
+            await box.enrolment.begin()
             await radars.declare(config, box.database, box.clock, box.counters)
             print(f"storebox is ready: {address}", flush=True)
             notify(READY)
@@ -148,10 +160,10 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     counters = Counters()
     lease = Lease(database, clock, lease_s=settings.lease_s(config), counters=counters)
     presence = PresenceDesk(database, clock, settings.presence(config), counters, workers)
-    intake = Intake(clock, list(specs))
-    _leave_to_embed(config, lease, presence, intake)
+    ground = enrolment.Ground(database, clock, counters, lease, Intake(clock, list(specs)))
+    faces = _faces(config, ground, presence, specs)
     ordering = OrderingDesk(database, clock, config.box)
-    screens = Screens(ordering, presence, clock, settings.kiosk(config))
+    screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
     replica.add_listener(partial(_people_changed, presence))
     satellites, relays = _satellites(config, database, clock, counters)
@@ -168,18 +180,27 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
         counters=counters,
         database=database,
         presence=presence,
-        intake=intake,
+        intake=ground.intake,
         screens=screens,
+        enrolment=faces,
         link=Link(database, clock, settings=line, downward=downward, counters=counters),
         lease=lease,
         calls=calls,
         satellites=satellites,
-        opt_outs=OptOuts(database, clock, intake),
+        opt_outs=OptOuts(database, clock, ground.intake),
         workers=workers,
         specs=specs,
     )
     commands.report_with(partial(_report, box))
     return box
+
+
+def _faces(
+    config: Config, ground: enrolment.Ground, presence: PresenceDesk, specs: Sequence[SensorSpec]
+) -> Enrolment:
+    """What happens to faces: they are described and matched, and enrolled."""
+    _leave_to_embed(config, ground.lease, presence, ground.intake)
+    return enrolment.put_together(config, ground, presence, specs)
 
 
 def _leave_to_embed(config: Config, lease: Lease, presence: PresenceDesk, intake: Intake) -> None:
@@ -292,6 +313,7 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         notify(STOPPING)
         for task in tasks:
             task.cancel()
+        await box.enrolment.close()
         box.intake.close()  # the pump ends by itself, between two batches
         await asyncio.wait([*tasks, pump])
         await box.presence.close()

@@ -160,7 +160,8 @@ class PlatformSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     `key_file` holds the platform's public keys (one `kid base64` a line, Ed25519). Without it the
     box carries out no command, and takes datasets on the broker's word alone. What only the
-    platform may read is sealed for the public key in `encryption_key_file`.
+    platform may read is sealed for the public key in `encryption_key_file` (one line: a name and
+    the base64 of an X25519 key).
     """
 
     key_file: str = ""

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from edge.errors import StoreboxError
+from kiosk.faces import Faces
 from kiosk.guard import Guard
 from kiosk.live import LiveConnections
 from kiosk.pages import Assets, Pages
@@ -20,6 +21,7 @@ from kiosk.session import Presence, Screens
 from kiosk.settings import LIVE_CONNECTIONS_MAX, KioskSettings
 from kiosk.shopper import shopper_routes
 from kiosk.staff import StaffRoom, staff_routes
+from kiosk.staff_faces import staff_face_routes
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +45,13 @@ def create(
     # the usual documentation pages load their scripts from elsewhere
     app = FastAPI(title="storebox kiosk", docs_url=None, redoc_url=None)
     app.state.live = live
-    app.include_router(shopper_routes(screens, pages, live))
+    faces = Faces(screens, screens.enrolment) if screens.enrolment is not None else None
+    app.include_router(shopper_routes(screens, pages, live, faces))
     gate = Gate(settings.staff_pin_hash, screens.clock, workers)
-    app.include_router(staff_routes(StaffRoom(screens, pages, gate), live))
+    room = StaffRoom(screens, pages, gate, faces)
+    app.include_router(staff_routes(room, live))
+    if faces is not None:
+        app.include_router(staff_face_routes(room, faces, live))
 
     _add_small_pages(app, settings.screens[0], assets)
     _add_excuses(app)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from edge.clock import Clock
 from edge.errors import Refused, StorageFull, StoreboxError, UnknownProduct
 from edge.ordering.desk import OrderingDesk, Shelf
+from edge.presence.enrolment import Enrolment
 from edge.presence.requests import Answer, Found
 from edge.records import Member, Order, Visit
 from kiosk import state
@@ -63,7 +64,7 @@ class Presence(Protocol):
         ...
 
 
-class _Screen:
+class Place:
     """One screen: its state, and one action at a time."""
 
     __slots__ = ("bell", "busy", "state", "used")
@@ -79,8 +80,15 @@ class Screens:
     """All screens of one box. `run` must run for people to be forgotten."""
 
     def __init__(
-        self, ordering: OrderingDesk, presence: Presence, clock: Clock, settings: KioskSettings
+        self,
+        ordering: OrderingDesk,
+        presence: Presence,
+        clock: Clock,
+        settings: KioskSettings,
+        enrolment: Enrolment | None = None,
     ) -> None:
+        self.enrolment = enrolment
+        """Faces can be enrolled here; None on a box that has no camera."""
         self.ordering = ordering
         self.presence = presence
         self.clock = clock
@@ -89,11 +97,13 @@ class Screens:
         """Rings when visits or orders changed: for staff."""
         now_ms = clock.now().mono_ms
         self._screens = {
-            name: _Screen(ScreenState(language=settings.language, touched_ms=now_ms))
+            name: Place(ScreenState(language=settings.language, touched_ms=now_ms))
             for name in settings.screens
         }
         self._full_ms: int | None = None
         presence.add_listener(self._somebody_changed)
+        if enrolment is not None:
+            enrolment.add_listener(self._enrolment_changed)
 
     # --- looking
 
@@ -131,10 +141,10 @@ class Screens:
     async def scanned(self, screen: str, text: str, member: Member | None) -> None:
         """The scanner of `screen` read `text`; `member` if that is their card."""
         if member is not None:
-            async with self._turn(screen) as place:
-                await self._greet(screen, place, member)
+            async with self.turn(screen) as place:
+                await self._greet(screen, place, member, card=True)
             return
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             shelf = self._find(text)
             if shelf is None:
                 place.state = state.code_unknown(place.state, text.strip())
@@ -143,12 +153,12 @@ class Screens:
 
     async def choose(self, screen: str, sku: str) -> None:
         """Show another colour or size."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             place.state = state.product_shown(place.state, self.ordering.shelf(sku).product.sku)
 
     async def add(self, screen: str, sku: str) -> None:
         """Put one piece into the cart."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             member = self.member(screen)
             language = place.state.language
             await self.ordering.add(screen, sku, language=language, member=member)
@@ -156,17 +166,17 @@ class Screens:
 
     async def remove(self, screen: str, sku: str) -> None:
         """Take one line out of the cart."""
-        async with self._turn(screen):
+        async with self.turn(screen):
             await self.ordering.remove(screen, sku)
 
     async def open_cart(self, screen: str) -> None:
         """Show the cart."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             place.state = state.cart_shown(place.state)
 
     async def place(self, screen: str) -> Order | None:
         """Place the order and show its number. A second tap on the button changes nothing."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             if place.state.page is Page.ORDERED:
                 return self.ordering.order(place.state.order)
             member = self.member(screen)
@@ -183,13 +193,13 @@ class Screens:
 
     async def its_me(self, screen: str) -> None:
         """The shopper asks to be recognised. Scans and taps go on meanwhile."""
-        async with self._turn(screen) as place:
-            if place.state.looking:
+        async with self.turn(screen) as place:
+            if place.state.looking or self._is_enrolling(screen):
                 return
             place.state = replace(place.state, looking=True)
             person = place.state.person
         answer = await self._looked(screen)
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             if place.state.person != person:
                 return
             place.state = replace(place.state, looking=False)
@@ -201,24 +211,24 @@ class Screens:
 
     async def not_me(self, screen: str) -> None:
         """The shopper says they are not who the screen says, or no longer want to be."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             place.state = state.forgotten(place.state)
             await self._reprice(screen, None)
 
     async def speak(self, screen: str, language: str) -> None:
         """Use another language until the shopper leaves."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             if language in LANGUAGES:
                 place.state = replace(place.state, language=language)
 
     async def back(self, screen: str) -> None:
         """One step back."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             place.state = state.went_back(place.state)
 
     async def finish(self, screen: str) -> None:
         """The shopper is done: forget them."""
-        async with self._turn(screen) as place:
+        async with self.turn(screen) as place:
             await self._leave(screen, place)
 
     def awake(self, screen: str) -> None:
@@ -249,10 +259,10 @@ class Screens:
             else:
                 await self._timed_out(screen, place)
 
-    async def _resume(self, screen: str, place: _Screen) -> None:
+    async def _resume(self, screen: str, place: Place) -> None:
         """After a restart: the cart is still there, whoever filled it is not known any more."""
         if self.ordering.cart(screen) and place.state.page is Page.ATTRACT:
-            async with self._turn(screen):
+            async with self.turn(screen):
                 await self.ordering.reprice(screen, None)
                 place.state = state.cart_shown(place.state)
 
@@ -263,8 +273,8 @@ class Screens:
             limit_s, since_ms = self.settings.warning_s, now.warned_ms
         return limit_s - (self.clock.now().mono_ms - since_ms) / 1000
 
-    async def _timed_out(self, screen: str, place: _Screen) -> None:
-        if place.state.looking:
+    async def _timed_out(self, screen: str, place: Place) -> None:
+        if place.state.looking or self._is_enrolling(screen):
             self.awake(screen)
         elif place.state.warned_ms is None:
             place.state = replace(place.state, warned_ms=self.clock.now().mono_ms)
@@ -274,7 +284,7 @@ class Screens:
                 if self._due_s(place.state) <= 0:
                     await self._leave_anyway(screen, place)
 
-    async def _leave_anyway(self, screen: str, place: _Screen) -> None:
+    async def _leave_anyway(self, screen: str, place: Place) -> None:
         """Forget the person though the database may refuse; the cart is tried again later."""
         try:
             await self._leave(screen, place)
@@ -282,15 +292,16 @@ class Screens:
             log.error("screen %s: the cart left behind cannot be emptied: %s", screen, error)
         place.bell.ring()
 
-    async def _leave(self, screen: str, place: _Screen) -> None:
+    async def _leave(self, screen: str, place: Place) -> None:
         now_ms = self.clock.now().mono_ms
         place.state = state.left(place.state, self.settings.language, now_ms)
+        await self._turn_away(screen, place)
         if self.ordering.cart(screen):
             await self.ordering.abandon(screen)
 
     # --- inner workings
 
-    def _screen(self, screen: str) -> _Screen:
+    def _screen(self, screen: str) -> Place:
         try:
             return self._screens[screen]
         except KeyError:
@@ -302,7 +313,7 @@ class Screens:
         return state.in_use(now, self.settings.language, cart=bool(self.ordering.cart(screen)))
 
     @asynccontextmanager
-    async def _turn(self, screen: str) -> AsyncIterator[_Screen]:
+    async def turn(self, screen: str) -> AsyncIterator[Place]:
         """One action at a screen; what is refused is told there, and the page is drawn anew."""
         place = self._screen(screen)
         async with place.busy:
@@ -316,6 +327,7 @@ class Screens:
                 log.error("screen %s: %s", screen, error)
                 place.state = replace(place.state, notice=self._excuse(error))
             finally:
+                await self._turn_away(screen, place)
                 place.used.set()
                 place.bell.ring()
 
@@ -327,8 +339,11 @@ class Screens:
         self.shop.ring()
         return NO_ROOM
 
-    async def _greet(self, screen: str, place: _Screen, member: Member) -> None:
-        place.state = replace(state.greeted(place.state, member.id), notice=(WELCOME,))
+    async def _greet(
+        self, screen: str, place: Place, member: Member, *, card: bool = False
+    ) -> None:
+        greeted = state.greeted(place.state, member.id, card=card)
+        place.state = replace(greeted, notice=(WELCOME,))
         await self._reprice(screen, member)
 
     async def _reprice(self, screen: str, member: Member | None) -> None:
@@ -350,6 +365,19 @@ class Screens:
             return self.ordering.find(text)
         except UnknownProduct:
             return None
+
+    async def _turn_away(self, screen: str, place: Place) -> None:
+        """Whoever does something else at the screen, or has gone, is not enrolled any further."""
+        if self.enrolment is not None and place.state.page is not Page.FACE:
+            await self.enrolment.cancel(screen)
+
+    def _is_enrolling(self, screen: str) -> bool:
+        capture = self.enrolment.at(screen) if self.enrolment is not None else None
+        return capture is not None and capture.looking
+
+    def _enrolment_changed(self, screen: str) -> None:
+        self.bell(screen).ring()
+        self.shop.ring()
 
     def _somebody_changed(self) -> None:
         self.shop.ring()

@@ -28,7 +28,8 @@ class KioskSettings(Struct, frozen=True):
     connection came in by. `remote_screens` lets screens be used from other machines; else they
     answer loopback only, and other machines reach the staff page alone. `staff_pin_hash` is
     what `kiosk.pin.read_pin` gives; without it the staff page stays closed. `timezone` is an
-    IANA name; empty means that of the machine.
+    IANA name; empty means that of the machine. `operator` and `contact` stand in the consent to
+    faces, as does whether templates are sent up (`templates_sent_up`).
     """
 
     store: str = ""
@@ -44,6 +45,9 @@ class KioskSettings(Struct, frozen=True):
     staff_pin_hash: str = ""
     idle_s: float = 60
     warning_s: float = 30
+    operator: str = ""
+    contact: str = ""
+    templates_sent_up: bool = False
 
     def __post_init__(self) -> None:
         if self.warning_s < WARNING_S_MIN:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from edge.errors import Refused, UnknownProduct
 from edge.records import CartLine, Order
+from kiosk.faces import Faces, Offer
 from kiosk.guard import is_loopback
 from kiosk.live import LiveConnections
 from kiosk.pages import Pages
@@ -23,6 +24,8 @@ from kiosk.views import CartView, LineView, ProductView, line_views, product_vie
 from kiosk.words import NO_ROOM, first_name
 
 Field = Annotated[str, Form(min_length=1, max_length=FIELD_MAX)]
+Tick = Annotated[str, Form(max_length=FIELD_MAX)]
+"""A box that was ticked; nothing if it was not."""
 SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -44,9 +47,10 @@ class ScreenNow(Struct, frozen=True):
 class Shopper:
     """Draws the screens of one box."""
 
-    def __init__(self, screens: Screens, pages: Pages) -> None:
+    def __init__(self, screens: Screens, pages: Pages, faces: Faces | None) -> None:
         self._screens = screens
         self._pages = pages
+        self._faces = faces
 
     def fragment(self, screen: str) -> str:
         """What is inside the page: all that changes."""
@@ -95,6 +99,17 @@ class Shopper:
             "member": member,
             "first_name": first_name(member.name) if member else "",
             "warning_left_s": screens.warning_left_s(screen),
+            **self._face_values(screen, state.language),
+        }
+
+    def _face_values(self, screen: str, language: str) -> dict[str, Any]:
+        """What may be offered, the enrolment under way, and the consent that it asks for."""
+        if self._faces is None:
+            return {"offer": Offer(), "face": None, "agreement": None}
+        return {
+            "offer": self._faces.offer(screen),
+            "face": self._faces.view(screen),
+            "agreement": self._faces.text(self._pages.words(language).language),
         }
 
     def _notice(self, state: ScreenState) -> tuple[str, ...]:
@@ -122,9 +137,11 @@ class Shopper:
         return product_view(shelf, ordering, settings, language=language, now_ms=now_ms)
 
 
-def shopper_routes(screens: Screens, pages: Pages, live: LiveConnections) -> APIRouter:
+def shopper_routes(
+    screens: Screens, pages: Pages, live: LiveConnections, faces: Faces | None
+) -> APIRouter:
     """All routes of the screens."""
-    shopper = Shopper(screens, pages)
+    shopper = Shopper(screens, pages, faces)
 
     def known(screen: str, request: Request) -> str:
         client = request.client.host if request.client else ""
@@ -155,6 +172,8 @@ def shopper_routes(screens: Screens, pages: Pages, live: LiveConnections) -> API
         return Response(body, media_type="application/json")
 
     _add_taps(router, screens)
+    if faces is not None:
+        _add_face_taps(router, faces)
     return router
 
 
@@ -193,6 +212,23 @@ def _add_taps(router: APIRouter, screens: Screens) -> None:
         "not-me": screens.not_me,
         "back": screens.back,
         "finish": screens.finish,
+    }.items():
+        _add_tap(router, name, act)
+
+
+def _add_face_taps(router: APIRouter, faces: Faces) -> None:
+    """Consent to faces, given and taken back."""
+
+    @router.post("/kiosk/{screen}/face/agree")
+    async def agree(screen: str, version: Field, agreed: Tick = "", adult: Tick = "") -> Response:
+        await faces.agree(screen, version, agreed=bool(agreed), adult=bool(adult))
+        return _back_to(screen)
+
+    for name, act in {
+        "face/open": faces.open,
+        "face/extend": faces.extend,
+        "face/off": faces.ask_off,
+        "face/withdraw": faces.withdraw,
     }.items():
         _add_tap(router, name, act)
 

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from edge.clock import Clock
+from kiosk.faces import Faces
 from kiosk.live import LiveConnections
 from kiosk.pages import Pages
 from kiosk.pin import PIN_LENGTH_MAX, Gate, Outcome
@@ -31,14 +32,18 @@ SESSION_IDLE_S = 2 * 3600
 """A tablet that nobody touched for so long is signed out; looking is not touching."""
 
 
-class _Session:
+class Session:
     """One signed-in tablet."""
 
-    __slots__ = ("began_ms", "language", "used_ms")
+    __slots__ = ("began_ms", "language", "said", "seller", "used_ms")
 
     def __init__(self, now_ms: int, language: str) -> None:
         self.began_ms = self.used_ms = now_ms
         self.language = language
+        self.seller = ""
+        """Who is credited with an enrolment; asked once a shift."""
+        self.said: tuple[str, ...] = ()
+        """What came of the last thing done to a member, in English sentences."""
 
 
 class StaffSessions:
@@ -46,17 +51,17 @@ class StaffSessions:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def begin(self, language: str) -> str:
         """A new session; the value of its cookie."""
         token = secrets.token_urlsafe(32)
         while len(self._sessions) >= SESSIONS_MAX:
             self._sessions.popitem(last=False)
-        self._sessions[_hashed(token)] = _Session(self._clock.now().mono_ms, language)
+        self._sessions[_hashed(token)] = Session(self._clock.now().mono_ms, language)
         return token
 
-    def find(self, token: str, *, touch: bool = True) -> _Session | None:
+    def find(self, token: str, *, touch: bool = True) -> Session | None:
         """The session of a cookie, unless it has expired."""
         session = self._sessions.get(_hashed(token))
         if session is None:
@@ -78,10 +83,13 @@ class StaffSessions:
 class StaffRoom:
     """Draws the staff page."""
 
-    def __init__(self, screens: Screens, pages: Pages, gate: Gate) -> None:
+    def __init__(
+        self, screens: Screens, pages: Pages, gate: Gate, faces: Faces | None = None
+    ) -> None:
         self.screens = screens
         self.pages = pages
         self.gate = gate
+        self.faces = faces
         self.sessions = StaffSessions(screens.clock)
 
     def fragment(self, token: str) -> str | None:
@@ -92,7 +100,7 @@ class StaffRoom:
         words = self.pages.words(session.language)
         return self.pages.draw("shop.html", words, **self._values(session))
 
-    def page(self, session: _Session) -> HTMLResponse:
+    def page(self, session: Session) -> HTMLResponse:
         """The whole page."""
         words = self.pages.words(session.language)
         return self.pages.page("staff.html", words, **self._values(session))
@@ -114,7 +122,7 @@ class StaffRoom:
             page.headers["Retry-After"] = str(math.ceil(wait_s))
         return page
 
-    def _values(self, session: _Session) -> dict[str, Any]:
+    def _values(self, session: Session) -> dict[str, Any]:
         presence, now = self.screens.presence, self.screens.clock.now()
         words = self.pages.words(session.language)
         orders = self.screens.ordering.latest_orders()
@@ -124,6 +132,8 @@ class StaffRoom:
             "member": presence.member,
             "now_ms": now.wall_ms,
             "full": self.screens.full,
+            "notices": self.faces.enrolment.notices if self.faces is not None else [],
+            "faces": self.faces is not None,
         }
 
 
@@ -134,27 +144,27 @@ def staff_routes(room: StaffRoom, live: LiveConnections) -> APIRouter:
 
     @router.get("/staff", response_class=HTMLResponse)
     async def show(request: Request) -> Response:
-        session = room.sessions.find(_token(request))
+        session = room.sessions.find(token_of(request))
         return room.page(session) if session else room.door(request)
 
     @router.post("/staff/leave")
     async def leave(request: Request) -> Response:
-        room.sessions.end(_token(request))
+        room.sessions.end(token_of(request))
         room.screens.shop.ring()
-        answer = _to_staff()
+        answer = to_staff()
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
 
     @router.post("/staff/language")
     async def speak(request: Request, language: Field) -> Response:
-        session = room.sessions.find(_token(request))
+        session = room.sessions.find(token_of(request))
         if session and language in LANGUAGES:
             session.language = language
-        return _to_staff()
+        return to_staff()
 
     @router.get("/live/staff")
     async def follow(request: Request) -> Response:
-        token = _token(request)
+        token = token_of(request)
         if room.sessions.find(token, touch=False) is None:
             return Response("Sign in first.", 401)
         if live.full:
@@ -170,7 +180,7 @@ def _add_door(router: APIRouter, room: StaffRoom) -> None:
 
     @router.get("/staff/enter")
     async def again() -> Response:
-        return _to_staff()
+        return to_staff()
 
     @router.post("/staff/enter")
     async def enter(
@@ -180,20 +190,22 @@ def _add_door(router: APIRouter, room: StaffRoom) -> None:
         verdict = await room.gate.check(client, pin)
         if verdict.outcome is not Outcome.RIGHT:
             return room.door(request, said=verdict.outcome, wait_s=verdict.wait_s)
-        room.sessions.end(_token(request))
+        room.sessions.end(token_of(request))
         token = room.sessions.begin(room.screens.settings.language)
-        answer = _to_staff()
+        answer = to_staff()
         answer.set_cookie(
             COOKIE, token, max_age=SESSION_S, path="/", httponly=True, samesite="strict"
         )
         return answer
 
 
-def _to_staff() -> RedirectResponse:
+def to_staff() -> RedirectResponse:
+    """To who is in the shop."""
     return RedirectResponse("/staff", 303)
 
 
-def _token(request: Request) -> str:
+def token_of(request: Request) -> str:
+    """The cookie of the session."""
     return request.cookies.get(COOKIE, "")
 
 

@@ -22,13 +22,21 @@ class Page(StrEnum):
     CART = "cart"
     ORDERED = "ordered"
     UNKNOWN = "unknown"
+    FACE = "face"
+    """Consent, progress or end of an enrolment (`Enrolment.at` says which)."""
+    FACE_OFF = "face_off"
+    """Asks whether the consent to faces is really to be taken back."""
+
+
+FACES = frozenset({Page.FACE, Page.FACE_OFF})
 
 
 class ScreenState(Struct, frozen=True):
     """One screen. `person` counts the people before it, so that no late answer reaches the next.
 
-    `notice` are English sentences, which are also the keys of their translations.
-    `warned_ms` is when the warning was put up (monotonic), or None.
+    `notice` are English sentences, which are also the keys of their translations. `card`: the
+    member showed their card, and was not only recognised. `warned_ms` is when the warning was put
+    up (monotonic), or None.
     """
 
     language: str
@@ -39,6 +47,7 @@ class ScreenState(Struct, frozen=True):
     code: str = ""
     order: str = ""
     member: str = ""
+    card: bool = False
     notice: tuple[str, ...] = ()
     looking: bool = False
     warned_ms: int | None = None
@@ -65,16 +74,33 @@ def code_unknown(state: ScreenState, code: str) -> ScreenState:
     return replace(_after_order(state), page=Page.UNKNOWN, code=shown)
 
 
-def greeted(state: ScreenState, member: str) -> ScreenState:
-    """A member showed who they are. What they were looking at stays."""
+def greeted(state: ScreenState, member: str, *, card: bool = False) -> ScreenState:
+    """A member showed who they are. What they were looking at stays, unless it was another's face.
+
+    A card that was shown counts until they go, however they are greeted again.
+    """
     state = _after_order(state)
-    page = Page.ATTRACT if state.page is Page.UNKNOWN else state.page
-    return replace(state, page=page, code="", member=member, looking=False)
+    same = state.member == member
+    left = state.page is Page.UNKNOWN or (state.page in FACES and not same)
+    page = Page.ATTRACT if left else state.page
+    shown = card or (same and state.card)
+    return replace(state, page=page, code="", member=member, card=shown, looking=False)
 
 
 def forgotten(state: ScreenState) -> ScreenState:
     """The shopper said that this is somebody else."""
-    return replace(state, member="", looking=False)
+    page = Page.ATTRACT if state.page in FACES else state.page
+    return replace(state, page=page, member="", card=False, looking=False)
+
+
+def face_shown(state: ScreenState) -> ScreenState:
+    """An enrolment is to be seen."""
+    return replace(_after_order(state), page=Page.FACE, code="")
+
+
+def face_off_shown(state: ScreenState) -> ScreenState:
+    """The member wants to take the consent to faces back."""
+    return replace(_after_order(state), page=Page.FACE_OFF, code="")
 
 
 def cart_shown(state: ScreenState) -> ScreenState:

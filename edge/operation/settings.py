@@ -100,6 +100,9 @@ def kiosk(config: Config) -> KioskSettings:
         recognition=config.recognition.mode is not RecognitionMode.OFF,
         staff_pin_hash=read_pin(pin) if section.staff_pin_file or pin.exists() else "",
         idle_s=section.idle_s,
+        operator=config.privacy.operator,
+        contact=config.privacy.contact,
+        templates_sent_up=config.recognition.send_templates,
     )
 
 

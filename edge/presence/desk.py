@@ -121,6 +121,11 @@ class PresenceDesk:
         return members.get(self._database.reading, self._database.vault, member)
 
     @property
+    def recognition(self) -> Recognition:
+        """What is known of faces, for enrolment."""
+        return self._recognition
+
+    @property
     def face_model(self) -> str:
         """By which model faces are matched; empty if by none."""
         return self._settings.faces.model

@@ -147,6 +147,24 @@ class Recognition:
                     return
                 await self._fill()
 
+    @property
+    def target_fpir(self) -> float:
+        """The share of strangers that may get a name."""
+        return self._settings.target_fpir
+
+    def calibration(self, model: str) -> Calibration | None:
+        """The table of `model`, if faces are matched by it."""
+        return self._settings.calibration if model == self._settings.model else None
+
+    async def gallery(self, model: str) -> Gallery | None:
+        """Who is enrolled under `model`; None if nobody is matched by it now. Not to be kept: it
+        is overwritten when a template changes.
+        """
+        if model != self._settings.model:
+            return None
+        await self.ready()
+        return self._gallery
+
     async def _fill(self) -> None:
         loop = asyncio.get_running_loop()
         try:

@@ -146,6 +146,7 @@ class Gallery:
         score = float(scores[first])
         scores[first] = -np.inf
         level = _half_levels(probe[None, :], self._cohort)[0]
+        probe.fill(0)
         return Look(
             self._members[first],
             score - float(level),

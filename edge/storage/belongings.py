@@ -11,6 +11,7 @@ from edge.storage.outbox import Executes
 DELETED = {
     "profile": ("member", "id"),
     "consents": ("consent", "member"),
+    "consent_words": ("consent_word", "member"),
     "templates": ("template", "member"),
     "logins": ("login", "member"),
     "bindings": ("binding", "member"),

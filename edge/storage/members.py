@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from edge.records import Consent, ConsentKind, Member
-from edge.storage import staging
+from edge.storage import consent_words, staging
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault, seal, unseal
 
@@ -45,12 +45,7 @@ def _put_consents(connection: Executes, member: Member) -> None:
         (member.id, *kept),
     )
     for consent in member.consents:
-        connection.execute(
-            "INSERT INTO consent VALUES (?, ?, ?, ?, ?) ON CONFLICT (member, kind) DO UPDATE SET"
-            " given_ms = excluded.given_ms, text_version = excluded.text_version,"
-            " channel = excluded.channel",
-            (member.id, consent.kind, consent.given_ms, consent.text_version, consent.channel),
-        )
+        put_consent(connection, member.id, consent)
 
 
 def cells(vault: Vault, member: Member, wrapped: bytes | None) -> tuple[object, ...]:
@@ -112,9 +107,10 @@ def swap(connection: Executes) -> list[str]:
 def losing(connection: Executes) -> list[str]:
     """Members who are staged without a consent that they have now."""
     rows = connection.execute(
-        "SELECT DISTINCT member FROM consent"
+        "SELECT DISTINCT member FROM consent"  # noqa: S608 - a constant
         " WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
         " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
+        f" AND (member, kind) NOT IN ({consent_words.PROTECTED})"
     ).fetchall()
     return [member for (member,) in rows]
 
@@ -149,8 +145,10 @@ def _unstage(connection: Executes, members: Sequence[str]) -> None:
 def _swap_consents(connection: Executes) -> None:
     """Consents that are gone take what hung on them; then come the logins that hang on them."""
     connection.execute(
-        "DELETE FROM consent WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
+        "DELETE FROM consent"  # noqa: S608 - a constant
+        " WHERE member IN (SELECT id FROM stage_member WHERE wrapped IS NULL)"
         " AND (member, kind) NOT IN (SELECT member, kind FROM stage_consent)"
+        f" AND (member, kind) NOT IN ({consent_words.PROTECTED})"
     )
     connection.execute(
         "INSERT INTO consent SELECT * FROM stage_consent WHERE true ORDER BY member, kind"
@@ -165,6 +163,24 @@ def _swap_consents(connection: Executes) -> None:
         "INSERT OR IGNORE INTO login (member, mark) SELECT member, mark FROM stage_login"
         " ORDER BY mark, member"
     )
+
+
+def put_consent(connection: Executes, member: str, given: Consent) -> None:
+    """Write one consent, in the place of an earlier one to the same."""
+    connection.execute(
+        "INSERT INTO consent VALUES (?, ?, ?, ?, ?) ON CONFLICT (member, kind) DO UPDATE SET"
+        " given_ms = excluded.given_ms, text_version = excluded.text_version,"
+        " channel = excluded.channel",
+        (member, given.kind, given.given_ms, given.text_version, given.channel),
+    )
+
+
+def given_ms(connection: Executes, member: str, kind: ConsentKind) -> int | None:
+    """When the member agreed to this kind; None if they do not."""
+    row = connection.execute(
+        "SELECT given_ms FROM consent WHERE member = ? AND kind = ?", (member, kind)
+    ).fetchone()
+    return int(row[0]) if row else None
 
 
 def drop_consents(connection: Executes, member: str, *, but: ConsentKind) -> None:

@@ -258,6 +258,12 @@ def means(connection: Executes, vault: Vault, model: str, limit: int) -> Iterato
         yield Means([m for m, *_ in some], [p for _, p, *_ in some], opened)
 
 
+def models_of(connection: Executes, member: str) -> dict[str, int]:
+    """By which models there are templates of `member`, and how often each was extended."""
+    rows = connection.execute("SELECT model, extended FROM template WHERE member = ?", (member,))
+    return {model: int(times) for model, times in rows.fetchall()}
+
+
 def owners(connection: Executes) -> frozenset[str]:
     """Who has a template on this box."""
     rows = connection.execute("SELECT DISTINCT member FROM template").fetchall()

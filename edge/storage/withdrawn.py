@@ -13,6 +13,8 @@ from edge.records import Stream
 from edge.storage import erased
 from edge.storage.outbox import TOMBSTONE_TYPE, Rewrites, Rewritten
 
+SEALED_TYPE = "template.sealed.v1"
+"""An event that carries a template to the platform, sealed for it."""
 ANYBODYS = (
     "UPDATE visit SET member = NULL, posterior = 0, reasons = '[]',"
     " state = CASE state WHEN 'left' THEN state ELSE 'arrived' END WHERE id = ?"
@@ -31,6 +33,14 @@ def forget_signs(tx: Rewrites, member: str, begins: str) -> None:
     touched, alone = _forget_in_visits(tx, member, begins)
     emptied = _forget_in_outbox(tx, member, begins, alone)
     if touched or emptied:
+        erased.set_deleted(tx)
+
+
+def forget_templates(tx: Rewrites, member: str) -> None:
+    """Empty the events that carry a template of `member`, sealed, and still wait."""
+    sql = "SELECT stream, seq, body FROM outbox WHERE member = ? AND type = ?"
+    for stream, seq, body in tx.execute(sql, (member, SEALED_TYPE)).fetchall():
+        _empty(tx, Stream(stream), seq, bytes(body))
         erased.set_deleted(tx)
 
 
@@ -60,10 +70,15 @@ def _forget_in_outbox(tx: Rewrites, member: str, begins: str, visits: set[str]) 
     for stream, seq, body in tx.execute(sql, (member,)).fetchall():
         told = msgspec.json.decode(body, type=_Told)
         if told.visit in visits or any(reason.startswith(begins) for reason in told.reasons):
-            tx.execute(
-                "UPDATE outbox SET type = ?, body = ?, member = '' WHERE stream = ? AND seq = ?",
-                (TOMBSTONE_TYPE, b"{}", stream, seq),
-            )
-            tx.rewritten(Rewritten(Stream(stream), seq, bytes(body), b"{}"))
+            _empty(tx, Stream(stream), seq, bytes(body))
             emptied += 1
     return emptied
+
+
+def _empty(tx: Rewrites, stream: Stream, seq: int, body: bytes) -> None:
+    """Nothing of the event stays but its number."""
+    tx.execute(
+        "UPDATE outbox SET type = ?, body = ?, member = '' WHERE stream = ? AND seq = ?",
+        (TOMBSTONE_TYPE, b"{}", stream, seq),
+    )
+    tx.rewritten(Rewritten(stream, seq, body, b"{}"))

@@ -17,7 +17,12 @@
     if (fresh.dataset.build !== build) return location.reload(); // the box was updated
     const elsewhere = fresh.dataset.page !== live().dataset.page;
     const focused = document.activeElement && document.activeElement.id;
+    const ticked = elsewhere ? [] : [...live().querySelectorAll("input:checked")];
     live().replaceWith(fresh);
+    for (const { id } of ticked) {
+      const again = document.getElementById(id);
+      if (again) again.checked = true;
+    }
     swaps += 1;
     document.documentElement.lang = fresh.lang;
     document.title = fresh.dataset.title;

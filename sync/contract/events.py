@@ -97,6 +97,66 @@ class ErasureDone(Struct, frozen=True):
     counts: dict[str, int]
 
 
+class ConsentGiven(Struct, frozen=True):
+    """A member agreed on the box itself, to the text of that version, and declared to be adult.
+
+    `channel` is "kiosk" or "staff", `by` the seller (empty: nobody helped). Rows of the platform
+    that lack it do not take it back on this box until one has had it, or for 72 hours.
+    """
+
+    member: str
+    kind: str
+    text_version: str
+    given_ms: int
+    adult: bool
+    channel: str
+    by: str
+
+
+class ConsentWithdrawn(Struct, frozen=True):
+    """A member took an agreement back on the box itself; what rested on it is gone from there.
+
+    `channel` is "kiosk", "staff", or "box" when it was given for an enrolment that came to nothing.
+    No row with a consent that was given before revives it on this box.
+    """
+
+    member: str
+    kind: str
+    channel: str
+    by: str
+
+
+class FaceEnrolled(Struct, frozen=True):
+    """There is a face template of the member on the box, made of so many frames under `model`.
+
+    `extended`: how often views were added to it since it was made.
+    """
+
+    member: str
+    model: str
+    photos: int
+    extended: int
+    channel: str
+    by: str
+
+
+class TemplateSealed(Struct, frozen=True):
+    """A face template for the platform alone: its vectors (`photos` times the model's dimensions,
+    little-endian float32), sealed for the X25519 key `kid`.
+
+    Key and nonce (32 and 12 bytes) are HKDF-SHA256 of the exchange of `ephemeral` with that key,
+    with "storebox template v1" + ephemeral + public key as info; AES-256-GCM binds the JSON array
+    [kid, member, model, "tenant/store/box"], as Python's json.dumps writes it. Both in base64.
+    """
+
+    member: str
+    model: str
+    photos: int
+    kid: str
+    ephemeral: str
+    sealed: str
+
+
 class RadarDeclared(Struct, frozen=True):
     """A radar begins to count, under these settings: who can be heard, and how they are hidden.
 
@@ -132,6 +192,10 @@ class Tombstone(Struct, frozen=True):
 
 BY_TYPE: dict[str, Any] = {
     "order.placed.v1": OrderPlaced,
+    "consent.given.v1": ConsentGiven,
+    "consent.withdrawn.v1": ConsentWithdrawn,
+    "face.enrolled.v1": FaceEnrolled,
+    "template.sealed.v1": TemplateSealed,
     "erasure.done.v1": ErasureDone,
     "command.done.v1": CommandDone,
     "radar.declared.v1": RadarDeclared,

@@ -47,6 +47,17 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
             "member": None,
             "lines": [{"sku": "s1", "title": "Ботинок", "quantity": 1,
                        "unit_price_minor": 499_900}]}),
+        ("consent.given.v1", {
+            "member": "m-2", "kind": "face", "text_version": "face-1", "adult": True,
+            "given_ms": 1_800_000_000_000, "channel": "staff", "by": "olga"}),
+        ("face.enrolled.v1", {
+            "member": "m-2", "model": "dlib-resnet-v1", "photos": 5, "extended": 0,
+            "channel": "staff", "by": "olga"}),
+        ("template.sealed.v1", {
+            "member": "m-2", "model": "dlib-resnet-v1", "photos": 5, "kid": "templates-1",
+            "ephemeral": "AAAA", "sealed": "AAAA"}),
+        ("consent.withdrawn.v1",
+         {"member": "m-2", "kind": "face", "channel": "kiosk", "by": ""}),
         ("erasure.done.v1", {"member": "m-1", "counts": {"profile": 1, "templates": 2}}),
         ("command.done.v1", {"id": "c-1", "type": "member.erase", "ok": True, "reason": ""}),
         ("radar.declared.v1", {

@@ -24,7 +24,16 @@ from edge.records import (
     VisitState,
 )
 from edge.sections import BoxSection
-from edge.storage import answered, belongings, documents, erased, members, orders, visits
+from edge.storage import (
+    answered,
+    belongings,
+    consent_words,
+    documents,
+    erased,
+    members,
+    orders,
+    visits,
+)
 from edge.storage.answered import Answered
 from edge.storage.database import Database
 from edge.storage.transaction import Transaction
@@ -54,6 +63,7 @@ def live(tx: Transaction, name: str, time: Time) -> None:
     now = time.now()
     consent.accept_member(tx, person(name))
     consent.accept_template(tx, faces.template(name, len(name)))
+    consent_words.set_given(tx, name, ConsentKind.FACE, given_ms=0, now=now)
     wrapped = tx.execute("SELECT wrapped FROM member_key WHERE member = ?", (name,)).fetchone()[0]
     owner = (name, tx.vault.member_key(name, wrapped))
     for dataset in ("balances", "history"):
@@ -106,6 +116,7 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
     assert counts == {
         "profile": 1,
         "consents": 3,
+        "consent_words": 1,
         "templates": 1,
         "logins": 0,
         "bindings": 0,

@@ -17,12 +17,16 @@ from edge.clock import ScenarioClock
 from edge.counters import Counters
 from edge.ordering.desk import OrderingDesk
 from edge.presence.desk import PresenceDesk, PresenceSettings
+from edge.presence.enrolling import Enrolling
+from edge.presence.enrolment import Enrolment, EnrolmentSettings
 from edge.records import (
     CodeReading,
     Consent,
     ConsentKind,
+    Hint,
     Member,
     Observation,
+    PoseReading,
     Product,
     Reading,
     Stock,
@@ -47,6 +51,8 @@ SNEAKER = "4600000000015"  # blue, 42
 SOLD_OUT = "4600000000053"  # red, 40
 HOSTILE = "4600000000091"
 HOSTILE_TITLE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\"'& ball"
+BORIS_CARD = "2780010000024"
+BORIS = Member("m2", "Борисов Борис", BORIS_CARD, "Silver")
 ANNA = Member("m1", "Петрова Анна Сергеевна", CARD, "Gold", "Running")
 
 
@@ -79,7 +85,8 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         self.presence = PresenceDesk(self.database, self.clock, recognising, Counters())
         self.presence.recognise_with(self._ask_faces)
         self.ordering = OrderingDesk(self.database, self.clock, Box())
-        self.screens = Screens(self.ordering, self.presence, self.clock, settings)
+        self.enrolment = self._enrolment()
+        self.screens = Screens(self.ordering, self.presence, self.clock, settings, self.enrolment)
         self.camera_asked = asyncio.Event()
         self.serving: Serving | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -101,6 +108,7 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
+        await self.enrolment.close()
         self.database.close()
 
     def application(self, settings: KioskSettings | None = None) -> FastAPI:
@@ -120,6 +128,28 @@ class Shop(AbstractAsyncContextManager["Shop"]):
     def url(self) -> str:
         assert self.serving is not None
         return f"http://127.0.0.1:{self.serving.port}"
+
+    def _enrolment(self) -> Enrolment:
+        """Faces can be enrolled at the main screen."""
+        counters, known = Counters(), self.presence.recognition
+        enrolling = Enrolling(self.database, self.clock, known, counters=counters)
+        at = EnrolmentSettings(allowed=True, screens=frozenset({"main"}))
+        enrolment = Enrolment(self.database, self.clock, at, enrolling=enrolling, counters=counters)
+        enrolment.look_with(self._ask_faces)
+        enrolment.add_people_listener(self.presence.reload)
+        self.presence.enrol_with(enrolment)
+        return enrolment
+
+    async def pose(self, hint: Hint, value: float | None = None, frame: int = 1) -> None:
+        """The camera of the main screen sends one frame of an enrolment."""
+        vector = faces.seen(value, frame).tobytes() if value is not None else b""
+        reading = PoseReading(faces.MODEL, hint, bytearray(vector))
+        await self.presence.observe([Observation("camera-main", self.clock.now(), reading)])
+
+    async def photograph(self, value: float, *frames: int) -> None:
+        """The camera takes good frames of somebody: five, or these."""
+        for frame in frames or range(1, 6):
+            await self.pose(Hint.GOOD, value, frame)
 
     async def _ask_faces(self, screen: str, seconds: float) -> Sequence[str]:
         self.camera_asked.set()
@@ -145,6 +175,14 @@ class Shop(AbstractAsyncContextManager["Shop"]):
             consent.accept_template(tx, faces.template(member.id, value))
 
         await self.database.transact(change)
+        self.presence.reload()
+        return known
+
+    async def join(self, member: Member = ANNA) -> Member:
+        """A member who has agreed to the programme alone."""
+        agreed = (Consent(ConsentKind.PROGRAMME, START_MS, "v1", "desk"),)
+        known = replace(member, consents=agreed)
+        await self.database.transact(lambda tx: consent.accept_member(tx, known))
         self.presence.reload()
         return known
 

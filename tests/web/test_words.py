@@ -11,7 +11,10 @@ from babel.messages.pofile import read_po
 from kiosk.words import LANGUAGES, Words, first_name
 from tests.conftest import ROOT
 
-DESK = ROOT / "edge" / "ordering" / "desk.py"
+DESKS = (
+    ROOT / "edge" / "ordering" / "desk.py",
+    ROOT / "edge" / "presence" / "enrolment.py",
+)
 REFUSALS = {"Refused", "UnknownProduct", "EmptyCart"}
 NBSP, NNBSP = "\xa0", "\u202f"
 
@@ -25,7 +28,7 @@ def said() -> set[str | tuple[str, ...]]:
             keywords = {**DEFAULT_KEYWORDS, "text": None, "plural": (1, 2)}
             with path.open("rb") as file:
                 found |= {message for _, message, _, _ in extract(method, file, keywords=keywords)}
-    return found | refusals(DESK)
+    return found.union(*map(refusals, DESKS))
 
 
 def refusals(path: Path) -> set[str | tuple[str, ...]]:

@@ -22,6 +22,7 @@ NAMES = (
     "0007_opt_outs",
     "0008_radar_samples",
     "0009_faces",
+    "0010_enrolment",
 )
 """Every change this version knows; a file with others was written by a newer storebox."""
 
