@@ -5,7 +5,8 @@ StoreboxError               what happened, and a sentence that tells the person 
 ├── DeviceError             a device cannot be used now; its sensor is restarted with backoff
 │   ├── DeviceNotFound      it is not there, or may not be opened
 │   ├── DeviceGone          it was there and was unplugged or stopped answering
-│   └── WrongDevice         it answers, but it is not what the sensor needs
+│   ├── WrongDevice         it answers, but it is not what the sensor needs
+│   └── BadModel            the file of a face model is missing, exchanged or cannot be loaded
 ├── InputError              one piece of input is malformed: it is refused and counted, life goes on
 │   ├── BadFrame            an 802.11 frame or capture record
 │   ├── BadPicture          a picture or video frame that cannot be decoded
@@ -61,6 +62,14 @@ class DeviceGone(DeviceError):
 
 class WrongDevice(DeviceError):
     """The device answers but is not what the sensor needs."""
+
+
+class BadModel(DeviceError):
+    """A face model's file is not there (`missing`), or not the one that it should be."""
+
+    def __init__(self, what: str, remedy: str = "", *, missing: bool = False) -> None:
+        super().__init__(what, remedy)
+        self.missing = missing
 
 
 class InputError(StoreboxError):

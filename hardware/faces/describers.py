@@ -1,0 +1,156 @@
+"""Describing faces by vectors: dlib's ResNet, and networks in ONNX files run by OpenCV.
+
+Made by `hardware/faces/backends.py`. Vectors have length 1 and are handed over, not kept: what a
+library left of one in its own answer is overwritten. It compares nothing.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge.errors import BadModel, BadPicture
+from edge.face_models import DLIB, FaceModel, dimensions_of
+from hardware.camera import Picture
+from hardware.faces import dlib_library
+from hardware.faces.aligning import aligned
+from hardware.faces.face import Box, Face, Vector
+
+LENGTH_MIN = 1e-6
+"""A shorter answer points nowhere."""
+
+
+class DlibResnet:
+    """dlib's ResNet. The chip is cut by dlib's own five points, as the network was trained."""
+
+    model = DLIB
+    side = 150
+    padding = 0.25
+
+    def __init__(self) -> None:
+        self.dimensions = dimensions_of(DLIB) or 0
+        self._library = dlib_library.dlib()
+        self._network = dlib_library.resnet()
+        self._points = dlib_library.points()
+
+    def chip(self, picture: Picture, face: Face) -> Picture:
+        """The upright face; see `face.Describer`."""
+        window, place = surroundings(picture, face)
+        seen = dlib_library.rgb(window)
+        shape = self._points(seen, dlib_library.rectangle(place))
+        try:
+            cut = self._library.get_face_chip(seen, shape, self.side, self.padding)
+        except RuntimeError as error:
+            raise BadPicture("A face could not be cut out of its picture.") from error
+        return dlib_library.rgb(cut)
+
+    def embed(self, chip: Picture, *, mirrored: bool = False) -> Vector:
+        """128 numbers, about 150 ms; see `face.Describer`."""
+        require_chip(chip, self.side)
+        looks = (chip, chip[:, ::-1]) if mirrored else (chip,)
+        return united([self._described(look) for look in looks], self.dimensions)
+
+    def _described(self, chip: Picture) -> Vector:
+        answer = self._network.compute_face_descriptor(dlib_library.rgb(chip))
+        vector = np.array(answer, np.float32)
+        for index in range(len(answer)):
+            answer[index] = 0.0
+        return vector
+
+
+SURROUNDINGS = 1.0
+"""How far around its box a face is looked at, in widths of the box: more is not in the chip."""
+
+
+def surroundings(picture: Picture, face: Face) -> tuple[Picture, Box]:
+    """A view on the part of `picture` around a face, and the face's box in it.
+
+    A whole frame need not change its colours for one face.
+    """
+    box = face.box
+    if box.area <= 0 or min(box) < 0:
+        raise BadPicture("A face has no place in its picture.")
+    margin = round(max(box.width, box.height) * SURROUNDINGS)
+    left, top = max(0, box.left - margin), max(0, box.top - margin)
+    window = picture[top : box.bottom + margin, left : box.right + margin]
+    if not window.size:
+        raise BadPicture("A face lies outside of its picture.")
+    moved = Box(box.left - left, box.top - top, box.right - left, box.bottom - top)
+    return window, moved
+
+
+class OnnxNetwork:
+    """A network in an ONNX file, `content`, run by OpenCV on one thread."""
+
+    def __init__(self, model: FaceModel, content: bytes) -> None:
+        assert model.input is not None
+        self.model = model.id
+        self.dimensions = model.dimensions
+        self.side = model.input.side
+        self._input = model.input
+        try:
+            self._network = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
+        except cv2.error as error:
+            raise BadModel(
+                f"OpenCV does not understand the network of {model.id}: {error.err}.",
+                "Install it again with `storebox models install`, or use another model.",
+            ) from error
+
+    def chip(self, picture: Picture, face: Face) -> Picture:
+        """The upright face; see `face.Describer`."""
+        return aligned(picture, face.landmarks, self.side)
+
+    def embed(self, chip: Picture, *, mirrored: bool = False) -> Vector:
+        """As many numbers as the model says; see `face.Describer`."""
+        require_chip(chip, self.side)
+        looks = (chip, chip[:, ::-1]) if mirrored else (chip,)
+        return united([self._described(look) for look in looks], self.dimensions)
+
+    def _described(self, chip: Picture) -> Vector:
+        wanted = self._input
+        try:
+            self._network.setInput(
+                cv2.dnn.blobFromImage(
+                    np.ascontiguousarray(chip),
+                    wanted.scale,
+                    (wanted.side, wanted.side),
+                    wanted.mean,
+                    swapRB=wanted.colours == "rgb",
+                    crop=False,
+                )
+            )
+            answer = self._network.forward()
+        except cv2.error as error:
+            raise BadModel(
+                f"The network of {self.model} fails: {error.err}.",
+                "Check its input in the model card, or use another model.",
+            ) from error
+        vector = np.array(answer, np.float32).reshape(-1)
+        answer.fill(0)
+        return vector
+
+
+def require_chip(chip: Picture, side: int) -> None:
+    """BadPicture unless `chip` is a colour picture of `side` x `side`."""
+    if chip.shape != (side, side, 3) or chip.dtype != np.uint8:
+        raise BadPicture(f"A chip of {side}x{side} pixels was expected.")
+
+
+def united(looks: list[Any], dimensions: int) -> Vector:
+    """The mean direction of the looks at one face, of length 1; `looks` are overwritten."""
+    result = np.zeros(dimensions, np.float32)
+    good = True
+    for look in looks:
+        length = float(np.linalg.norm(look)) if look.shape == (dimensions,) else 0.0
+        good = good and np.isfinite(length) and length > LENGTH_MIN
+        if good:
+            result += look / length
+        look.fill(0)
+    length = float(np.linalg.norm(result))
+    if not good or not length > LENGTH_MIN:
+        raise BadModel(
+            f"The face model answers with no vector of {dimensions} numbers.",
+            "Install it again with `storebox models install`, or use another model.",
+        )
+    result /= length
+    return result
