@@ -19,6 +19,7 @@ from edge.sections import (
     BoxSection,
     BrokerSection,
     ClockSection,
+    FacesSection,
     KioskSection,
     Name,
     PlatformSection,
@@ -44,6 +45,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     state: StateSection = StateSection()
     clock: ClockSection = ClockSection()
     recognition: RecognitionSection = RecognitionSection()
+    faces: FacesSection = FacesSection()
     broker: BrokerSection = BrokerSection()
     shop_broker: BrokerSection | None = None
     """The shop's own broker, if this box is the primary of satellites."""

@@ -7,6 +7,7 @@ library only; it writes nothing and changes nothing.
 
 import hashlib
 import importlib.util
+import os
 import stat
 from collections.abc import Iterator
 from enum import StrEnum
@@ -20,13 +21,14 @@ from edge.face_models import (
     AUTO,
     AUTO_ORDER,
     COHORT,
-    DLIB,
     KNOWN,
     ONNX_DIMENSIONS_MAX,
+    REID0095,
     FaceModel,
     Input,
     Licence,
     ModelFile,
+    dimensions_of,
     onnx_id,
 )
 
@@ -38,6 +40,10 @@ CARD_BYTES_MAX = 64 * 1024
 ONNX = "onnx:"
 """Before the name of a network of one's own, which lies beside its card `NAME.card.json`."""
 CARD_SUFFIX = ".card.json"
+OWN_MAX = 32
+"""Networks of one's own that are looked at."""
+INSTALL_AGAIN = "Install the model again: storebox models install."
+SETUP_AGAIN = "Install storebox from its lock file again: make setup."
 
 
 class FileState(StrEnum):
@@ -78,7 +84,8 @@ def chosen(directory: Path, wanted: str = AUTO) -> str:
     """
     if wanted != AUTO:
         return model_named(directory, wanted).id
-    return next((model for model in AUTO_ORDER if installed(directory, KNOWN[model])), DLIB)
+    *better, packaged = AUTO_ORDER
+    return next((model for model in better if installed(directory, KNOWN[model])), packaged)
 
 
 def installed(directory: Path, model: FaceModel) -> bool:
@@ -90,59 +97,60 @@ def states(directory: Path, model: FaceModel) -> Iterator[tuple[ModelFile, FileS
     """Each file of a model, and how it is."""
     for file in model.files:
         try:
-            read_verified(place_of(directory, model), file)
+            read_verified(directory, model, file)
         except BadModel as error:
             yield file, FileState.MISSING if error.missing else FileState.WRONG
         else:
             yield file, FileState.GOOD
 
 
-def place_of(directory: Path, model: FaceModel) -> Path:
-    """The directory in which the files of a model lie."""
-    if not model.packaged:
-        return directory
-    try:
-        found = importlib.util.find_spec(PACKAGE)
-    except (ImportError, ValueError):
-        found = None
-    if found is None or not found.submodule_search_locations:
-        raise BadModel(
-            f"The package {PACKAGE} is not installed.",
-            "Install storebox from its lock file again: make setup.",
-            missing=True,
-        )
-    return Path(found.submodule_search_locations[0], "models")
+def read_verified(directory: Path, model: FaceModel, file: ModelFile) -> bytes:
+    """The bytes of a model's file. BadModel if it is missing or anything else than it should be.
 
-
-def read_verified(directory: Path, file: ModelFile) -> bytes:
-    """The bytes of a model's file. BadModel if it is missing or anything else than it should be."""
-    path = directory / file.name
-    remedy = f"Install it again with `storebox models install`, or remove {path}."
-    content = _read(path, file.bytes)
+    `directory` is the models' own; the files of a packaged model are found without it.
+    """
+    remedy = SETUP_AGAIN if model.packaged else INSTALL_AGAIN
+    path = (_package() if model.packaged else directory) / file.name
+    content = _read(path, file.bytes, remedy)
     if content is None or hashlib.sha256(content).hexdigest() != file.sha256:
         raise BadModel(f"{path} is not the file that it should be.", remedy)
     return content
 
 
-def _read(path: Path, expected: int) -> bytes | None:
-    """At most one byte more than expected; None without reading if the size is already wrong."""
-    limit = min(expected or MODEL_BYTES_MAX, MODEL_BYTES_MAX)
+def _package() -> Path:
     try:
-        with path.open("rb") as stream:
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+        found = importlib.util.find_spec(PACKAGE)
+    except (ImportError, ValueError):
+        found = None
+    if found is None or not found.submodule_search_locations:
+        raise BadModel(f"The package {PACKAGE} is not installed.", SETUP_AGAIN, missing=True)
+    return Path(found.submodule_search_locations[0], "models")
+
+
+def _read(path: Path, expected: int, remedy: str) -> bytes | None:
+    """The content, or None if it is of another size than expected (0: of any that is allowed).
+
+    At most one byte too many is read, and nothing of what is no file.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MODEL_BYTES_MAX:
                 return None
-            content = stream.read(limit + 1)
+            content = stream.read((expected or MODEL_BYTES_MAX) + 1)
     except FileNotFoundError as error:
-        raise BadModel(
-            f"There is no file {path}.", "Install it with `storebox models install`.", missing=True
-        ) from error
+        raise BadModel(f"There is no file {path}.", remedy, missing=True) from error
     except OSError as error:
         raise BadModel(
             f"{path} cannot be read: {error.strerror}.",
             "It must be a file that everybody may read: chmod 0644.",
         ) from error
     return content if len(content) == (expected or len(content)) else None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe in a model's place must not stop the sensor."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def model_named(directory: Path, name: str) -> FaceModel:
@@ -164,27 +172,43 @@ def model_named(directory: Path, name: str) -> FaceModel:
     )
 
 
+def own_names(directory: Path) -> list[str]:
+    """The names of the networks of one's own whose cards lie in `directory`, `OWN_MAX` at most."""
+    try:
+        cards = sorted(path.name for path in directory.glob(f"*{CARD_SUFFIX}"))
+    except OSError:
+        return []
+    return [name.removesuffix(CARD_SUFFIX) for name in cards[:OWN_MAX]]
+
+
+def own_model(name: str, card: bytes) -> FaceModel:
+    """The network of one's own that a card describes. BadModel if the card is none."""
+    remedy = f"Correct {name}{CARD_SUFFIX}; edge/face_files.py (Card) says what belongs into it."
+    try:
+        said = msgspec.json.decode(card, type=Card)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadModel(f"{name}{CARD_SUFFIX} is no model card: {error}.", remedy) from error
+    model = FaceModel(
+        id=onnx_id(name, said.dimensions, said.sha256),
+        purpose="describes faces",
+        dimensions=said.dimensions,
+        files=(ModelFile(said.file, said.sha256, 0),),
+        licence=Licence(said.licence, f"{name}{CARD_SUFFIX}"),
+        card=said.about,
+        input=said.input,
+    )
+    if dimensions_of(model.id) is None:
+        raise BadModel(
+            f"'{name}' cannot be a model's name.",
+            "Use at most 32 small letters, digits, '-' or '_', the first a letter or digit.",
+        )
+    return model
+
+
 def _own(directory: Path, name: str) -> FaceModel:
     path = directory / f"{Path(name).name}{CARD_SUFFIX}"
-    content = _read_card(path)
     try:
-        card = msgspec.json.decode(content, type=Card)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadModel(f"{path} is no model card: {error}.", "Correct the card.") from error
-    return FaceModel(
-        id=onnx_id(name, card.dimensions, card.sha256),
-        purpose="describes faces",
-        dimensions=card.dimensions,
-        files=(ModelFile(card.file, card.sha256, 0),),
-        licence=Licence(card.licence, path.name),
-        card=card.about,
-        input=card.input,
-    )
-
-
-def _read_card(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
+        with open(path, "rb", opener=_without_waiting) as stream:
             content = stream.read(CARD_BYTES_MAX + 1)
     except OSError as error:
         raise BadModel(
@@ -194,10 +218,11 @@ def _read_card(path: Path) -> bytes:
         ) from error
     if len(content) > CARD_BYTES_MAX:
         raise BadModel(f"{path} is larger than {CARD_BYTES_MAX} bytes.", "Is it a model card?")
-    return content
+    return own_model(path.name.removesuffix(CARD_SUFFIX), content)
 
 
 def cohort(directory: Path) -> bytes:
     """The verified bytes of the strangers' statistics of `REID0095` (an npz of `mu` and `cov`)."""
-    (file,) = (file for file in KNOWN[AUTO_ORDER[0]].files if file.name == COHORT)
-    return read_verified(directory, file)
+    model = KNOWN[REID0095]
+    (file,) = (file for file in model.files if file.name == COHORT)
+    return read_verified(directory, model, file)

@@ -185,9 +185,9 @@ DESCRIBERS: Final = (
         ),
         licence=Licence("Apache-2.0", "OpenCV Zoo, models/face_recognition_sface"),
         card=(
-            "SFace: a face by 128 numbers, from an aligned colour picture of 112x112. Trained on "
-            "CASIA-WebFace, VGGFace2 and MS1M by its publisher's word. Not measured by us: "
-            f"calibrate it before it decides anything. {_ADULTS}"
+            "SFace: a face by 128 numbers, from an aligned colour picture of 112x112. Neither its "
+            "training pictures nor its errors are known to us: calibrate it before it decides "
+            f"anything. {_ADULTS}"
         ),
         input=Input(112, "rgb"),
     ),

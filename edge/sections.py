@@ -81,6 +81,17 @@ class RecognitionSection(Struct, frozen=True, forbid_unknown_fields=True):
     visit_silence_s: Annotated[int, Meta(ge=10, le=86400)] = 900
 
 
+class FacesSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[faces]`: where the files of face models lie, and which model describes faces.
+
+    `model` is an id that `storebox models list` shows, or "auto": the best one that is installed.
+    Sensors read the directory under users of their own, so everybody must be able to.
+    """
+
+    models: str = "/var/lib/storebox-models"
+    model: Annotated[str, Meta(min_length=1, max_length=64)] = "auto"
+
+
 class BrokerSection(Struct, frozen=True, forbid_unknown_fields=True):
     """`[broker]`: the MQTT broker of the platform, how to log in, and how patient to be.
 

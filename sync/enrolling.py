@@ -8,7 +8,6 @@ another authority or another signing key.
 
 import hashlib
 import json
-import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
 from edge.errors import NotReachable, Refused
+from edge.whole_file import write_whole
 
 BODY_BYTES_MAX = 16 * 1024
 """Of request and answer: two certificates and a key take 3 KiB."""
@@ -81,10 +81,10 @@ def enrol(url: str, code: str, folder: Path, *, box: str = "") -> Granted:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    _write(folder / "box.key", private, 0o600)
-    _write(folder / "box.crt", granted.certificate.encode(), 0o644)
-    _write(folder / "ca.crt", granted.ca.encode(), 0o644)
-    _write(folder / "platform.pub", granted.platform.encode(), 0o644)
+    write_whole(folder / "box.key", private, 0o600)
+    write_whole(folder / "box.crt", granted.certificate.encode(), 0o644)
+    write_whole(folder / "ca.crt", granted.ca.encode(), 0o644)
+    write_whole(folder / "platform.pub", granted.platform.encode(), 0o644)
     return granted
 
 
@@ -115,18 +115,3 @@ def _said(error: urllib.error.HTTPError) -> str:
         return str(json.loads(error.read(BODY_BYTES_MAX))["reason"])
     except (ValueError, KeyError, TypeError):
         return f"The platform refused: {error}."
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Whole or not at all, with its mode from the first byte, and owned like its folder."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-    draft.replace(path)

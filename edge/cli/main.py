@@ -17,6 +17,7 @@ from edge.cli import (
     exits,
     fleet,
     members,
+    models,
     outbox,
     pin,
     platform,
@@ -54,6 +55,7 @@ app.add_typer(members.app, name="members")
 app.add_typer(visits.app, name="visits")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
+app.add_typer(models.app, name="models")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(platform.app, name="platform")
 app.add_typer(fleet.app, name="fleet")

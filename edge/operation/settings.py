@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Config
+from edge.errors import BadModel
+from edge.face_files import chosen
 from edge.operation.syncing import Identity
 from edge.presence.desk import Faces, PresenceSettings
 from edge.presence.fusion import Thresholds
@@ -43,11 +45,25 @@ def sensor_specs(config: Config) -> tuple[SensorSpec, ...]:
 
 
 def _options(config: Config, name: str) -> dict[str, Any]:
-    """Of one sensor; a radar that names no time zone is given the shop's."""
+    """Of one sensor; what it leaves open and the shop knows is given to it."""
     options = config.options[name]
-    if not declared(config.sensors[name].kind).is_radar or not config.kiosk.timezone:
-        return options
-    return {"timezone": config.kiosk.timezone, **options}
+    declaration = declared(config.sensors[name].kind)
+    if declaration.is_radar and config.kiosk.timezone:
+        return {"timezone": config.kiosk.timezone, **options}
+    if {"models", "model"} <= set(declaration.options.__struct_fields__):
+        return {"models": config.faces.models, "model": face_model(config), **options}
+    return options
+
+
+def face_model(config: Config) -> str:
+    """The id of the model that describes faces now: what is configured, or for "auto" the best.
+
+    A model that cannot be found is named as it is configured: its sensor says what is wrong.
+    """
+    try:
+        return chosen(Path(config.faces.models), config.faces.model)
+    except BadModel:
+        return config.faces.model
 
 
 def socket_path(config: Config, name: str) -> str:

@@ -7,7 +7,6 @@ Used by `edge/storage`; the master key never leaves this module and is never log
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from edge.errors import DatabaseUnreadable
 from edge.logins import normalised
+from edge.whole_file import write_whole
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -102,19 +102,7 @@ def _derived(master_key: bytes, purpose: bytes) -> bytes:
 def _create(path: Path) -> None:
     """Whole or not at all: a power cut must not leave half a key under the key's name."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, secrets.token_bytes(KEY_BYTES), 0o600)
 
 
 def _seal(cipher: AESGCM, plain: bytes | bytearray, bound: str) -> bytes:

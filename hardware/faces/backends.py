@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from edge.errors import BadModel
-from edge.face_files import model_named, place_of, read_verified
+from edge.face_files import model_named, read_verified
 from edge.face_models import DLIB, KNOWN, YUNET
 from hardware.camera import Picture, quiet
 from hardware.faces.describers import DlibResnet, OnnxNetwork
@@ -57,7 +57,7 @@ def detector(models: Path | None) -> Detector:
     if models is None:
         return Hog()
     try:
-        return YuNet(read_verified(models, KNOWN[YUNET].files[0]))
+        return YuNet(read_verified(models, KNOWN[YUNET], KNOWN[YUNET].files[0]))
     except BadModel as error:
         if not error.missing:
             raise
@@ -74,5 +74,5 @@ def describer(models: Path | None, model: str) -> Describer:
             "Name the directory as `models` in `[faces]`.",
         )
     known = model_named(models, model)
-    contents = [read_verified(place_of(models, known), file) for file in known.files]
+    contents = [read_verified(models, known, file) for file in known.files]
     return OnnxNetwork(known, contents[0])

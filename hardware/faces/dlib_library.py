@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from edge.errors import BadModel, DeviceError
-from edge.face_files import place_of, read_verified
+from edge.face_files import SETUP_AGAIN, read_verified
 from edge.face_models import DLIB, KNOWN
 from hardware.camera import Picture
 from hardware.faces.face import Box
@@ -35,7 +35,7 @@ def dlib() -> Any:
     except BaseException as error:  # native code and its packaging: nothing may end the process
         raise DeviceError(
             f"dlib cannot be loaded ({type(error).__name__}: {error}).",
-            "Install storebox from its lock file again: make setup.",
+            SETUP_AGAIN,
         ) from error
     return library
 
@@ -61,7 +61,7 @@ def rgb(picture: Picture) -> Picture:
 
 
 def _model(kind: Any, file: Any) -> Any:
-    content = read_verified(place_of(Path(), KNOWN[DLIB]), file)
+    content = read_verified(Path(), KNOWN[DLIB], file)
     descriptor = os.memfd_create(file.name)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as stream:
@@ -70,7 +70,7 @@ def _model(kind: Any, file: Any) -> Any:
     except RuntimeError as error:
         raise BadModel(
             f"dlib does not understand {file.name}: {error}.",
-            "Install storebox from its lock file again: make setup.",
+            SETUP_AGAIN,
         ) from error
     finally:
         os.close(descriptor)
