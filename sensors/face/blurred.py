@@ -2,7 +2,7 @@
 
 Made by the face sensor with leave for a picture. The whole view is coarse; where a head is, found
 at three scales or followed by the tracker, it is a few blocks, blurred, with a wide margin. Bodies
-below faces are left: clothes tell nobody's name. If heads cannot be looked for, there is no picture.
+are left: clothes tell nobody's name. If heads cannot be looked for, there is no picture.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ BLOCKS = 4
 """A head is reduced to so many blocks a side before it is blurred."""
 LARGER = 2.0
 OVERLAP = 0.25
-"""The view is searched whole, by its halves enlarged, and whole at half its size. Halves overlap."""
+"""The view is searched whole, whole at half its size, and in four enlarged parts that overlap."""
 QUALITIES = (80, 65, 50, 35, 20, 10)
 LINE_COLOUR, ZONE_COLOUR = (0, 200, 255), (80, 220, 80)
 FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -28,9 +28,7 @@ class Choosing:
         """Under standing leave: all in the marked zones."""
         if self._whole:
             return [track for track, _ in seen]
-        return [
-            track for track, spot in seen if any(within(area, spot) for area in self._marked)
-        ]
+        return [track for track, spot in seen if any(within(area, spot) for area in self._marked)]
 
     def who_asked(self, leave: int, seen: Sequence[tuple[Track, Spot]]) -> list[Track]:
         """Under leave for some seconds: the nearest one, and nobody after that one has gone."""

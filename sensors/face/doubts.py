@@ -112,9 +112,7 @@ def still(shapes: list[npt.NDArray[np.float64]]) -> bool:
     return bool(np.sqrt(np.mean((stack - stack.mean(axis=0)) ** 2)) < STILL_ERROR_MAX)
 
 
-def affine_error(
-    before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]
-) -> float:
+def affine_error(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> float:
     """What the best affine map from `before` to `after` leaves: root mean square, eye distances."""
     known = np.column_stack([before, np.ones(len(before))])
     map_, *_ = np.linalg.lstsq(known, after, rcond=None)

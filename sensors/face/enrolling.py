@@ -68,9 +68,7 @@ class Enrolling:
 
     def look(self, picture: Picture, faces: Sequence[Face], now_ms: int) -> PoseReading | None:
         """What to tell about this picture, if anything; its reader wipes the vector."""
-        if self.complete or (
-            self._told_ms is not None and now_ms - self._told_ms < HINT_EVERY_MS
-        ):
+        if self.complete or (self._told_ms is not None and now_ms - self._told_ms < HINT_EVERY_MS):
             return None
         hint = hint_for(picture, faces)
         if hint is not Hint.GOOD:

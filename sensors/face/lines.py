@@ -5,6 +5,7 @@ clearly beyond the line, so that somebody who dithers on it is counted once; who
 end of a line is not counted. Pure; it forgets a track when told so.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def depth_of(line: Line, spot: Spot) -> float:
     """How far `spot` lies beyond the (endless) line, inwards; negative outside."""
     (ax, ay), (bx, by) = line.begin, line.to
     along = (bx - ax, by - ay)
-    length = (along[0] ** 2 + along[1] ** 2) ** 0.5
+    length = math.hypot(*along)
     normal = (-along[1] / length, along[0] / length)
     towards = line.towards
     sign = 1.0 if normal[0] * towards[0] + normal[1] * towards[1] > 0 else -1.0

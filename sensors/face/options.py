@@ -5,6 +5,7 @@ the picture: [0, 0] is its left upper corner, [1, 1] the right lower one. `senso
 how a line and a zone are drawn.
 """
 
+import math
 from enum import StrEnum
 from typing import Annotated
 
@@ -88,7 +89,7 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """ValueError, which msgspec makes its own, for a line that has no such side."""
         along = (self.to[0] - self.begin[0], self.to[1] - self.begin[1])
-        length = (along[0] ** 2 + along[1] ** 2) ** 0.5
+        length = math.hypot(*along)
         if length < LENGTH_MIN:
             raise ValueError("the line is too short")
         x, y = self.towards

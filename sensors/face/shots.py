@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hardware.camera import Picture
 
 APART_MS = 180
-"""Chips closer in time show the same thing again (a fifth of a second, less the camera's jitter)."""
+"""Chips closer in time show the same again (a fifth of a second, less a camera's jitter)."""
 SHOTS_MAX = 3
 """Chips of one track that wait; each is 48 to 68 KB."""
 

@@ -4,6 +4,7 @@ Used by `sensors/face/watcher.py`. Knows boxes and times, no identities; its onl
 of the pictures. How many faces it follows is bounded; whom it leaves out it counts.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -156,7 +157,7 @@ def likeness(expected: Box, before: Box, box: Box) -> float:
     if not 1 / SIZE_RATIO_MAX <= ratio <= SIZE_RATIO_MAX:
         return 0.0
     here, there = middle(box), middle(expected)
-    far = ((here.x - there.x) ** 2 + (here.y - there.y) ** 2) ** 0.5 / max(expected.width, 1)
+    far = math.hypot(here.x - there.x, here.y - there.y) / max(expected.width, 1)
     return max(0.0, 1 - far / REACH)
 
 

@@ -101,7 +101,7 @@ def _patch(picture: Picture, box: Box) -> npt.NDArray[np.float32]:
         return np.zeros(PATCH, np.float32)
     small = cv2.resize(cut, PATCH, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    return grey - grey.mean()
+    return np.asarray(grey - grey.mean(), np.float32)
 
 
 def _change(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> float:

@@ -92,9 +92,12 @@ class Watcher:
             self._core.observe(reading, seen)
 
     def finish(self, seen: Moment) -> None:
-        """The recording is over, or the sensor ends: so do all tracks."""
+        """The recording is over: so are all tracks."""
         for track in self._tracker.clear():
             self._end(track, seen)
+
+    def wipe(self) -> None:
+        """Overwrite everything that is kept of anybody: the sensor ends."""
         self._embedding.wipe()
 
     def _all_known(self, followed: Sequence[Track], now_ms: int) -> bool:
