@@ -8,12 +8,15 @@ repeated with the credentials in it.
 
 import os
 import re
-from typing import NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DeviceNotFound
+
+if TYPE_CHECKING:
+    from hardware.live_camera import Source
 
 Picture = npt.NDArray[np.uint8]
 """Height x width x 3, blue-green-red."""
@@ -21,7 +24,12 @@ Picture = npt.NDArray[np.uint8]
 SIDE_PIXELS_MAX = 4096
 """Of a picture. A larger one is refused: no door camera needs it, and memory is small."""
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/]*@")
+FILE_FORMS = ("v4l2", "replay", "pictures", "simulated")
+"""These name a path and never a login."""
+_ADDRESS = re.compile(
+    r"(?P<form>\w{1,12})://(?:[^/@]*@)*(?P<host>[\w.-]{1,80}|\[[\da-fA-F:.]{2,45}\])"
+    r"(?P<port>:\d{1,5})?(?:[/?#][^@]*)?"
+)
 
 
 class Frame(NamedTuple):
@@ -62,14 +70,12 @@ class Camera(Protocol):
 
 def open_camera(device: str) -> Camera:
     """Open `device`. DeviceNotFound or WrongDevice, with a sentence, when that is impossible."""
-    quiet()
-    from hardware import live_camera, recorded_camera
+    from hardware import recorded_camera
+    from hardware.live_camera import LiveCamera
 
+    if (source := live_source(device)) is not None:
+        return LiveCamera(source).opened()
     form, _, place = device.partition(":")
-    if form in ("rtsp", "rtsps"):
-        return live_camera.rtsp(device)
-    if form == "v4l2":
-        return live_camera.v4l2(place)
     if form == "replay":
         return recorded_camera.Video(place)
     if form == "pictures":
@@ -82,15 +88,33 @@ def open_camera(device: str) -> Camera:
     )
 
 
+def live_source(device: str) -> "Source | None":
+    """How to open a camera that shows the present; None if `device` names no such camera."""
+    quiet()
+    from hardware import live_camera
+
+    form, _, place = device.partition(":")
+    if form in ("rtsp", "rtsps"):
+        return live_camera.rtsp(device)
+    return live_camera.v4l2(place) if form == "v4l2" else None
+
+
 def redacted(device: str) -> str:
-    """`device` without user name and password."""
-    return _CREDENTIALS.sub("", device)
+    """`device` without anything that may be a credential: of an address only form and host.
+
+    Cameras take logins in paths and queries too. Where it is not certain what the host is, because
+    a password holds a slash, not even that is told.
+    """
+    if device.partition(":")[0] in FILE_FORMS:
+        return device
+    if found := _ADDRESS.fullmatch(device):
+        return f"{found['form']}://{found['host']}{found['port'] or ''}"
+    return "rtsp://..." if device.startswith("rtsp") else "..."
 
 
 def quiet() -> None:
     """Keep OpenCV and FFmpeg from writing addresses to the journal; errors carry what matters."""
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
-    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "rtsp_transport;tcp"
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from edge.errors import BadPicture, DeviceNotFound, WrongDevice
 from hardware.camera import SIDE_PIXELS_MAX, Frame, Picture
+from hardware.picture_header import size_of
 
 DAMAGED_IN_A_ROW_MAX = 25
 """FFmpeg says "no" both for a damaged picture and at the end; after so many it is the end."""
@@ -23,11 +24,11 @@ ANNOUNCED_TOO_MANY_MAX = 1
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"})
 PICTURE_BYTES_MAX = 20 * 1024 * 1024
 STILLS_MAX = 10_000
+"""Pictures of one directory."""
 VIDEO_MS_MAX = 10 * 366 * 86_400_000
 """No video lasts ten years; a time stamp that says so is damage."""
 FRAMES_PER_S = (0.01, 1000.0)
 """What a file may say of itself; other figures are damage."""
-"""Pictures of one directory."""
 STILL_SHOWS = 4
 STILL_STEP_MS = 250
 STILL_GAP_MS = 2_000
@@ -109,7 +110,7 @@ class Video(_Recorded):
                 self._passed += 1
                 continue
             decoded, picture = self._file.retrieve()
-            if not decoded:
+            if not decoded or max(picture.shape) > SIDE_PIXELS_MAX:  # it may grow in mid-file
                 return None
             self._latest_ms = offset_ms
             return Frame(offset_ms, _picture(picture))
@@ -164,14 +165,19 @@ class Stills(_Recorded):
 
 
 def still(path: Path) -> Picture:
-    """A picture file. BadPicture if it is too large or cannot be decoded."""
+    """A picture file. BadPicture if it is too large, by its own header, or cannot be decoded."""
     try:
         content = path.read_bytes() if path.stat().st_size <= PICTURE_BYTES_MAX else b""
     except OSError as error:
         raise BadPicture(f"{path.name} cannot be read: {error.strerror}.") from error
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if not content or max(size_of(content)) > SIDE_PIXELS_MAX:
+        raise BadPicture(f"{path.name} is empty, or too large a picture.")
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # its words quote nothing that a person could use
+        picture = None
     if picture is None or max(picture.shape) > SIDE_PIXELS_MAX:
-        raise BadPicture(f"{path.name} is no picture that can be decoded, or too large.")
+        raise BadPicture(f"{path.name} is no picture that can be decoded.")
     return _picture(picture)
 
 

@@ -57,6 +57,13 @@ FOR_TESTS = (
     SystemPackage("libfaketime", "/usr/lib/*/faketime/libfaketimeMT.so.1"),
     SystemPackage("fonts-dejavu-core", "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     SystemPackage("iproute2", "ip"),
+    SystemPackage("python3-gi", "/usr/lib/python3/dist-packages/gi/__init__.py"),
+    SystemPackage(
+        "gir1.2-gst-rtsp-server-1.0", "/usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib"
+    ),
+    SystemPackage("gstreamer1.0-plugins-base", "/usr/lib/*/gstreamer-1.0/libgstvideotestsrc.so"),
+    SystemPackage("gstreamer1.0-plugins-good", "/usr/lib/*/gstreamer-1.0/libgstrtp.so"),
+    SystemPackage("gstreamer1.0-plugins-bad", "/usr/lib/*/gstreamer-1.0/libgstopenh264.so"),
     SystemPackage("postgresql", "/usr/lib/postgresql/*/bin/initdb"),
 )
 NODE_PACKAGE = "@asyncapi/specs@6.11.1"
