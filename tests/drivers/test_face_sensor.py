@@ -89,9 +89,7 @@ def test_with_leave_each_track_is_described_a_few_times(clip: Path) -> None:
         vectors = [vector_of(each.vector) for each in described[:count]]
         assert np.linalg.norm(vectors[-1]) == pytest.approx(1, abs=1e-5)
         fused = np.mean(vectors, axis=0)
-        np.testing.assert_allclose(
-            vector_of(one.fused), fused / np.linalg.norm(fused), atol=1e-5
-        )
+        np.testing.assert_allclose(vector_of(one.fused), fused / np.linalg.norm(fused), atol=1e-5)
         assert one.doubt == ""
     assert all(0 < one.quality <= 1 for one in worker.observations[1:])
 

@@ -3,10 +3,6 @@
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
-
-from hardware.face_engine import Box, upsample
 from hardware.face_tracking import (
     DIES_AFTER_MS,
     TRACKS_MAX,
@@ -15,6 +11,10 @@ from hardware.face_tracking import (
     MotionGate,
     Track,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardware.face_engine import Box, upsample
 
 STEP_MS = 200
 EMPTY = np.full((240, 320, 3), 80, np.uint8)
