@@ -1,8 +1,7 @@
 """What a technician is shown of one sensor right now: a radar's survey, a camera's picture.
 
 Held by `edge/intake.py` for each sensor. A survey is kept for seconds while somebody asks; a
-picture goes to the one call that waits for it and to nowhere else. Nothing here is stored, logged or
-sent on.
+picture goes to the one call that waits for it and nowhere else. Nothing is stored or logged here.
 """
 
 import asyncio

@@ -73,8 +73,9 @@ def keep_memory_private() -> None:
     if sys.platform != "linux":
         return
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        why = os.strerror(ctypes.get_errno())
         raise DeviceError(
-            f"The memory of a sensor cannot be closed to others: {os.strerror(ctypes.get_errno())}.",
+            f"The memory of a sensor cannot be closed to others: {why}.",
             "Let the unit's SystemCallFilter allow prctl.",
         )
 
