@@ -19,6 +19,8 @@ from sensors.wire import Action
 LEAVE_GRACE_S = 1.0
 """On a timeline everything is due at once, but the core's first leave needs a moment to arrive."""
 WAIT_S = 0.5
+EARLY = 0.9
+"""A recorded picture that comes a little before it is due is taken: its times are rounded."""
 
 
 def observe(core: CoreLink, device: str, options: FaceOptions) -> None:
@@ -49,11 +51,12 @@ def await_leave(core: CoreLink) -> None:
 def watch(core: CoreLink, camera: SteadyCamera, watcher: Watcher) -> None:
     """Look at every picture that is due until a recording ends."""
     resume_ms = core.configuration.resume_after_ms or -1
-    due_s, seen, damaged = time.monotonic(), core.moment(0), False
+    due_s, due_ms = time.monotonic(), 0.0
+    seen, damaged = core.moment(0), False
     while not camera.ended:
         core.poll(max(0.0, due_s - time.monotonic()) if camera.live else 0.0)
         due_s = time.monotonic() + watcher.pause_ms / 1000
-        camera.skip(watcher.due_ms)
+        camera.skip(due_ms)
         try:
             frame = camera.read(WAIT_S)
         except BadPicture as error:
@@ -71,8 +74,9 @@ def watch(core: CoreLink, camera: SteadyCamera, watcher: Watcher) -> None:
                 watcher.rest(core.moment(0))
             continue
         seen = core.moment(0) if camera.live else core.reach(frame.offset_ms)
-        if seen.wall_ms > resume_ms:
+        if seen.wall_ms > resume_ms and (camera.live or frame.offset_ms >= due_ms):
             watcher.look(frame.picture, seen)
+            due_ms = frame.offset_ms + watcher.pause_ms * EARLY
         frame.picture.fill(0)
         core.passed(seen)
     watcher.finish(seen)

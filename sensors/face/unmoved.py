@@ -26,6 +26,7 @@ FIXED_AFTER_MS = 120_000
 """After so long it is a thing, not a person."""
 FORGOTTEN_AFTER_MS = 600_000
 """A poster that nobody saw for so long, behind people or in the dark, was taken down."""
+FRESH_MS = 1_000
 PLACES_MAX = 64
 
 
@@ -54,6 +55,13 @@ class Unmoved:
         return self.seen_ms - self.since_ms >= FIXED_AFTER_MS
 
     @property
+    def kept_ms(self) -> int:
+        """How long it is remembered unseen: what was seen twice outlasts the gate's sleep."""
+        if self.known:
+            return FORGOTTEN_AFTER_MS
+        return KNOWN_AFTER_MS if self.seen_ms > self.since_ms else FRESH_MS
+
+    @property
     def spent(self) -> bool:
         """Whether it was described often enough, by whichever tracks were found at it."""
         return self.frames >= FRAMES_FUSED_MAX
@@ -69,6 +77,9 @@ class Places:
 
     def __init__(self) -> None:
         self._places: list[Unmoved] = []
+
+    def __len__(self) -> int:
+        return len(self._places)
 
     def at(self, picture: Picture, box: Box, now_ms: int) -> Unmoved:
         """The place of a face that was found now; a new one if it is new or has moved."""
@@ -86,11 +97,7 @@ class Places:
         return new
 
     def _forget(self, now_ms: int) -> None:
-        self._places = [
-            place
-            for place in self._places
-            if now_ms - place.seen_ms <= (FORGOTTEN_AFTER_MS if place.known else KNOWN_AFTER_MS)
-        ]
+        self._places = [place for place in self._places if now_ms - place.seen_ms <= place.kept_ms]
         while len(self._places) > PLACES_MAX:
             self._places.remove(min(self._places, key=lambda place: (place.known, place.seen_ms)))
 

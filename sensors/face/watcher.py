@@ -22,8 +22,6 @@ from sensors.face.unmoved import Places, Unmoved
 from sensors.face.zones import Zones
 from sensors.wire import Action
 
-EARLY = 0.9
-"""A recorded picture that comes a little before it is due is taken: its times are rounded."""
 CALM_AFTER_MS = 2_000
 CALM = 2.0
 """Once everybody in view was seen for so long and nobody is left to describe, looks are half as
@@ -46,7 +44,6 @@ class Watcher:
         self._embedding = Embedding(core, backend, options)
         self._enrolling = Enrolling(backend)
         self._pictured = 0
-        self._looked_ms: int | None = None
         self._calm = False
 
     @property
@@ -54,16 +51,8 @@ class Watcher:
         """So long after a look the next one is due."""
         return 1000 / self._options.looks_per_s * (CALM if self._calm else 1.0)
 
-    @property
-    def due_ms(self) -> float:
-        """When the next look is due, in the time of the pictures (`mono_ms`)."""
-        return 0.0 if self._looked_ms is None else self._looked_ms + self.pause_ms * EARLY
-
     def look(self, picture: Picture, seen: Moment) -> None:
-        """Search one picture unless it comes too soon or nothing in it moves."""
-        if seen.mono_ms < self.due_ms:
-            return
-        self._looked_ms = seen.mono_ms
+        """Search one picture unless nothing in it moves."""
         self._core.poll()  # leave may just have been given, or revoked
         self._show(picture)
         self.rest(seen)

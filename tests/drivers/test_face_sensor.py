@@ -157,9 +157,9 @@ def test_the_morning_shows_who_walks_in_and_nobody_else(directory: Path) -> None
         for member, templates in known.items():
             nearest = [min(distance(one, other) for other in templates) for one in vectors]
             if visit.by_face and member == visit.member:
-                assert max(nearest) < 0.45
+                assert max(nearest) < 0.36
             else:
-                assert min(nearest) > 0.6
+                assert min(nearest) > 0.44
 
 
 def test_a_restarted_replay_does_not_tell_again(clip: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_still_picture_is_somebody_too(tmp_path: Path, directory: Path) -> Non
         assert tracks(worker) == [1]
         assert faces(worker)
         assert worker.dropped["picture_undecodable"] == 1
-        assert "3.jpg" in worker.stderr
+        assert "picture" in worker.stderr
 
 
 def test_a_damaged_video_is_watched_as_far_as_it_goes(tmp_path: Path, clip: Path) -> None:
@@ -218,7 +218,7 @@ def test_real_photographs_make_a_clip_that_is_recognised(recordings: Path, tmp_p
         template = backend.embed(backend.chip(photograph, face)).astype("<f4").tobytes()
         for face in faces(worker):
             same = face.track == number + 1
-            assert (distance(face.vector, template) < 0.5) == same
+            assert (distance(face.vector, template) < 0.4) == same
 
 
 ASKING_FOR_AVX = """
