@@ -8,6 +8,7 @@ library only; it writes nothing and changes nothing.
 import hashlib
 import importlib.util
 import os
+import re
 import stat
 from collections.abc import Iterator
 from enum import StrEnum
@@ -46,6 +47,9 @@ INSTALL_AGAIN = "Install the model again: storebox models install."
 SETUP_AGAIN = "Install storebox from its lock file again: make setup."
 
 
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
 class FileState(StrEnum):
     """What is known of one file."""
 
@@ -66,7 +70,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """ValueError, which msgspec hands on as its own, for a card that no network can fit."""
-        if Path(self.file).name != self.file or self.file.startswith("."):
+        if not _FILE_NAME.fullmatch(self.file):
             raise ValueError("`file` is the name of a file beside the card")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
             raise ValueError("`sha256` has 64 hexadecimal digits in small letters")

@@ -35,6 +35,15 @@ def recordings() -> Path:
     return path.resolve()
 
 
+@pytest.fixture(scope="session")
+def models(recordings: Path) -> Path:
+    """The folder of face models beside the recordings; without it the test is skipped."""
+    path = recordings.parent / "models"
+    if not path.is_dir():
+        pytest.skip(f"no face models at {path}")
+    return path
+
+
 @pytest.fixture
 def mosquitto(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A running broker on a loopback port; `stop()` and `start()` cut and mend the line.

@@ -152,7 +152,9 @@ def install(directory: Path, offers: Iterable[Offer]) -> list[Path]:
     for offer in offers:
         path = directory / offer.file.name
         try:
-            directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            if not directory.is_dir():
+                directory.mkdir(parents=True)
+                directory.chmod(FOLDER_MODE)  # whatever the umask says
             write_whole(path, offer.content, FILE_MODE)
         except OSError as error:
             raise Refused(

@@ -42,13 +42,13 @@ def aligned(picture: Picture, landmarks: Landmarks, side: int) -> Picture:
 def similarity(points: Landmarks, onto: Landmarks) -> npt.NDArray[np.float64]:
     """The 2x3 matrix of turning, scaling and moving that takes `points` closest to `onto`.
 
-    BadPicture if the points lie in one place or are no numbers.
+    BadPicture if the points lie in one place.
     """
     source = points[:, 0].astype(np.float64) + 1j * points[:, 1]
     target = onto[:, 0].astype(np.float64) + 1j * onto[:, 1]
     middle, goal = source.mean(), target.mean()
     spread = float(np.sum(np.abs(source - middle) ** 2))
-    if not np.isfinite(spread) or spread < 1e-3:
+    if spread < 1e-3:
         raise BadPicture("The points of a face lie in one place.")
     turn = complex(np.vdot(source - middle, target - goal)) / spread
     if not 1 / SCALE_MAX**2 < abs(turn) < SCALE_MAX:

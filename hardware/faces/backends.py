@@ -33,8 +33,8 @@ class Backend:
         return self._detector.detect(picture)
 
     def chip(self, picture: Picture, face: Face) -> Picture:
-        """See `face.Describer`."""
-        return self._describer.chip(picture, face)
+        """See `face.Describer`. A small face is looked at once more, at full size."""
+        return self._describer.chip(picture, self._detector.sharpened(picture, face))
 
     def embed(self, chip: Picture, *, mirrored: bool = False) -> Vector:
         """See `face.Describer`."""

@@ -14,7 +14,7 @@ from edge.face_models import DLIB, FaceModel, dimensions_of
 from hardware.camera import Picture
 from hardware.faces import dlib_library
 from hardware.faces.aligning import aligned
-from hardware.faces.face import Box, Face, Vector
+from hardware.faces.face import Box, Face, Vector, require_points
 
 LENGTH_MIN = 1e-6
 """A shorter answer points nowhere."""
@@ -70,12 +70,12 @@ def surroundings(picture: Picture, face: Face) -> tuple[Picture, Box]:
 
     A whole frame need not change its colours for one face. BadPicture if the face lies outside.
     """
-    points = face.landmarks
+    points = require_points(face)
     eyes, mouth = points[0:2].mean(axis=0), points[3:5].mean(axis=0)
     middle = (eyes + mouth) / 2
     side = HOG_BOX * max(face.eyes_px, float(np.linalg.norm(mouth - eyes)))
     height, width = picture.shape[:2]
-    if not (np.isfinite(side) and 4 <= side <= 4 * max(height, width)):
+    if not 4 <= side <= 4 * max(height, width):
         raise BadPicture("The points of a face are no face's.")
     if not (0 <= middle[0] < width and 0 <= middle[1] < height):
         raise BadPicture("A face lies outside of its picture.")
@@ -105,7 +105,7 @@ class OnnxNetwork:
 
     def chip(self, picture: Picture, face: Face) -> Picture:
         """The upright face; see `face.Describer`."""
-        return aligned(picture, face.landmarks, self.side)
+        return aligned(picture, require_points(face), self.side)
 
     def embed(self, chip: Picture, *, mirrored: bool = False) -> Vector:
         """As many numbers as the model says; see `face.Describer`."""

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import BadPicture
 from hardware.camera import Picture
 
 FACES_MAX = 64
@@ -69,6 +70,14 @@ class Face(NamedTuple):
         return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
 
 
+def require_points(face: Face) -> Landmarks:
+    """A face's landmarks. BadPicture if they are no five places."""
+    points = face.landmarks
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise BadPicture("The points of a face are no places.")
+    return points
+
+
 class Detector(Protocol):
     """Finds faces."""
 
@@ -77,6 +86,10 @@ class Detector(Protocol):
 
         A picture in which no face can be (a single pixel, one row) has none; that is no error.
         """
+        ...
+
+    def sharpened(self, picture: Picture, face: Face) -> Face:
+        """The face with its points as exact as this detector can. BadPicture if it has none."""
         ...
 
 
@@ -103,8 +116,12 @@ class Describer(Protocol):
         ...
 
 
-class FaceBackend(Detector, Describer, Protocol):
+class FaceBackend(Describer, Protocol):
     """A detector and a describer that were loaded together."""
+
+    def detect(self, picture: Picture) -> list[Face]:
+        """See `Detector`."""
+        ...
 
 
 def searchable(picture: Picture) -> bool:

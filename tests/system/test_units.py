@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge.clock import BOOT_ID_VARIABLE
+from edge.sections import FacesSection
 from scripts.dropins import drop_in
 from sensors import wire
 from sensors.declaration import Needs, kinds
@@ -139,6 +140,8 @@ def test_the_core_has_a_user_and_folders_that_others_cannot_enter(tmp_path):
         assert made.returncode == 0, made.stderr
     for folder in ("run/storebox", "run/storebox/sensors", "etc/storebox"):
         assert (tmp_path / folder).stat().st_mode & 0o007 == 0
+    models = tmp_path / FacesSection().models.lstrip("/")
+    assert models.stat().st_mode & 0o777 == 0o755, "each sensor reads them under its own user"
 
 
 # --- socket activation

@@ -98,6 +98,7 @@ def test_every_file_is_a_check_with_its_name():
         "daemon",
         "database",
         "disk_space",
+        "face_models",
         "key_file",
         "kiosk_port",
         "outbox_age",

@@ -30,7 +30,7 @@ from sync.link import LinkStatus
 
 OK, FAILED, USAGE, NOT_REACHABLE = 0, 1, 2, 3
 NOUNS = {"run", "demo", "status", "doctor", "sensors", "outbox", "members", "visits", "config"}
-NOUNS |= {"pin", "platform", "sync", "version", "wifi"}
+NOUNS |= {"models", "pin", "platform", "sync", "version", "wifi"}
 NOW = Moment(1_700_000_000_000, 5_000, "boot", True)
 CODE = "4006381333931"
 
