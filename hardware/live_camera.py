@@ -213,6 +213,8 @@ class LiveCamera:
             return
         try:
             self._show(self._watch(capture))
+        except cv2.error:  # its words may hold the address
+            self._show(self._gone("cannot be read"))
         finally:
             capture.release()
 

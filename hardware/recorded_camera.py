@@ -109,7 +109,10 @@ class Video(_Recorded):
                 self._latest_ms = offset_ms
                 self._passed += 1
                 continue
-            decoded, picture = self._file.retrieve()
+            try:
+                decoded, picture = self._file.retrieve()
+            except cv2.error:  # among others: no memory for it
+                return None
             if not decoded or max(picture.shape) > SIDE_PIXELS_MAX:  # it may grow in mid-file
                 return None
             self._latest_ms = offset_ms

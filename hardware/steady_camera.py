@@ -86,8 +86,16 @@ class SteadyCamera(Camera, Protocol):
         ...
 
 
-def steady(device: str, *, size: tuple[int, int] | None = None) -> SteadyCamera:
+def steady(
+    device: str,
+    *,
+    size: tuple[int, int] | None = None,
+    sight: Sight | None = None,
+    patience: Patience = PATIENCE,
+) -> SteadyCamera:
     """Open `device`; `size` is the (width, height) it should show, None for whatever comes first.
+
+    `sight` judges the pictures of a live camera, `patience` its library: the product's limits.
 
     A live camera is opened in the background and never fails here, unless `device` names none.
     DeviceNotFound or WrongDevice for a recorded one, as `open_camera`.
@@ -95,7 +103,8 @@ def steady(device: str, *, size: tuple[int, int] | None = None) -> SteadyCamera:
     source = live_source(device)
     if source is None:
         return SteadyRecording(open_camera(device))
-    return SteadySource(source, Sight(size), Retries(zlib.crc32(source.name.encode())))
+    retries = Retries(zlib.crc32(source.name.encode()))
+    return SteadySource(source, sight or Sight(size), retries, patience)
 
 
 class SteadyRecording:

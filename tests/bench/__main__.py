@@ -15,6 +15,7 @@ from typing import Any
 AREAS = {
     "core": ("parse", "intake", "footprint"),
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
+    "faces": ("cameras",),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
 }
 RESULTS = Path("build/bench")

@@ -1,108 +1,127 @@
-"""A small RTSP camera on a loopback port, for tests: MPEG transport stream in RTP over TCP.
+"""A network camera for tests: gst-rtsp-server on a loopback port, H.264 over RTSP, with a login.
 
-Speaks just enough of RFC 2326 for FFmpeg: OPTIONS, DESCRIBE with basic login, SETUP interleaved,
-PLAY, and RTP packets (RFC 2250) in the same connection. `freeze` stops sending and stays connected.
+`python3 tests/drivers/rtsp.py PORT` serves until it is ended; `GstCamera` starts it with the
+Python that Debian's `gi` belongs to. A process of its own, so that it can be killed, stopped and
+started again on the same port, as a camera's power is. It knows nothing of storebox.
 """
 
-import base64
+import argparse
+import random
+import signal
 import socket
-import struct
-import threading
-from contextlib import suppress
+import subprocess
+import sys
 from pathlib import Path
 
-PACKETS_PER_RTP = 7
-TS_PACKET_BYTES = 188
-MPEG_TS = 33
-_SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=t\r\nt=0 0\r\nm=video 0 RTP/AVP 33\r\na=control:t\r\n"
+HOST = "127.0.0.1"
+LOGIN = ("door", "canary-hunter2")
+SIZE = (320, 240)
+FRAMES_PER_S = 10
+PORTS = range(20_000, 32_000)
+"""Below the kernel's ephemeral ports, so that nobody takes the port while it is off."""
+PYTHON = "/usr/bin/python3"
+STILL = "--still"
+"""Shows one picture over and over, as JPEG, so that each is decoded to the same."""
 
 
-class RtspCamera:
-    """Serves the transport stream in `path`, over and over, to one visitor after the other."""
+class GstCamera:
+    """The camera as a child process, plugged in from the start."""
 
-    def __init__(self, path: Path, *, login: str = "") -> None:
-        self._stream = path.read_bytes()
-        self._login = base64.b64encode(login.encode()).decode()
-        self._pace = threading.Event()
-        self._frozen = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._visitor: socket.socket | None = None
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+    def __init__(self, *flags: str) -> None:
+        self._flags = flags
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.plug_in()
 
     @property
-    def port(self) -> int:
-        return self._listener.getsockname()[1]
+    def address(self) -> str:
+        """With its login."""
+        return f"rtsp://{':'.join(LOGIN)}@{HOST}:{self.port}/door"
+
+    def plug_in(self) -> None:
+        """Return when it listens."""
+        command = [PYTHON, str(Path(__file__).resolve()), str(self.port), *self._flags]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        assert said == b"ready\n", "gst-rtsp-server does not start: run `make setup`"
+
+    def kill(self) -> None:
+        """As a power cut does. Twice is once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
     def freeze(self) -> None:
-        """Send nothing any more, but keep the connection."""
-        self._frozen.set()
+        """Stay connected and do nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
-    def unplug(self) -> None:
-        """Hang up and refuse everybody; returns when all has ended."""
-        self._pace.set()
-        self._frozen.set()
-        for one in (self._visitor, self._listener):
-            if one is not None:
-                with suppress(OSError):  # it was closed already
-                    one.shutdown(socket.SHUT_RDWR)
-                one.close()
-        self._thread.join(5)
+    def thaw(self) -> None:
+        """Go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
-    def _serve(self) -> None:
-        with suppress(OSError):  # until the listener is closed
-            while True:
-                self._visitor, _ = self._listener.accept()
-                with suppress(OSError):  # until this visitor leaves
-                    self._converse(self._visitor)
 
-    def _converse(self, visitor: socket.socket) -> None:
-        requests = visitor.makefile("rb")
-        while line := requests.readline():
-            headers = {}
-            while header := requests.readline().strip():
-                name, _, value = header.decode().partition(":")
-                headers[name.lower()] = value.strip()
-            method = line.split()[0].decode()
-            if method == "DESCRIBE" and self._login not in headers.get("authorization", ""):
-                more = 'WWW-Authenticate: Basic realm="t"\r\n'
-                self._answer(visitor, headers, "401 Unauthorized", more)
+def free_port() -> int:
+    """One that nobody takes while it is not listened on."""
+    for port in random.sample(PORTS, 20):
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
                 continue
-            self._answer(visitor, headers, "200 OK", *_reply(method))
-            if method == "PLAY":
-                self._play(visitor)
-                return
-
-    def _answer(
-        self, visitor: socket.socket, asked: dict, status: str, more: str = "", body: str = ""
-    ) -> None:
-        head = f"RTSP/1.0 {status}\r\nCSeq: {asked.get('cseq', 0)}\r\n{more}"
-        visitor.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-
-    def _play(self, visitor: socket.socket) -> None:
-        sequence = 0
-        while not self._frozen.is_set():
-            step = TS_PACKET_BYTES * PACKETS_PER_RTP
-            for start in range(0, len(self._stream), step):
-                if self._frozen.is_set():
-                    break
-                body = self._stream[start : start + step]
-                rtp = (
-                    struct.pack(">BBHII", 0x80, MPEG_TS, sequence & 0xFFFF, sequence * 100, 7)
-                    + body
-                )
-                visitor.sendall(struct.pack(">cBH", b"$", 0, len(rtp)) + rtp)
-                sequence += 1
-                self._pace.wait(0.002)
-        while not self._pace.is_set():
-            self._pace.wait()
+            return port
+    raise AssertionError("no free port")
 
 
-def _reply(method: str) -> tuple[str, str]:
-    if method == "DESCRIBE":
-        return "Content-Type: application/sdp\r\n", _SDP
-    if method == "SETUP":
-        return "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n", ""
-    if method == "PLAY":
-        return "Session: 1\r\n", ""
-    return "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n", ""
+# --- the process, under Debian's Python
+
+
+def main() -> None:
+    """Serve on the port named."""
+    import gi
+
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstRtsp", "1.0")
+    gi.require_version("GstRtspServer", "1.0")
+    from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port")
+    parser.add_argument(STILL, action="store_true")
+    parser.add_argument("--size", default="x".join(map(str, SIZE)))
+    options = parser.parse_args()
+    width, height = map(int, options.size.split("x"))
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address(HOST)
+    server.set_service(options.port)
+    auth = GstRtspServer.RTSPAuth()
+    token = GstRtspServer.RTSPToken()
+    token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
+    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(*LOGIN), token)
+    server.set_auth(auth)
+    factory = GstRtspServer.RTSPMediaFactory()
+    pattern, coding = "circular", "jpegenc ! rtpjpegpay name=pay0"
+    if not options.still:
+        pattern = "smpte"  # with snow in a corner: no two pictures are the same
+        coding = "openh264enc gop-size=10 ! h264parse ! rtph264pay name=pay0 config-interval=1"
+    caps = f"video/x-raw,format=I420,width={width},height={height},framerate={FRAMES_PER_S}/1"
+    factory.set_launch(f"( videotestsrc is-live=true pattern={pattern} ! {caps} ! {coding} )")
+    permissions = GstRtspServer.RTSPPermissions()
+    permissions.add_permission_for_role("viewer", "media.factory.access", True)
+    permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+    factory.set_permissions(permissions)
+    factory.set_shared(True)
+    factory.set_protocols(GstRtsp.RTSPLowerTrans.TCP)
+    server.get_mount_points().add_factory("/door", factory)
+    if not server.attach(None):
+        sys.exit("the port is taken")
+    print("ready", flush=True)
+    GLib.MainLoop().run()
+
+
+if __name__ == "__main__":
+    main()
