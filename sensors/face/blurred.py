@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from hardware.camera import Picture
-from hardware.faces.face import Box, Detector
+from hardware.faces.face import Box, FaceBackend
 from sensors import wire
 from sensors.face.options import FaceOptions, Point
 
@@ -32,13 +32,13 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def blurred(
-    picture: Picture, detector: Detector, followed: Sequence[Box], options: FaceOptions
+    picture: Picture, backend: FaceBackend, followed: Sequence[Box], options: FaceOptions
 ) -> bytes:
     """The view as JPEG, at most `wire.PICTURE_BYTES_MAX`; empty if it cannot be made so small.
 
-    What `detector` raises goes on: then there is no picture. `picture` is left as it is.
+    What `backend` raises goes on: then there is no picture. `picture` is left as it is.
     """
-    heads = [*followed, *found(picture, detector)]
+    heads = [*followed, *found(picture, backend)]
     shown = coarse(picture)
     scale = shown.shape[1] / picture.shape[1]
     for head in heads:
@@ -50,19 +50,19 @@ def blurred(
         shown.fill(0)
 
 
-def found(picture: Picture, detector: Detector) -> Iterator[Box]:
+def found(picture: Picture, backend: FaceBackend) -> Iterator[Box]:
     """Every face at any of the scales, in pixels of `picture`."""
     height, width = picture.shape[:2]
-    yield from (face.box for face in detector.detect(picture))
+    yield from (face.box for face in backend.detect(picture))
     half = np.ascontiguousarray(cv2.resize(picture, None, fx=0.5, fy=0.5), dtype=np.uint8)
-    yield from (_moved(face.box, 0.5, (0, 0)) for face in detector.detect(half))
+    yield from (_moved(face.box, 0.5, (0, 0)) for face in backend.detect(half))
     half.fill(0)
     across, down = round(width * (0.5 + OVERLAP / 2)), round(height * (0.5 + OVERLAP / 2))
     for left in (0, width - across):
         for top in (0, height - down):
             part = picture[top : top + down, left : left + across]
             large = np.ascontiguousarray(cv2.resize(part, None, fx=LARGER, fy=LARGER), np.uint8)
-            yield from (_moved(face.box, LARGER, (left, top)) for face in detector.detect(large))
+            yield from (_moved(face.box, LARGER, (left, top)) for face in backend.detect(large))
             large.fill(0)
 
 

@@ -16,6 +16,7 @@ AREAS = {
     "core": ("parse", "intake", "footprint"),
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
     "faces": ("cameras",),
+    "faces": ("faces_throughput",),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
 }
 RESULTS = Path("build/bench")
