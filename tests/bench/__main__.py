@@ -15,8 +15,7 @@ from typing import Any
 AREAS = {
     "core": ("parse", "intake", "footprint"),
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
-    "faces": ("cameras",),
-    "faces": ("faces_throughput",),
+    "faces": ("cameras", "faces_throughput"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
 }
 RESULTS = Path("build/bench")
