@@ -28,8 +28,8 @@ from sensors.wire import Action
 
 EMBEDDINGS_PER_LOOK_MAX = 2
 """Each costs 15 to 160 ms, and the next look waits for it."""
-HURRY_MS = 10_000
-"""A face that was not good enough for so long is no reason to look often."""
+HURRY_MS = 1_000
+"""Somebody who came so lately is looked at often though no frame was good enough yet."""
 
 
 @dataclass(slots=True)
@@ -102,9 +102,9 @@ class Embedding:
         description = self._people[track].description
         if not description.wanted or place.spent:
             return
-        if now_ms - track.begun_ms < HURRY_MS:
-            self.busy = True
         worth = judged(picture, track.face)
+        if not worth.fails or now_ms - track.begun_ms < HURRY_MS:
+            self.busy = True
         if worth.fails:
             self._core.dropped(worth.fails)
             return

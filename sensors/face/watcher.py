@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from edge.records import Moment, TrackReading
 from hardware.camera import Picture
-from hardware.faces.face import Face, FaceBackend
+from hardware.faces.face import Box, Face, FaceBackend
 from sensors.core_link import CoreLink
 from sensors.face.blurred import blurred
 from sensors.face.embedding import Embedding
@@ -17,15 +17,16 @@ from sensors.face.enrolling import Enrolling
 from sensors.face.gate import MotionGate
 from sensors.face.lines import Lines, Spot
 from sensors.face.options import FaceOptions
+from sensors.face.searching import Searching, found
 from sensors.face.tracker import Track, Tracker, middle
 from sensors.face.unmoved import Places, Unmoved
 from sensors.face.zones import Zones
 from sensors.wire import Action
 
-CALM_AFTER_MS = 2_000
+NEW_MS = 600
 CALM = 2.0
-"""Once everybody in view was seen for so long and nobody is left to describe, looks are half as
-often: a track survives it, and somebody new is found a moment later."""
+"""Looks are half as often unless somebody in view is so new, or is being described: a track
+survives it, and whoever comes is found a moment later."""
 
 
 class Watcher:
@@ -36,6 +37,7 @@ class Watcher:
         self._backend = backend
         self._options = options
         self._gate = MotionGate()
+        self._searching = Searching()
         self._tracker = Tracker()
         self._places = Places()
         self._unmoved: dict[Track, Unmoved] = {}
@@ -44,7 +46,7 @@ class Watcher:
         self._embedding = Embedding(core, backend, options)
         self._enrolling = Enrolling(backend)
         self._pictured = 0
-        self._calm = False
+        self._calm = True
 
     @property
     def pause_ms(self) -> float:
@@ -59,9 +61,9 @@ class Watcher:
         enrols = self._enrols()
         is_open = self._gate.open(picture, seen.mono_ms)
         if not (is_open or enrols or self._tracker.alive):
-            self._calm = False
+            self._calm = True
             return
-        faces = self._backend.detect(picture)
+        faces = found(self._backend, picture, self._windows(picture, seen, whole=enrols))
         followed = self._follow(picture, faces, seen)
         in_view = [(track, spot_of(track, picture)) for track in followed]
         self._report(in_view, seen)
@@ -69,7 +71,7 @@ class Watcher:
             self._enrol(picture, faces, seen)
         else:
             self._embedding.see(picture, in_view, self._unmoved, seen)
-        self._calm = not enrols and self._all_known(followed, seen.mono_ms)
+        self._calm = not (enrols or self._embedding.busy or self._anybody_new(seen.mono_ms))
 
     def rest(self, seen: Moment) -> None:
         """Let time pass: tracks end, people leave zones, vectors are overwritten."""
@@ -89,10 +91,15 @@ class Watcher:
         """Overwrite everything that is kept of anybody: the sensor ends."""
         self._embedding.wipe()
 
-    def _all_known(self, followed: Sequence[Track], now_ms: int) -> bool:
-        alive = self._tracker.alive
-        long = all(track.number and now_ms - track.begun_ms >= CALM_AFTER_MS for track in alive)
-        return bool(alive) and long and len(followed) == len(alive) and not self._embedding.busy
+    def _windows(self, picture: Picture, seen: Moment, *, whole: bool) -> list[Box]:
+        if whole:
+            return [Box(0, 0, picture.shape[1], picture.shape[0])]
+        expected = [track.expected(seen.mono_ms) for track in self._tracker.alive]
+        moving = self._gate.moving(picture)
+        return self._searching.windows(picture, moving, expected, seen.mono_ms)
+
+    def _anybody_new(self, now_ms: int) -> bool:
+        return any(now_ms - track.begun_ms < NEW_MS for track in self._tracker.alive)
 
     def _follow(self, picture: Picture, faces: Sequence[Face], seen: Moment) -> list[Track]:
         """The tracks in view; what never moves is none."""
