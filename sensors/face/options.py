@@ -112,8 +112,12 @@ class FaceOptions(Struct, frozen=True, kw_only=True):
 
     looks_per_s: Annotated[float, Meta(gt=0, le=25)] = 8.0
     size: tuple[Side, Side] | None = None
-    zones: Annotated[dict[Drawn, Zone], Meta(max_length=ZONES_MAX)] = {}
-    lines: Annotated[dict[Drawn, Line], Meta(max_length=LINES_MAX)] = {}
+    zones: Annotated[
+        dict[Drawn, Zone], Meta(max_length=ZONES_MAX, description="at most 8 named tables")
+    ] = {}
+    lines: Annotated[
+        dict[Drawn, Line], Meta(max_length=LINES_MAX, description="at most 8 named tables")
+    ] = {}
     models: str = ""
     model: str = DLIB
 
