@@ -181,6 +181,9 @@ holds = ["{hold}"]
 mode = "zone"
 legal_basis = "demonstration with made-up people"
 
+[faces]
+models = "{here}/models"
+
 [broker]
 port = {broker_port}
 first_retry_s = 0.1

@@ -40,6 +40,10 @@ class Backend:
         """See `face.Describer`."""
         return self._describer.embed(chip, mirrored=mirrored)
 
+    def forget(self) -> None:
+        """See `face.Describer`."""
+        self._describer.forget()
+
 
 def load(models: Path | None, model: str = DLIB) -> FaceBackend:
     """Load `model`, an id of `edge/face_models.py`, with the files in the directory `models`.

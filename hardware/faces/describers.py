@@ -50,6 +50,10 @@ class DlibResnet:
         looks = (chip, chip[:, ::-1]) if mirrored else (chip,)
         return united([self._described(look) for look in looks], self.dimensions)
 
+    def forget(self) -> None:
+        """See `face.Describer`."""
+        self._described(black_chip(self.side))
+
     def _described(self, chip: Picture) -> Vector:
         answer = self._network.compute_face_descriptor(dlib_library.rgb(chip))
         vector = np.array(answer, np.float32)
@@ -113,6 +117,10 @@ class OnnxNetwork:
         looks = (chip, chip[:, ::-1]) if mirrored else (chip,)
         return united([self._described(look) for look in looks], self.dimensions)
 
+    def forget(self) -> None:
+        """See `face.Describer`."""
+        self._described(black_chip(self.side))
+
     def _described(self, chip: Picture) -> Vector:
         wanted = self._input
         try:
@@ -137,6 +145,11 @@ class OnnxNetwork:
         return vector
 
 
+def black_chip(side: int) -> Picture:
+    """A chip that shows nobody."""
+    return np.zeros((side, side, 3), np.uint8)
+
+
 def require_chip(chip: Picture, side: int) -> None:
     """BadPicture unless `chip` is a colour picture of `side` x `side`."""
     if chip.shape != (side, side, 3) or chip.dtype != np.uint8:
@@ -151,7 +164,8 @@ def united(looks: list[Any], dimensions: int) -> Vector:
         length = float(np.linalg.norm(look)) if look.shape == (dimensions,) else 0.0
         good = good and np.isfinite(length) and length > LENGTH_MIN
         if good:
-            result += look / length
+            look /= length
+            result += look
         look.fill(0)
     length = float(np.linalg.norm(result))
     if not good or not length > LENGTH_MIN:

@@ -8,6 +8,7 @@ its installation.
 
 import os
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from edge.errors import BadModel, DeviceError
 from edge.face_files import SETUP_AGAIN, read_verified
-from edge.face_models import DLIB, KNOWN
+from edge.face_models import DLIB, KNOWN, ModelFile
 from hardware.camera import Picture
 from hardware.faces.face import Box
 
@@ -45,8 +46,12 @@ def resnet() -> Any:
     return _model(dlib().face_recognition_model_v1, RESNET)
 
 
+@cache
 def points() -> Any:
-    """dlib's predictor of five points: both corners of both eyes, and the base of the nose."""
+    """dlib's predictor of five points: both corners of both eyes, and the base of the nose.
+
+    One for detector and describer: it takes 10 MB.
+    """
     return _model(dlib().shape_predictor, POINTS)
 
 
@@ -60,7 +65,7 @@ def rgb(picture: Picture) -> Picture:
     return np.ascontiguousarray(picture[:, :, ::-1])
 
 
-def _model(kind: Any, file: Any) -> Any:
+def _model(kind: Any, file: ModelFile) -> Any:
     content = read_verified(Path(), KNOWN[DLIB], file)
     descriptor = os.memfd_create(file.name)
     try:

@@ -115,6 +115,14 @@ class Describer(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Overwrite what the model itself still holds of the last face it described.
+
+        A network keeps its last answer until the next one; this lets it describe a black chip, and
+        takes as long as `embed`. For when nobody is to be described any more.
+        """
+        ...
+
 
 class FaceBackend(Describer, Protocol):
     """A detector and a describer that were loaded together."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from edge.errors import DeviceError, InputError
 
-VERSION = 2
+VERSION = 3
 """Of what is built. A directory of another version, or of another seed, is built anew."""
 START_MS = 1_772_431_200_000
 """2026-03-02T06:00:00Z: nine o'clock in the shop."""

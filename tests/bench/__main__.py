@@ -17,6 +17,7 @@ AREAS = {
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
     "faces": ("cameras", "faces_throughput"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
+    "faces": ("backends",),
 }
 RESULTS = Path("build/bench")
 

@@ -21,6 +21,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from edge.control import ask
+from edge.face_models import DLIB
 from edge.records import Consent, ConsentKind, Member, Stock
 from edge.storage import journal
 from hardware.capture_file import records
@@ -86,6 +87,8 @@ journal = "{folder}/journal"
 [recognition]
 mode = "zone"
 legal_basis = "test with published photographs"
+[faces]
+models = "{folder}/models"
 [broker]
 port = {broker}
 first_retry_s = 0.1
@@ -147,14 +150,15 @@ def prepare(folder: Path, people: Path) -> None:
     """The platform's datasets, and the clip of three people walking in one after the other."""
     import cv2
 
-    from hardware.face_engine import MODEL, FaceEngine
+    from hardware.faces.backends import load
     from sensors.scenario import clips
 
-    engine = FaceEngine.load()
+    backend = load(None, DLIB)
 
     def embedded(path: Path) -> str:
         picture = cv2.imread(str(path))
-        return b64encode(engine.embed(picture, engine.detect(picture)[0])).decode()
+        chip = backend.chip(picture, backend.detect(picture)[0])
+        return b64encode(backend.embed(chip).astype("<f4").tobytes()).decode()
 
     datasets = folder / "datasets"
     datasets.mkdir()
@@ -164,8 +168,8 @@ def prepare(folder: Path, people: Path) -> None:
         "members": [VERA, DARIA],
         # the platform's own files name a template that Daria never agreed to
         "templates": [
-            {"member": VERA.id, "model": MODEL, "vectors": vectors},
-            {"member": DARIA.id, "model": MODEL, "vectors": stolen},
+            {"member": VERA.id, "model": DLIB, "vectors": vectors},
+            {"member": DARIA.id, "model": DLIB, "vectors": stolen},
         ],
         "catalogue": shop.catalogue(),
         "stock": [Stock(PRODUCT.sku, "MSK-017", 4, 1_700_000_000_000)],
