@@ -37,7 +37,8 @@ TOO_LARGE = "picture_too_large"
 class Patience(NamedTuple):
     """How long the library may take, whatever its own time-outs say."""
 
-    open_s: float = 8.0
+    open_s: float = 7.0
+    """FFmpeg opens one stream of a process at a time, so one that hangs holds up the next."""
     silence_s: float = 8.0
     """Without a picture for so long an open camera is gone."""
 

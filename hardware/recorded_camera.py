@@ -173,8 +173,12 @@ def still(path: Path) -> Picture:
         content = path.read_bytes() if path.stat().st_size <= PICTURE_BYTES_MAX else b""
     except OSError as error:
         raise BadPicture(f"{path.name} cannot be read: {error.strerror}.") from error
-    if not content or max(size_of(content)) > SIDE_PIXELS_MAX:
-        raise BadPicture(f"{path.name} is empty, or too large a picture.")
+    try:
+        side = max(size_of(content))
+    except BadPicture as error:
+        raise BadPicture(f"{path.name} is no picture that can be decoded: {error}") from error
+    if side > SIDE_PIXELS_MAX:
+        raise BadPicture(f"{path.name} has more than {SIDE_PIXELS_MAX} pixels a side.")
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # its words quote nothing that a person could use

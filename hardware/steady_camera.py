@@ -144,8 +144,8 @@ class Pace(NamedTuple):
 
     retry_s: float = 1.0
     """From the beginning of one attempt to that of the next; it doubles."""
-    retry_s_max: float = 8.0
-    """A camera that works again is found within this and the second that opening takes."""
+    retry_s_max: float = 6.0
+    """A camera that works again is found within this and the two seconds that opening takes."""
     well_s: float = 60.0
     """After so long with pictures the next trouble is a new one."""
 

@@ -2,14 +2,15 @@
 
 Called by the benchmark runner (AREA=faces). Several cameras suffer at once, each in its own order
 and for its own seeded time, so that recoveries meet every stage of the backoff. The servers are
-gst-rtsp-server; whoever watches is `hardware/steady_camera.py`, in this one process, and a read
-that comes back late stands for a heartbeat that would.
+gst-rtsp-server; whoever watches is `hardware/steady_camera.py`, a process for each camera as in a
+shop, and a read that comes back late stands for a heartbeat that would.
 """
 
 import math
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from tests.bench import rig
@@ -33,7 +34,7 @@ def run(times: dict[str, int] = TIMES, cameras: int = CAMERAS) -> list[dict[str,
         [(kind, chance.uniform(0, OFF_S_MAX)) for kind in plan[number::cameras]]
         for number in range(cameras)
     ]
-    with ThreadPoolExecutor(cameras) as pool:
+    with ProcessPoolExecutor(cameras, get_context("spawn")) as pool:
         outages = [outage for each in pool.map(_suffered, shares) for outage in each]
     return _entries(outages, len(plan))
 

@@ -111,7 +111,7 @@ def test_people_at_a_kiosk_all_day_are_no_other_view() -> None:
 
     def crowd(look: int) -> View:
         view = shop(1)
-        view[6:, 8:56] = shop(1000 + look // 2)[6:, 8:56]
+        view[2:, 4:60] = shop(1000 + look // 2)[2:, 4:60]
         return view
 
     assert set(camera.show(crowd, LONG_S)) == {None}
