@@ -15,9 +15,8 @@ from typing import Any
 AREAS = {
     "core": ("parse", "intake", "footprint"),
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
-    "faces": ("cameras", "faces_throughput"),
+    "faces": ("backends", "cameras", "faces_throughput"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
-    "faces": ("backends",),
 }
 RESULTS = Path("build/bench")
 
