@@ -27,7 +27,7 @@ class Description:
     def __init__(self) -> None:
         self.shots = Shots()
         self.frames = 0
-        self._leave = 0
+        self.leave = 0
         self._sum: npt.NDArray[np.float64] | None = None
         self._began_ms = 0
         self._latest_ms = 0
@@ -36,9 +36,9 @@ class Description:
 
     def under(self, leave: int) -> None:
         """Begin anew if `leave` is another than before: somebody asked again."""
-        if leave != self._leave:
+        if leave != self.leave:
             self.wipe()
-            self._leave, self.frames, self._worths, self._over = leave, 0, 0.0, False
+            self.leave, self.frames, self._worths, self._over = leave, 0, 0.0, False
 
     @property
     def wanted(self) -> bool:

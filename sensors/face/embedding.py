@@ -28,14 +28,15 @@ from sensors.wire import Action
 
 EMBEDDINGS_PER_LOOK_MAX = 2
 """Each costs 15 to 160 ms, and the next look waits for it."""
-HURRY_MS = 1_000
+HURRY_MS = 2_500
 """Somebody who came so lately is looked at often though no frame was good enough yet."""
 
 
 @dataclass(slots=True)
 class _Person:
-    """What is kept of one track."""
+    """What is kept of one track. `place` is where it was seen last, if nothing moved there."""
 
+    place: Unmoved
     description: Description = field(default_factory=Description)
     doubts: Doubts = field(default_factory=Doubts)
 
@@ -60,7 +61,8 @@ class Embedding:
     ) -> None:
         """These tracks were seen in `picture`: describe them as far as there is leave."""
         for track, _ in in_view:
-            person = self._people.setdefault(track, _Person())
+            person = self._people.setdefault(track, _Person(places[track]))
+            person.place = places[track]
             person.doubts.look(track.face, seen.mono_ms)
         self.busy = False
         if not self._core.may(Action.EMBED):
@@ -70,10 +72,10 @@ class Embedding:
         leave = self._core.leave_number(Action.EMBED)
         chosen = self._chosen(leave, in_view)
         for track in chosen:
-            places[track].under(leave)
+            self._people[track].place.under(leave)
             self._people[track].description.under(leave)
-            self._offer(picture, track, places[track], seen.mono_ms)
-        self._embed(chosen, places, seen)
+            self._offer(picture, track, seen.mono_ms)
+        self._embed(leave, seen)
 
     def expire(self, now_ms: int) -> None:
         """Overwrite vectors that were kept for long enough."""
@@ -97,10 +99,10 @@ class Embedding:
             return self._choosing.in_zone(in_view)
         return self._choosing.who_asked(leave, in_view)
 
-    def _offer(self, picture: Picture, track: Track, place: Unmoved, now_ms: int) -> None:
+    def _offer(self, picture: Picture, track: Track, now_ms: int) -> None:
         """Cut a chip if the face is good enough and one more is wanted."""
         description = self._people[track].description
-        if not description.wanted or place.spent:
+        if not description.wanted or self._people[track].place.spent:
             return
         worth = judged(picture, track.face)
         if not worth.fails or now_ms - track.begun_ms < HURRY_MS:
@@ -120,18 +122,25 @@ class Embedding:
         except BadPicture:
             self._core.dropped("face_cut")
 
-    def _embed(self, chosen: list[Track], places: dict[Track, Unmoved], seen: Moment) -> None:
-        """The best chips that are complete; whoever has the fewest frames comes first."""
+    def _embed(self, leave: int, seen: Moment) -> None:
+        """The best chips that are complete; whoever has the fewest frames comes first.
+
+        Chips of who has just gone out of view count too; those of another leave are overwritten.
+        """
         left = EMBEDDINGS_PER_LOOK_MAX
-        for track in sorted(chosen, key=lambda one: self._people[one].description.frames):
-            description = self._people[track].description
-            if not left or not description.wanted or places[track].spent:
+        for track, person in sorted(
+            self._people.items(), key=lambda item: item[1].description.frames
+        ):
+            description = person.description
+            if description.leave != leave:
+                description.wipe()
+            if not left or not description.wanted or person.place.spent:
                 continue
             shot = description.shots.best(seen.mono_ms)
             if shot is None:
                 continue
             left -= 1
-            places[track].frames += 1
+            person.place.frames += 1
             self._tell(track, shot, seen)
             self._choosing.served(track)
 
