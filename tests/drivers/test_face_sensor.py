@@ -186,7 +186,7 @@ def test_a_still_picture_is_somebody_too(tmp_path: Path, directory: Path) -> Non
         assert tracks(worker) == [1]
         assert faces(worker)
         assert worker.dropped["picture_undecodable"] == 1
-        assert "picture" in worker.stderr
+        assert "3.jpg" in worker.stderr
 
 
 def test_a_damaged_video_is_watched_as_far_as_it_goes(tmp_path: Path, clip: Path) -> None:
