@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from edge.clock import is_timezone
 from edge.errors import ConfigError
-from edge.mistakes import Sources, explained, line_of, no_toml, suggestion
+from edge.mistakes import Sources, explained, line_of, named_tables, no_toml, suggestion
 from edge.sections import (
     BoxSection,
     BrokerSection,
@@ -166,10 +166,28 @@ def _check_sensor(
                 f"{where}: unknown key '{key}' in [sensors.{name}].", suggestion(key, choices)
             )
     _check_timezone(sources, ["sensors", name], options.get("timezone"))
+    _check_drawn(sources, name, expected, options)
     try:
         msgspec.convert(options, expected)
     except msgspec.ValidationError as error:
         raise explained(sources, str(error), expected, ("sensors", name)) from error
+
+
+def _check_drawn(
+    sources: Sources, name: str, expected: type[Struct], options: dict[str, Any]
+) -> None:
+    """Named tables among the options, such as zones, one at a time: see `_check_section`."""
+    for field in msgspec.structs.fields(expected):
+        kind = named_tables(field.type)
+        tables = options.get(field.name)
+        if kind is None or not isinstance(tables, dict):
+            continue
+        for table, value in tables.items():
+            try:
+                msgspec.convert(value, kind)
+            except msgspec.ValidationError as error:
+                where = ("sensors", name, field.name, table)
+                raise explained(sources, str(error), kind, where) from error
 
 
 def _check_whole(sources: Sources, config: Config) -> None:

@@ -16,6 +16,7 @@ import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,11 +39,17 @@ SOCKET_PATH_BYTES_MAX = 107
 """sockaddr_un on Linux, unix(7)."""
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred, unix(7)
+_asker: ContextVar[int] = ContextVar("asker")
 _log = logging.getLogger(__name__)
 
 Question = Callable[[dict[str, Any]], Awaitable[Any]]
 """Gets the `with` object as plain values, gives anything msgspec can write as JSON."""
 T = TypeVar("T", bound=Struct)
+
+
+def asker_uid() -> int:
+    """The user who asks the question that is being answered, as the kernel says. For audits."""
+    return _asker.get()
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +169,7 @@ class ControlServer:
 
     def _refusal(self, writer: asyncio.StreamWriter) -> StoreboxError | None:
         uid = _peer_uid(writer.get_extra_info("socket"))
+        _asker.set(uid)  # each connection is a task, with a context of its own
         if uid not in (0, os.geteuid()):
             return Refused(
                 "Only root and the user that runs storebox may ask it.", "Try it with sudo."

@@ -38,12 +38,12 @@ from edge.operation import (
 )
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
-from edge.operation.pictures import survey_questions
 from edge.operation.primary import asked_of
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
 from edge.operation.timeline import timeline_questions
 from edge.operation.version import version
+from edge.operation.viewing import shown_questions
 from edge.ordering.desk import OrderingDesk
 from edge.presence import associations
 from edge.presence.desk import PresenceDesk, Scan
@@ -283,7 +283,7 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
     return {
         **answers.questions(parts),
         **timeline_questions(box.clock, box.intake),
-        **survey_questions(box.intake),
+        **shown_questions(box.intake),
         **asked_of(box.config.satellite.primary, of_people),
     }
 

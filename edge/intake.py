@@ -19,6 +19,7 @@ from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock
 from edge.errors import BadWireFrame, DeviceGone, Refused
 from edge.records import FaceReading, Observation, SensorStatus, TrackReading
 from edge.sensor_spec import SensorSpec
+from edge.showing import PICTURE_S, SURVEY_S, Showing
 from sensors import wire
 from sensors.declaration import declared
 from sensors.radar.survey import Survey
@@ -37,8 +38,6 @@ DROP_REASONS_MAX, DROP_REASON_CHARACTERS_MAX = 64, 40
 SEND_S_MAX = 5.0
 """A sensor that takes nothing for so long is about to be found silent."""
 SALT_BYTES = 16
-SURVEY_S = 5.0
-"""So long one question gives leave to survey, and no picture is kept longer."""
 SALT_LIFETIME_S = 4 * 3600
 """What was heard in one part of the day cannot be joined with what was heard in another."""
 
@@ -58,8 +57,7 @@ class SensorLine:
     track_last: int = 0
     track_base: int = 0
     """A restarted sensor numbers its tracks from 1 again; to the core they are new people."""
-    survey: Survey | None = None
-    survey_until_s: float = 0.0
+    showing: Showing = field(default_factory=Showing)
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two messages at once would mix their bytes."""
 
@@ -152,7 +150,9 @@ class Intake:
             case wire.Dropped(counts=counts):
                 _count(line.dropped, counts)
             case wire.Surveyed(survey=survey):
-                self._keep(line, survey)
+                line.showing.keep(survey, self._survey_s)
+            case wire.Pictured(jpeg=jpeg):
+                line.showing.hand_over(jpeg)
             case wire.Hello(kind=kind) if kind != line.spec.kind:
                 raise BadWireFrame(f"Sensor {line.spec.name} is of kind '{kind}'.")
 
@@ -172,17 +172,6 @@ class Intake:
             line.last_seen_ms = observation.seen.wall_ms
         line.observations += len(observations)
         self._arrived.set()
-
-    def _keep(self, line: SensorLine, survey: Survey) -> None:
-        """The newest picture of the air, in memory for some seconds and nowhere else."""
-        loop = asyncio.get_running_loop()
-        if loop.time() < line.survey_until_s:
-            line.survey = survey
-            loop.call_later(self._survey_s, self._forget, line, survey)
-
-    def _forget(self, line: SensorLine, survey: Survey) -> None:
-        if line.survey is survey:
-            line.survey = None
 
     async def _room(self, line: SensorLine) -> None:
         async with self._taken:
@@ -222,6 +211,34 @@ class Intake:
 
         Refused if there is no such sensor here, or it does not run.
         """
+        line = self._running_here(name)
+        line.showing.ask_survey(self._survey_s)
+        await self._send(line, wire.Leave(wire.Action.SURVEY, self._survey_s))
+        return line.showing.survey
+
+    async def picture(self, name: str) -> bytes:
+        """What a camera sees, with every face blurred, as JPEG; kept by nobody but the caller.
+
+        Refused if there is no such camera here, or it does not run or shows nothing in time.
+        """
+        line = self._running_here(name)
+        if line.spec.kind != "face":
+            raise Refused(f"Sensor {name} is no camera.", "Name one of kind 'face'.")
+        coming = line.showing.expect(name)
+        try:
+            async with asyncio.timeout(PICTURE_S):
+                await self._send(line, wire.Leave(wire.Action.PICTURE, PICTURE_S))
+                return await coming
+        except TimeoutError as error:
+            raise Refused(
+                f"The camera {name} showed no picture: {line.health.state}.",
+                line.health.remedy or "A recording that is at its end shows none; try again.",
+            ) from error
+        finally:
+            coming.cancel()
+            await self._send(line, wire.Leave(wire.Action.PICTURE, 0.0))
+
+    def _running_here(self, name: str) -> SensorLine:
         line = self._lines.get(name)
         if line is None or line.spec.remote:
             raise Refused(
@@ -230,9 +247,7 @@ class Intake:
             )
         if line.connection is None:
             raise Refused(f"Sensor {name} does not run: {line.health.state}", line.health.remedy)
-        line.survey_until_s = asyncio.get_running_loop().time() + self._survey_s
-        await self._send(line, wire.Leave(wire.Action.SURVEY, self._survey_s))
-        return line.survey
+        return line
 
     async def rotate_salt(self) -> None:
         """A new key for the hashes of addresses: what was heard before can no longer be joined."""

@@ -20,6 +20,10 @@ Sources = tuple[tuple[Path, str], ...]
 """Files with their texts, the one that wins first: where to look for the line of an error."""
 
 
+_OF_MSGSPEC = ("Expected ", "Invalid ", "Object ")
+"""How its complaints begin, which are not for a person."""
+
+
 def no_toml(path: Path, text: str, error: tomllib.TOMLDecodeError) -> ConfigError:
     """What tomllib complains of, with the line in front. It says "end of document" for the last."""
     what, _, place = str(error).partition(" (at ")
@@ -47,6 +51,8 @@ def explained(
     if missing:
         named = f"[{section}] needs" if section else "the file needs"
         return ConfigError(f"{line_of(sources, keys)}: {named} '{missing.group(1)}'.", "Add it.")
+    if not what.startswith(_OF_MSGSPEC):  # the type's own word, for what no single key is wrong of
+        return ConfigError(f"{line_of(sources, keys)}: {section}: {what}.", "Correct it.")
     return ConfigError(
         f"{line_of(sources, keys)}: {section} must be {_expected(root, below)}.", "Correct it."
     )
@@ -80,6 +86,15 @@ def _type(root: Any, keys: list[str]) -> Any:
             return None
         kind = next((f.type for f in msgspec.structs.fields(kind) if f.name == key), None)
     return kind
+
+
+def named_tables(kind: Any) -> type[Struct] | None:
+    """What each table must be in a field of tables by their names; None for another field."""
+    found = inspect.type_info(kind)
+    inner = found.type if isinstance(found, inspect.Metadata) else found
+    if isinstance(inner, inspect.DictType) and isinstance(inner.value_type, inspect.StructType):
+        return inner.value_type.cls
+    return None
 
 
 def _fields(root: type[Struct], keys: list[str]) -> set[str]:

@@ -1,8 +1,8 @@
-"""The words of the house: what is observed, believed, ordered and reported.
+"""The words of the house: what is observed, believed and reported.
 
 Everybody imports this; it imports nothing of ours. All types are frozen and slotted. They are
 msgspec structs so that the edges (sensor socket, MQTT, configuration) can validate straight into
-them; inside they are plain values. Money is an integer of minor units, quantities are integers.
+them; inside they are plain values.
 """
 
 from enum import StrEnum
@@ -11,9 +11,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-VECTOR_DIMENSIONS = 128
-VECTOR_BYTES = VECTOR_DIMENSIONS * 4
-"""A face template or probe vector: 128 little-endian float32 (dlib's descriptor)."""
 VECTOR_BYTES_MAX = 512 * 4
 """No model that we know describes a face by more than 512 float32."""
 FRAMES_FUSED_MAX = 5
@@ -318,66 +315,6 @@ class Visit(Struct, frozen=True):
     member: str | None = None
     posterior: float = 0.0
     reasons: tuple[str, ...] = ()
-
-
-class Product(Struct, frozen=True):
-    """One sellable item: a colour and size of a `model`. Titles by language code."""
-
-    sku: Short
-    gtin: Short
-    model: Short
-    titles: Annotated[dict[Short, Text], Meta(max_length=16)]
-    price_minor: Whole
-    member_price_minor: Whole | None = None
-    colour: Short = ""
-    size: Short = ""
-
-    def title(self, language: str) -> str:
-        """The title in `language`, else in any language there is, else the SKU."""
-        return self.titles.get(language) or next(iter(self.titles.values()), self.sku)
-
-
-class Price(Struct, frozen=True):
-    """What `sku` costs now in this shop; it wins over the catalogue's price."""
-
-    sku: Short
-    price_minor: Whole
-    member_price_minor: Whole | None = None
-
-
-class Stock(Struct, frozen=True):
-    """How many of `sku` lie at `place` (a store code or `warehouse`), as of a wall time."""
-
-    sku: Short
-    place: Short
-    quantity: Annotated[int, Meta(ge=-(2**53), le=2**53)]
-    as_of_ms: Whole
-
-
-class CartLine(Struct, frozen=True):
-    """One line of a cart or order, with the price it was added at."""
-
-    sku: str
-    title: str
-    quantity: int
-    unit_price_minor: int
-
-    @property
-    def total_minor(self) -> int:
-        """Quantity times unit price."""
-        return self.quantity * self.unit_price_minor
-
-
-class Order(Struct, frozen=True):
-    """A placed order. `number` is unique without the line."""
-
-    number: str
-    screen: str
-    lines: tuple[CartLine, ...]
-    total_minor: int
-    currency: str
-    placed: Moment
-    member: str | None = None
 
 
 class Stream(StrEnum):

@@ -55,6 +55,10 @@ class Camera(Protocol):
         """
         ...
 
+    def skip(self, until_ms: float) -> None:
+        """Pictures of a recording before this offset are passed over, and not decoded."""
+        ...
+
     def __enter__(self) -> Self:
         """The camera itself."""
         ...

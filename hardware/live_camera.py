@@ -170,6 +170,9 @@ class LiveCamera:
             raise self._silent(opened)
         return None
 
+    def skip(self, until_ms: float) -> None:
+        """Nothing to skip: only the newest picture is ever decoded."""
+
     def _forget_stale(self) -> None:
         if isinstance(self._newest, Frame) and (time.monotonic() - self._decoded_s > FRESH_S_MAX):
             self._newest.picture.fill(0)

@@ -44,6 +44,11 @@ class _Recorded:
 
     def __init__(self) -> None:
         self.ended = False
+        self._due_ms = 0.0
+
+    def skip(self, until_ms: float) -> None:
+        """See `camera.Camera`."""
+        self._due_ms = until_ms
 
     def __enter__(self) -> Self:
         return self
@@ -95,20 +100,24 @@ class Video(_Recorded):
         return None
 
     def _decoded(self) -> Frame | None:
-        if not self._file.grab():
-            return None
-        stated_ms = self._file.get(cv2.CAP_PROP_POS_MSEC)
-        try:
-            decoded, picture = self._file.retrieve()
-        except cv2.error:  # among others: no memory for it
-            return None
-        if not decoded or max(picture.shape) > SIDE_PIXELS_MAX:  # it may grow in mid-file
-            return None
-        offset_ms = round(stated_ms) if 0 <= stated_ms <= VIDEO_MS_MAX else -1
-        if offset_ms <= self._latest_ms:  # some containers carry no times, damaged ones any
-            offset_ms = self._latest_ms + round(self._step_ms)
-        self._latest_ms = offset_ms
-        return Frame(offset_ms, _picture(picture))
+        while self._file.grab():
+            stated_ms = self._file.get(cv2.CAP_PROP_POS_MSEC)
+            offset_ms = round(stated_ms) if 0 <= stated_ms <= VIDEO_MS_MAX else -1
+            if offset_ms <= self._latest_ms:  # some containers carry no times, damaged ones any
+                offset_ms = self._latest_ms + round(self._step_ms)
+            if offset_ms < self._due_ms:
+                self._latest_ms = offset_ms
+                self._passed += 1
+                continue
+            try:
+                decoded, picture = self._file.retrieve()
+            except cv2.error:  # among others: no memory for it
+                return None
+            if not decoded or max(picture.shape) > SIDE_PIXELS_MAX:  # it may grow in mid-file
+                return None
+            self._latest_ms = offset_ms
+            return Frame(offset_ms, _picture(picture))
+        return None
 
     def _end(self) -> None:
         early = self._announced - self._passed > ANNOUNCED_TOO_MANY_MAX or self._passed == 0
@@ -210,6 +219,7 @@ class Simulated(_Recorded):
         """See `camera.Camera`. Where segments overlap, the later one is shown late."""
         while self._video is not None or self._segments:
             video = self._video or self._begun()
+            video.skip(self._due_ms - self._at_ms)
             frame = video.read(wait_s)
             if frame is not None:
                 self._latest_ms = max(self._latest_ms, self._at_ms + frame.offset_ms)

@@ -124,6 +124,10 @@ class SteadyRecording:
         finally:
             self.ended = self._camera.ended
 
+    def skip(self, until_ms: float) -> None:
+        """See `camera.Camera`."""
+        self._camera.skip(until_ms)
+
     def drops(self) -> Counter[str]:
         """Nothing is refused but by BadPicture."""
         return Counter()
@@ -211,6 +215,9 @@ class SteadySource:
             self._lose(Condition(False, error.what, error.remedy))
             return None
         return None if frame is None else self._seen(frame, time.monotonic())
+
+    def skip(self, until_ms: float) -> None:
+        """Nothing to skip: only the newest picture is ever decoded."""
 
     def drops(self) -> Counter[str]:
         """See `SteadyCamera`."""

@@ -8,7 +8,7 @@ import zlib
 
 from msgspec import Struct
 
-from edge.records import Product
+from edge.sales import Product
 
 BACKGROUNDS = 6
 

@@ -12,7 +12,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from msgspec import Struct
 
 from edge.errors import Refused, UnknownProduct
-from edge.records import CartLine, Order
+from edge.sales import (
+    CartLine,
+    Order,
+)
 from kiosk.faces import Faces, Offer
 from kiosk.guard import is_loopback
 from kiosk.live import LiveConnections

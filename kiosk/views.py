@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from edge.ordering.desk import OrderingDesk, Shelf
-from edge.records import CartLine, Member, Moment, Order, Product, Stock, Visit, VisitState
+from edge.records import (
+    Member,
+    Moment,
+    Visit,
+    VisitState,
+)
+from edge.sales import (
+    CartLine,
+    Order,
+    Product,
+    Stock,
+)
 from kiosk.pictures import Picture, ink, picture
 from kiosk.settings import KioskSettings
 

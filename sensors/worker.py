@@ -5,6 +5,7 @@ core) or by the core as a child (then fd 3 is the connection). The core's hangin
 A process border: whatever goes wrong leaves here as one sentence and an exit code.
 """
 
+import ctypes
 import importlib
 import os
 import resource
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.errors import BadWireFrame, ConfigError, StoreboxError
+from edge.errors import BadWireFrame, ConfigError, DeviceError, StoreboxError
 from edge.notify import ALIVE, notify
 from sensors.core_link import CoreGone, CoreLink
 from sensors.declaration import declared
@@ -26,6 +27,8 @@ EXIT_DEVICE = 3
 """The device or its configuration cannot be used: starting again later may help."""
 EXIT_FAULT = 70
 """A fault of ours, of a library or of the core (sysexits EX_SOFTWARE)."""
+PR_SET_DUMPABLE = 4
+"""Of prctl(2)."""
 WAITING_BEAT_S = 10.0
 """So often systemd's watchdog is fed while nobody has connected yet; the unit allows 60 s."""
 OVERWRITING = {
@@ -41,10 +44,10 @@ TRACEBACK_VARIABLE = "STOREBOX_TRACEBACK"
 
 def main() -> int:
     """Run the sensor named on the command line until the core hangs up."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold vectors
     kind = "".join(sys.argv[1:2])
     link: CoreLink | None = None
     try:
+        keep_memory_private()
         link = CoreLink(connection(CORE_FD), kind, os.getpid())
         run(link, kind)
     except (CoreGone, KeyboardInterrupt):
@@ -58,6 +61,23 @@ def main() -> int:
             report(link, told)
         return EXIT_DEVICE if is_of_device(error) else EXIT_FAULT
     return EXIT_FAULT  # a sensor observes until its core is gone
+
+
+def keep_memory_private() -> None:
+    """Let nobody look into this process: no core dump, no debugger, no /proc/PID/mem.
+
+    Vectors, pictures and addresses pass through it. Root can still look (prctl(2), core(5)).
+    DeviceError where the kernel refuses: then the sensor does not run.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform != "linux":
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        why = os.strerror(ctypes.get_errno())
+        raise DeviceError(
+            f"The memory of a sensor cannot be closed to others: {why}.",
+            "Let the unit's SystemCallFilter allow prctl.",
+        )
 
 
 def connection(fd: int, *, beat_s: float = WAITING_BEAT_S) -> socket.socket:

@@ -16,7 +16,12 @@ from msgspec import Struct
 
 from edge import documents
 from edge.errors import BadMessage
-from edge.records import Member, Price, Product, Stock
+from edge.records import Member
+from edge.sales import (
+    Price,
+    Product,
+    Stock,
+)
 from edge.storage.staging import bucket_of as bucket_of
 from sync.datasets import (
     BUCKETS,

@@ -17,7 +17,11 @@ from edge.demo import truth
 from edge.demo.finger import SEE_THE_LOG, Finger
 from edge.demo.stage import HOLD, Stage
 from edge.errors import NotReachable
-from edge.records import Member, Product, VisitState
+from edge.records import (
+    Member,
+    VisitState,
+)
+from edge.sales import Product
 from edge.storage import journal
 from sensors.scenario.story import (
     Act,

@@ -5,7 +5,8 @@ a text. Pure.
 """
 
 from edge.consent import BINDING_MS
-from edge.intake import SALT_LIFETIME_S, SURVEY_S
+from edge.intake import SALT_LIFETIME_S
+from edge.showing import SURVEY_S
 from sensors.radar.equipment import LIFETIME_MS
 from sensors.radar.marks import HASH_BITS
 from sensors.radar.surveying import NAMES_S_MAX

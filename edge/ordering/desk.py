@@ -10,7 +10,16 @@ from msgspec import Struct
 
 from edge.clock import Clock
 from edge.errors import EmptyCart, Refused, UnknownProduct
-from edge.records import CartLine, Member, Order, Product, Stock, Stream
+from edge.records import (
+    Member,
+    Stream,
+)
+from edge.sales import (
+    CartLine,
+    Order,
+    Product,
+    Stock,
+)
 from edge.storage import goods, members, orders
 from edge.storage.database import Database, Transaction
 

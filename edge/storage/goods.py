@@ -9,7 +9,11 @@ from collections.abc import Sequence
 import msgspec
 
 from edge import codes
-from edge.records import Price, Product, Stock
+from edge.sales import (
+    Price,
+    Product,
+    Stock,
+)
 from edge.storage.outbox import Executes
 
 _SELECT = (

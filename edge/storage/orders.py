@@ -2,7 +2,11 @@
 
 import msgspec
 
-from edge.records import CartLine, Moment, Order
+from edge.records import Moment
+from edge.sales import (
+    CartLine,
+    Order,
+)
 from edge.storage.outbox import Executes
 
 ORDERS_LISTED_MAX = 200

@@ -7,7 +7,8 @@ someone the camera may not know, an unknown code, and garbage.
 
 import numpy as np
 
-from edge.records import Member, Product
+from edge.records import Member
+from edge.sales import Product
 from sensors.scenario import shop
 from sensors.scenario.cast import PEOPLE
 from sensors.scenario.story import (

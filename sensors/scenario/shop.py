@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.records import Product, Stock
+from edge.sales import (
+    Product,
+    Stock,
+)
 from sensors.scenario.cast import with_check_digit
 
 STORE = "MSK-017"

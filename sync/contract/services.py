@@ -8,7 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from edge.records import Short, Stock, Text, Whole
+from edge.records import (
+    Short,
+    Text,
+    Whole,
+)
+from edge.sales import Stock
 from sync.spoken import Service
 
 

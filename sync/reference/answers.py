@@ -23,7 +23,7 @@ import msgspec
 
 from edge.documents import Balance, Coupon, OrderStatus
 from edge.errors import BadMessage, Refused
-from edge.records import Stock
+from edge.sales import Stock
 from sync.ingest import wall_ms
 from sync.ingest.coupons import Claims
 from sync.messages import Address, Dataset

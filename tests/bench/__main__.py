@@ -17,7 +17,14 @@ AREAS = {
     "core": ("parse", "intake", "footprint"),
     "wifi": ("parse", "tzsp", "capture", "count", "ingredients", "people"),
     "sync": ("drain", "slow", "memory", "datasets", "fleet"),
-    "faces": ("cameras", "backends", "faces_accuracy", "faces_search", "faces_gallery"),
+    "faces": (
+        "faces_throughput",
+        "backends",
+        "faces_accuracy",
+        "faces_search",
+        "faces_gallery",
+        "cameras",
+    ),
 }
 RESULTS = Path("build/bench")
 

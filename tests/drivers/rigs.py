@@ -24,7 +24,7 @@ class Rig:
     """The three devices of a kind; the functions get an empty folder to make them in.
 
     `readings` are the names of the reading types that `good` gives, `options` and `secret` what all
-    three need.
+    three need. `waits`: the sensor itself waits for an absent device, and does not end.
     """
 
     good: Callable[[Path], str]
@@ -33,6 +33,7 @@ class Rig:
     readings: frozenset[str]
     options: dict[str, Any]
     secret: bytes = b""
+    waits: bool = False
 
 
 def _capture(folder: Path) -> str:
@@ -119,6 +120,7 @@ RIGS = {
         garbage=_garbage("replay"),
         readings=frozenset({"TrackReading"}),
         options={},
+        waits=True,
     ),
     "radius": Rig(
         good=_logins,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.clock import END_OF_TIME_MS
 from edge.errors import BadWireFrame
-from edge.records import VECTOR_BYTES, FaceReading, Moment, Observation
+from edge.records import VECTOR_BYTES_MAX, FaceReading, Moment, Observation
 from sensors import wire
 
 DEEP = 50_000
@@ -63,7 +63,7 @@ def test_a_lying_length_is_refused_before_it_is_believed(down: bool) -> None:
 
 def test_a_face_that_waits_behind_a_broken_frame_is_forgotten() -> None:
     reader = wire.FrameReader(down=False)
-    face = FaceReading(1, "m", 1, bytearray(b"\x5a" * VECTOR_BYTES), bytearray(4))
+    face = FaceReading(1, "m", 1, bytearray(b"\x5a" * VECTOR_BYTES_MAX), bytearray(4))
     whole = wire.encode(wire.Seen([Observation("door", NOW, face)]))
     assert reader.feed(whole[:-20]) == []
     assert b"\x5a" * 400 in reader._buffer

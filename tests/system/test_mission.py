@@ -22,7 +22,12 @@ from playwright.async_api import Page, expect
 
 from edge.control import ask
 from edge.face_models import DLIB
-from edge.records import Consent, ConsentKind, Member, Stock
+from edge.records import (
+    Consent,
+    ConsentKind,
+    Member,
+)
+from edge.sales import Stock
 from edge.storage import journal
 from hardware.capture_file import records
 from hardware.dot11 import ProbeParser, ProbeRequest

@@ -11,7 +11,7 @@ import pytest
 
 from edge import erasure
 from edge.errors import BadMessage
-from edge.records import Stock
+from edge.sales import Stock
 from edge.storage import goods, members, staging, templates
 from edge.storage.database import Database
 from sync.datasets import Want

@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from edge.clock import SystemClock
 from edge.intake import Intake
 from edge.operation.sensors import started, supervise
@@ -92,16 +94,21 @@ def worker_pids() -> list[int]:
     return found
 
 
-async def test_a_killed_sensor_comes_back_and_the_other_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+async def test_a_killed_or_crashed_sensor_comes_back_and_the_other_goes_on(
+    tmp_path: Path, how: signal.Signals, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SIGSEGV is what a fault inside a native library looks like."""
     left, right = Scanner(tmp_path / "left"), Scanner(tmp_path / "right")
     left.plug()
     right.plug()
     async with supervised(spec("left", left.name), spec("right", right.name)) as (intake, texts):
         await until(lambda: all(status.ok for status in intake.statuses()))
         victim = worker_pids()[0]
-        os.kill(victim, signal.SIGKILL)
+        os.kill(victim, how)
         await until(lambda: sum(status.restarts for status in intake.statuses()) == 1)
         broken = next(s.name for s in intake.statuses() if s.restarts)
+        assert f"The process of sensor {broken} ended" in caplog.text
         other = right if broken == "left" else left
         other.scan("while-the-other-is-down")
         await until(lambda: any("while-the-other-is-down" in text for text in texts))

@@ -15,10 +15,10 @@ from edge.records import (
     FaceReading,
     Member,
     Observation,
-    Product,
     Reading,
     Stream,
 )
+from edge.sales import Product
 from edge.storage import goods
 from edge.storage.database import Database, Transaction
 from tests import faces

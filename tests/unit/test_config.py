@@ -17,6 +17,7 @@ store = "s1"
 box = "b1"
 """
 
+CAMERA = '[sensors.door]\nkind = "face"\ndevice = "v4l2:/dev/video0"\n'
 SCANNER = """\
 [sensors.scanner]
 kind = "code"
@@ -210,6 +211,23 @@ CASES = {
         BOX + "[recognition]\nmode = 'zone'\n",
         'line 6: [recognition] mode = "zone" without a legal_basis.',
         "Name the legal basis on which people in the zone are matched, or use on_request.",
+    ),
+    "a zone of no kind that there is": (
+        BOX + CAMERA + "[sensors.door.zones.entry]\nkind = 'entri'\narea = [[0,0], [1,0], [1,1]]\n",
+        "line 9: sensors.door.zones.entry.kind must be one of: entry, queue, department.",
+        "Correct it.",
+    ),
+    "a misspelt key of a zone": (
+        BOX + CAMERA + "[sensors.door.zones.z]\nkind = 'entry'\narea = [[0,0], [1,0], [1,1]]\n"
+        "recognize = true\n",
+        "line 11: unknown key 'recognize' in [sensors.door.zones.z].",
+        "Did you mean 'recognise'?",
+    ),
+    "a line without two sides": (
+        BOX + CAMERA + "[sensors.door.lines.door]\nfrom = [0.1, 0.5]\nto = [0.9, 0.5]\n"
+        "inside = 'left'\n",
+        "line 8: sensors.door.lines.door: left is along the line and on neither side of it.",
+        "Correct it.",
     ),
     "thresholds the wrong way round": (
         BOX + "[recognition]\nidentified = 0.7\n",

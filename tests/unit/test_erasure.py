@@ -14,14 +14,16 @@ from edge.counters import Counters
 from edge.errors import Refused
 from edge.ordering.desk import OrderingDesk
 from edge.records import (
-    CartLine,
     Consent,
     ConsentKind,
     Member,
-    Order,
     Stream,
     Visit,
     VisitState,
+)
+from edge.sales import (
+    CartLine,
+    Order,
 )
 from edge.sections import BoxSection
 from edge.storage import (

@@ -4,8 +4,9 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.errors import Refused
-from edge.intake import SURVEY_S, Intake
+from edge.intake import Intake
 from edge.sensor_spec import SensorSpec
+from edge.showing import SURVEY_S
 from sensors import wire
 from sensors.radar.survey import BINS, Survey
 from tests.unit.test_intake import Peer

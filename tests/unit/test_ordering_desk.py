@@ -10,7 +10,14 @@ import pytest
 from edge.clock import ScenarioClock
 from edge.errors import EmptyCart, Refused, UnknownProduct
 from edge.ordering.desk import CART_LINES_MAX, LINE_QUANTITY_MAX, OrderingDesk
-from edge.records import Member, Product, Stock, Stream
+from edge.records import (
+    Member,
+    Stream,
+)
+from edge.sales import (
+    Product,
+    Stock,
+)
 from edge.storage import goods, members, outbox
 from edge.storage.database import Database, Transaction
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from edge.config import load
 from edge.consent import BINDING_MS
 from edge.errors import ConfigError
-from edge.intake import SALT_LIFETIME_S, SURVEY_S
+from edge.intake import SALT_LIFETIME_S
 from edge.operation.access import KEEPERS
 from edge.operation.papers import LANGUAGES, papers
 from edge.operation.papers.paper import Bullets, Paper, Table, markdown, page
 from edge.presence.footfall import CELL_MIN
+from edge.showing import SURVEY_S
 from edge.storage.radar_samples import KEPT_MAX
 from sensors.radar.equipment import LIFETIME_MS
 from sensors.radar.hours import MARGIN_S

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import BadMessage
-from edge.records import Stock
+from edge.sales import Stock
 from sync.datasets import CHUNK_PLAIN_BYTES_MAX, CHUNK_ROWS_MAX, Bucket, Chunk, Delta, Manifest
 from sync.messages import Dataset, TemplateRow
 from sync.rows import (

@@ -11,7 +11,14 @@ import pytest
 
 from edge.errors import DeviceError, InputError
 from edge.face_models import DLIB, dimensions_of
-from edge.records import ConsentKind, Member, Product, Stock
+from edge.records import (
+    ConsentKind,
+    Member,
+)
+from edge.sales import (
+    Product,
+    Stock,
+)
 from hardware.capture_file import records
 from hardware.dot11 import RADIOTAP, ProbeParser, ProbeRequest
 from hardware.faces.backends import load

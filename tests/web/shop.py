@@ -27,10 +27,12 @@ from edge.records import (
     Member,
     Observation,
     PoseReading,
-    Product,
     Reading,
-    Stock,
     TrackReading,
+)
+from edge.sales import (
+    Product,
+    Stock,
 )
 from edge.storage import goods
 from edge.storage.connections import Room
