@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from tests.broker import Broker
 from tests.contract.tap import TappedBroker
+from tests.scenarios import shared_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVE_S_MAX = 3.0
@@ -23,6 +24,13 @@ SHARED_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserve
 
 settings.register_profile("storebox", print_blob=True, deadline=None)
 settings.load_profile("storebox")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Iterator[None]:
+    """One folder for the scenario, for this run and all its workers."""
+    with shared_folder():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,7 @@ def test_an_event_that_the_broker_cannot_take_is_named():
     assert "limit" in raised.value.remedy
 
 
+@pytest.mark.alone
 def test_packing_an_event_costs_microseconds():
     body = b'{"sensor":"wifi-1","zone":"door","count":36,"window_s":60,"rssi":[-46,-37,-61]}'
     events = [
