@@ -14,6 +14,10 @@ from msgspec import Meta, Struct
 VECTOR_DIMENSIONS = 128
 VECTOR_BYTES = VECTOR_DIMENSIONS * 4
 """A face template or probe vector: 128 little-endian float32 (dlib's descriptor)."""
+VECTOR_BYTES_MAX = 512 * 4
+"""No model that we know describes a face by more than 512 float32."""
+FRAMES_FUSED_MAX = 5
+"""Embedded frames of one track under one leave. Fused, three decide well and five no better."""
 
 CODE_TEXT_MAX = 512
 """Longest code text accepted from a scanner; the longest GS1 symbol we read is far shorter."""
@@ -72,12 +76,74 @@ class TrackReading(Struct, frozen=True, tag="track", array_like=True):
     track: Whole
 
 
+class CrossingReading(Struct, frozen=True, tag="crossing", array_like=True):
+    """Somebody walked over a line that was drawn into the camera's view, which way."""
+
+    line: Short
+    inwards: bool
+
+
+class StayReading(Struct, frozen=True, tag="stay", array_like=True):
+    """Somebody left a zone of the camera's view after so long. Nobody knows who."""
+
+    zone: Short
+    dwell_ms: Whole
+
+
+class QueueReading(Struct, frozen=True, tag="queue", array_like=True):
+    """So many people stand in a zone now; told when the number changes."""
+
+    zone: Short
+    length: Whole
+
+
+Vector = Annotated[bytearray, Meta(max_length=VECTOR_BYTES_MAX)]
+"""A face as a model describes it: little-endian float32 of length one, wiped by its last user."""
+
+
 class FaceReading(Struct, frozen=True, tag="face", array_like=True):
-    """One embedded face of a track. `vector` is wiped by whoever used it last."""
+    """One embedded frame of a track: `vector` alone, and `fused` with the frames before it.
+
+    `fused` is the mean of the track's first `frames` vectors, of length one again; the sensor adds
+    them up, so that the core keeps none. `doubt` says why this may be a picture of a face and
+    nobody's own (`flat`, `screen`), or is empty.
+    """
 
     track: Whole
     model: Short
-    vector: Annotated[bytearray, Meta(max_length=VECTOR_BYTES)]
+    frames: Annotated[int, Meta(ge=1, le=FRAMES_FUSED_MAX)]
+    vector: Vector
+    fused: Vector
+    doubt: Short = ""
+
+    def __repr__(self) -> str:
+        """Without the vectors: a representation may end up in a log."""
+        return f"FaceReading(track={self.track}, model={self.model!r}, frames={self.frames})"
+
+
+class Hint(StrEnum):
+    """What whoever is being enrolled is asked to do next; `good` is a frame that was taken."""
+
+    GOOD = "good"
+    NOBODY = "nobody"
+    ALONE = "alone"
+    CLOSER = "closer"
+    CENTRE = "centre"
+    STRAIGHT = "straight"
+    LIGHT = "light"
+    STILL = "still"
+
+
+class PoseReading(Struct, frozen=True, tag="pose", array_like=True):
+    """A frame during an enrolment: a vector of `model` if it is good, or else what to do."""
+
+    model: Short
+    hint: Hint
+    vector: Vector
+
+    def __repr__(self) -> str:
+        """Without the vector: a representation may end up in a log."""
+        return f"PoseReading(model={self.model!r}, hint={self.hint!r})"
 
 
 class CodeReading(Struct, frozen=True, tag="code", array_like=True):
@@ -124,7 +190,17 @@ class AssociationReading(Struct, frozen=True, tag="association", array_like=True
         return f"AssociationReading(nas={self.nas!r}, phase={self.phase!r})"
 
 
-Reading = CountReading | TrackReading | FaceReading | CodeReading | AssociationReading
+Reading = (
+    CountReading
+    | TrackReading
+    | CrossingReading
+    | StayReading
+    | QueueReading
+    | FaceReading
+    | PoseReading
+    | CodeReading
+    | AssociationReading
+)
 
 
 class Observation(Struct, frozen=True, array_like=True):
@@ -137,13 +213,16 @@ class Observation(Struct, frozen=True, array_like=True):
 
     @property
     def kind(self) -> str:
-        """`count`, `track`, `face`, `code` or `association`."""
+        """`count`, `track`, `face`, `code`, `association`, ...: the tag of the reading."""
         return str(type(self.reading).__struct_config__.tag)
 
     def wipe(self) -> None:
-        """Overwrite the face vector or hardware address in it, which nobody needs any more."""
+        """Overwrite the vectors or hardware address in it, which nobody needs any more."""
         match self.reading:
-            case FaceReading(vector=held) | AssociationReading(address=held):
+            case FaceReading(vector=vector, fused=fused):
+                vector[:] = bytes(len(vector))
+                fused[:] = bytes(len(fused))
+            case PoseReading(vector=held) | AssociationReading(address=held):
                 held[:] = bytes(len(held))
 
 

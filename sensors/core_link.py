@@ -95,6 +95,10 @@ class CoreLink:
         """Show what a radar hears; only with leave to survey."""
         self._send(wire.Surveyed(survey))
 
+    def pictured(self, jpeg: bytes) -> None:
+        """Show a technician what a camera sees; only with leave, and with faces blurred."""
+        self._send(wire.Pictured(jpeg))
+
     def passed(self, seen: Moment) -> None:
         """A recording has been read up to `seen` (sent at most once per 100 ms of its time)."""
         if self.on_timeline and seen.wall_ms >= self._mark_ms + 100:
@@ -162,6 +166,10 @@ class CoreLink:
     def may(self, action: wire.Action) -> bool:
         """Whether the core has given leave for `action` and it has not run out."""
         return time.monotonic() < self._leave_until_s.get(action, -math.inf)
+
+    def standing(self, action: wire.Action) -> bool:
+        """Whether the leave for `action` has no end: it is the configuration's, nobody asked."""
+        return self._leave_until_s.get(action) == math.inf
 
     def leave_number(self, action: wire.Action) -> int:
         """How often the core has given leave for `action`: a new number is a new request."""

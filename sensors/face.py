@@ -142,6 +142,8 @@ class Watcher:
         track.described += 1
         track.described_ms = seen.mono_ms
         vector = self._engine.embed(picture, track.box)
-        self._core.observe(FaceReading(track.number, MODEL, vector), seen, worth)
+        reading = FaceReading(track.number, MODEL, 1, vector, bytearray(vector))
+        self._core.observe(reading, seen, worth)
         self._core.flush()
         vector[:] = bytes(len(vector))
+        reading.fused[:] = bytes(len(vector))

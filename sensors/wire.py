@@ -23,6 +23,8 @@ FRAME_BYTES_MAX = 256 * 1024
 OBSERVATIONS_PER_FRAME_MAX = 500
 HEALTH_CHARACTERS_MAX = 500
 """Longest state and longest remedy: a sentence each. `CoreLink` cuts what is longer."""
+PICTURE_BYTES_MAX = 200 * 1024
+"""A technician's picture; it must fit into a frame."""
 OPT_OUTS_MAX = 4096
 """People who asked not to be counted, in one shop: 18 bytes each, so that one frame holds all."""
 REFUSAL_CHARACTERS_MAX = 100
@@ -68,6 +70,16 @@ class Surveyed(Struct, frozen=True, tag="survey"):
     """Up, at most once a second and only with leave to survey: what a radar hears right now."""
 
     survey: Survey
+
+
+class Pictured(Struct, frozen=True, tag="pictured"):
+    """Up, with leave for a picture, once for each leave: what a camera sees, faces blurred."""
+
+    jpeg: Annotated[bytes, Meta(max_length=PICTURE_BYTES_MAX)]
+
+    def __repr__(self) -> str:
+        """Without the picture: a representation may end up in a log."""
+        return f"Pictured({len(self.jpeg)} bytes)"
 
 
 class OptOuts(Struct, frozen=True, tag="opt_outs"):
@@ -123,7 +135,12 @@ class Action(StrEnum):
     """What a sensor does only with leave."""
 
     EMBED = "embed"
-    """Describe faces: without it no template is computed."""
+    """Describe faces: without it no template is computed. Standing leave is for whoever enters a
+    marked zone, leave for some seconds for the one person who asked at a screen."""
+    ENROL = "enrol"
+    """Describe the one face before the camera for an enrolment that its owner agreed to."""
+    PICTURE = "picture"
+    """Show a technician what a camera sees, with every face blurred (`Pictured`)."""
     SURVEY = "survey"
     """Show a technician what a radar hears (`Surveyed`)."""
 
@@ -138,7 +155,7 @@ class Leave(Struct, frozen=True, tag="leave"):
     seconds: float | None
 
 
-Up = Hello | Seen | Watermark | Health | Dropped | Surveyed
+Up = Hello | Seen | Watermark | Health | Dropped | Surveyed | Pictured
 Down = Configure | Salt | Leave | OptOuts
 
 HEARTBEAT_S = 2.0

@@ -63,7 +63,7 @@ def test_a_lying_length_is_refused_before_it_is_believed(down: bool) -> None:
 
 def test_a_face_that_waits_behind_a_broken_frame_is_forgotten() -> None:
     reader = wire.FrameReader(down=False)
-    face = FaceReading(1, "m", bytearray(b"\x5a" * VECTOR_BYTES))
+    face = FaceReading(1, "m", 1, bytearray(b"\x5a" * VECTOR_BYTES), bytearray(4))
     whole = wire.encode(wire.Seen([Observation("door", NOW, face)]))
     assert reader.feed(whole[:-20]) == []
     assert b"\x5a" * 400 in reader._buffer

@@ -72,7 +72,8 @@ class Shop:
 
 
 def face(track: int = 1, value: float = 0.1) -> FaceReading:
-    return FaceReading(track, MODEL, bytearray(np.full(VECTOR_DIMENSIONS, value, "<f4").tobytes()))
+    vector = np.full(VECTOR_DIMENSIONS, value, "<f4").tobytes()
+    return FaceReading(track, MODEL, 1, bytearray(vector), bytearray(vector))
 
 
 def opened(tmp_path: Path) -> Iterator[Shop]:

@@ -44,7 +44,11 @@ async def test_a_stranger_is_a_visit_of_nobody(shop: Shop) -> None:
 
 async def test_every_vector_is_wiped_whatever_became_of_it(shop: Shop) -> None:
     await shop.enrol()
-    readings = [face(), face(value=9), FaceReading(1, MODEL, bytearray(b"short"))]
+    readings = [
+        face(),
+        face(value=9),
+        FaceReading(1, MODEL, 1, bytearray(b"short"), bytearray(b"short")),
+    ]
     await shop.see(*readings)
     assert all(not any(reading.vector) for reading in readings)
     assert shop.counters.get("faces_malformed") == 1

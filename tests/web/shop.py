@@ -164,7 +164,10 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         vector = np.full(VECTOR_DIMENSIONS, value or 0, "<f4").tobytes()
         frames = 3 if value is not None else 0
         readings: list[Reading] = [TrackReading(track)]
-        readings += [FaceReading(track, MODEL, bytearray(vector)) for _ in range(frames)]
+        readings += [
+            FaceReading(track, MODEL, number + 1, bytearray(vector), bytearray(vector))
+            for number in range(frames)
+        ]
         seen = self.clock.now()
         await self.presence.observe([Observation(camera, seen, r) for r in readings])
 

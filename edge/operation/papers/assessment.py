@@ -5,6 +5,7 @@ It states facts and weighs nothing: the assessment itself is the operator's. Pur
 
 from edge.operation.papers.facts import Facts, channels_of, gate_of, hours_of
 from edge.operation.papers.paper import Block, Both, Bullets, Paper, Table
+from edge.sections import RecognitionMode
 
 TITLE = Both("Сведения для оценки воздействия (DPIA)", "Facts for the impact assessment (DPIA)")
 HEADS = (
@@ -46,7 +47,8 @@ def assessment(facts: Facts, language: str) -> Paper:
         f"Operator: {facts.operator}. Contact: {facts.contact}. Recipient: the platform behind"
         f" {facts.recipient}.",
     )
-    said = (line.said(language) for line in (who, _purpose(facts), *_recognition(facts)))
+    lines = (who, _purpose(facts), *_recognition(facts), *_limits(facts))
+    said = (line.said(language) for line in lines)
     measures = Bullets(tuple(line.said(language) for line in MEASURES))
     title = f"{facts.store}: {TITLE.said(language)}"
     return Paper("sheet", language, title, (*said, *_radars(facts, language), measures))
@@ -91,6 +93,29 @@ def _recognition(facts: Facts) -> list[Both]:
             )
         )
     return lines
+
+
+def _limits(facts: Facts) -> list[Both]:
+    """What recognition by face cannot do, which whoever answers for it has to know."""
+    if not facts.cameras or facts.faces is RecognitionMode.OFF:
+        return []
+    return [
+        Both(
+            "Узнают только взрослых (18+), которые сами согласились; возраст, пол и настроение не"
+            " определяются. Узнавание по лицу никогда не единственный способ получить услугу и"
+            " ничего не оплачивает.",
+            "Only adults (18+) who agreed themselves are recognised; age, sex and mood are not"
+            " determined. A face is never the only way to a service, and pays for nothing.",
+        ),
+        Both(
+            "Фотография или экран телефона могут обмануть плоскую камеру: проверки лишь превращают"
+            " «узнан» в «покажите карту». Ошибки неодинаково часты у разных групп людей; порог"
+            " поставлен по худшей из измеренных.",
+            "A photograph or a phone's screen may deceive a flat camera: the checks only turn"
+            " 'recognised' into 'show your card'. Errors are not equally frequent among groups of"
+            " people; the threshold is set for the worst of those that were measured.",
+        ),
+    ]
 
 
 def _radars(facts: Facts, language: str) -> list[Block]:

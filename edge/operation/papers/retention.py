@@ -123,7 +123,10 @@ def _of_cameras(facts: Facts) -> list[Row]:
     stranger = (
         Both("вектор лица неизвестного", "the vector of a stranger's face"),
         Both("память", "memory"),
-        Both("одно сравнение; затем затирается", "one comparison; then overwritten"),
+        Both(
+            "пока человек в кадре, не дольше 30 с; затем затирается",
+            "while they are in view, 30 s at most; then overwritten",
+        ),
     )
     template = (
         Both("шаблон лица участника", "a member's face template"),
