@@ -19,8 +19,12 @@ from tests.scenarios import shared_folder
 ROOT = Path(__file__).resolve().parent.parent
 LEAVE_S_MAX = 3.0
 """So long threads and child processes of a test may take to end after it."""
-SHARED_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
-"""Processes that Python itself starts once and keeps."""
+SHARED_HELPERS = (
+    "multiprocessing.resource_tracker",
+    "multiprocessing.forkserver",
+    "-m tests.command",
+)
+"""Processes that Python itself, or `tests/command.py`, starts once and keeps."""
 
 settings.register_profile("storebox", print_blob=True, deadline=None)
 settings.load_profile("storebox")
