@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 AREA ?=
 WORKERS ?= 2
+# Bytecode is kept whatever the machine says: hundreds of the tests' processes load our modules.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup test test-slow check bench lock clean
