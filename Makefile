@@ -20,7 +20,7 @@ setup:  ## Make .venv ready to run and to test
 	@$(PYTHON) scripts/setup.py --for test
 
 test: setup check  ## Set up, then all checks and tests but the slow ones
-	$(BIN)/pytest -m "not slow and not alone" -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -m "not slow and not alone" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest -m "alone and not slow"
 
 test-slow: setup  ## The tests that take minutes
