@@ -58,6 +58,8 @@ def test_an_old_python_is_told_so(tree):
 
 def test_a_second_run_does_nothing():
     stamp = ROOT / ".venv" / "storebox-setup.json"
+    if (ROOT / ".venv").is_symlink():
+        pytest.skip("this .venv is another tree's, and would be set up for this one")
     if not stamp.exists():
         pytest.skip("this .venv was not made by scripts/setup.py")
     before = stamp.stat().st_mtime_ns
