@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 AREA ?=
+WORKERS ?= 2
+# Bytecode is kept whatever the machine says: hundreds of the tests' processes load our modules.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup test test-slow check bench lock clean
@@ -17,7 +20,8 @@ setup:  ## Make .venv ready to run and to test
 	@$(PYTHON) scripts/setup.py --for test
 
 test: setup check  ## Set up, then all checks and tests but the slow ones
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not alone" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "alone and not slow"
 
 test-slow: setup  ## The tests that take minutes
 	$(BIN)/pytest -m slow

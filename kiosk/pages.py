@@ -4,6 +4,7 @@ Used by `kiosk/app.py` and the routes. It knows no shop word beyond what templat
 """
 
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,7 @@ class Pages:
             language: Words(language, settings.currency, settings.timezone)
             for language in LANGUAGES
         }
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        for name in self._environment.list_templates():
-            self._environment.get_template(name)
+        self._environment = _compiled()
 
     def words(self, language: str) -> Words:
         """The words of one language; those of the box if there are none."""
@@ -64,6 +56,22 @@ class Pages:
     def page(self, template: str, words: Words, status: int = 200, **values: Any) -> HTMLResponse:
         """One template as an answer."""
         return HTMLResponse(self.draw(template, words, **values), status)
+
+
+@cache
+def _compiled() -> Environment:
+    """All templates; compiling them is most of what a server costs to make."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in environment.list_templates():
+        environment.get_template(name)
+    return environment
 
 
 class Assets:

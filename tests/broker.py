@@ -5,6 +5,7 @@ stopped and started again on the same port, which is how a test cuts the line. I
 """
 
 import getpass
+import os
 import random
 import shutil
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)
 """Below the kernel's ephemeral ports, so that nobody's connection takes the port while stopped."""
+WORKERS_MAX = 8
+"""Each worker of pytest-xdist has its own ports, so that no other broker takes one either."""
 TRIES_MAX = 20
 START_S_MAX = 10.0
 STOP_S_MAX = 10.0
@@ -39,7 +42,7 @@ class Broker:
         if self.port:
             assert self._listens(self.port), self.log()
             return
-        candidates = random.sample(PORTS, TRIES_MAX)
+        candidates = random.sample(_own_ports(), TRIES_MAX)
         self.port = next((port for port in candidates if self._listens(port)), 0)
         assert self.port, f"no port would do; the last try said:\n{self.log()}"
 
@@ -87,6 +90,11 @@ class Broker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _own_ports() -> range:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return PORTS[int(worker) % WORKERS_MAX :: WORKERS_MAX]
 
 
 def _free(port: int) -> bool:

@@ -14,15 +14,27 @@ from hypothesis import settings
 
 from tests.broker import Broker
 from tests.contract.tap import TappedBroker
+from tests.scenarios import shared_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVE_S_MAX = 3.0
 """So long threads and child processes of a test may take to end after it."""
-SHARED_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
-"""Processes that Python itself starts once and keeps."""
+SHARED_HELPERS = (
+    "multiprocessing.resource_tracker",
+    "multiprocessing.forkserver",
+    "-m tests.command",
+)
+"""Processes that Python itself, or `tests/command.py`, starts once and keeps."""
 
 settings.register_profile("storebox", print_blob=True, deadline=None)
 settings.load_profile("storebox")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Iterator[None]:
+    """One folder for the scenario, for this run and all its workers."""
+    with shared_folder():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -238,7 +238,9 @@ def _key_of(batch: Batch) -> Key:
 def _happened_ms(moment: Moment, header: BatchHeader, now_ms: int) -> int:
     """When it happened: by the box's wall clock if that was synchronised, else by how long ago it
 
-    was by its monotonic clock, which the batch's header tells within one boot.
+    was by its monotonic clock, which the batch's header tells within one boot. That is late by as
+    long as the batch was under way: a broker that kept it for a platform that was down, or a slow
+    machine. The stored clocks date it better once a batch of the same boot came at once.
     """
     if moment.trusted or moment.boot != header.boot:
         return moment.wall_ms

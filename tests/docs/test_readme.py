@@ -1,13 +1,12 @@
 """What README and ARCHITECTURE promise exists: commands, make targets, files, the configuration."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from edge.config import load
+from tests.command import storebox
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,8 +19,7 @@ FILES = sorted(
 
 
 def helped(*words: str) -> str:
-    command = [sys.executable, "-m", "edge.cli.main", *words, "--help"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = storebox(*words, "--help")
     assert done.returncode == 0, done.stderr
     return done.stdout
 

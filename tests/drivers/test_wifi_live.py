@@ -268,6 +268,7 @@ def test_what_is_lost_reaches_the_core(tap: Tap) -> None:
         worker.until(lambda: worker.surveys[-1].airs[0].lost == worker.dropped["kernel_full"])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.slow)])
 def test_nothing_is_lost_at_five_thousand_frames_a_second(tap: Tap, seconds: int) -> None:
     frames = [

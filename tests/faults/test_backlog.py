@@ -14,6 +14,8 @@ from edge.records import Stream
 from tests.faults.oracle import assert_kept, examine
 from tests.faults.rig import Shop, peak_bytes
 
+pytestmark = pytest.mark.alone
+
 BURST = 500
 RSS_GROWTH_MAX = 16 << 20
 """Over the process as it was with an empty outbox."""
@@ -50,7 +52,7 @@ async def test_row_7_a_week_off_line_costs_no_memory_and_drains(tmp_path, backlo
         at_rest = sum(path.stat().st_size for path in (tmp_path / "state").glob("*.db*"))
         shop.platform.start()
         began_s = time.monotonic()
-        peak = asyncio.create_task(follow_peak(shop.box))
+        peak = asyncio.create_task(follow_peak(shop.box.pid))
         assert await asyncio.to_thread(shop.box.finish) == 0
         drain_s = time.monotonic() - began_s
         shop.platform.kill()
@@ -78,9 +80,9 @@ def fill(box, events):
         assert box.emit(stream, BURST) == BURST
 
 
-async def follow_peak(box):
+async def follow_peak(pid):
     """The most memory that the process had while it lived."""
-    pid, most = box.pid, 0
+    most = 0
     while True:
         try:
             most = max(most, peak_bytes(pid))

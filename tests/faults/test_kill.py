@@ -15,6 +15,8 @@ from tests.faults.oracle import assert_kept, examine
 from tests.faults.rig import Shop
 from tests.system.chaos_box import BURST_MAX
 
+pytestmark = pytest.mark.alone
+
 RATE = 2000.0
 CATCH_UP_S_MAX = 5.0
 SMALL_BULK, KILLS = 512 << 10, 12

@@ -18,6 +18,8 @@ from tests.faults.oracle import assert_kept, examine
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Shop, wait_for
 
+pytestmark = pytest.mark.alone
+
 BURST = 500
 CALIBRATION_EVENTS = 2000
 

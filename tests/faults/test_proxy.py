@@ -11,6 +11,8 @@ from tests.faults.proxy import FaultProxy
 
 READ_S = 5.0
 
+pytestmark = pytest.mark.alone
+
 
 @asynccontextmanager
 async def line(**faults):

@@ -224,6 +224,7 @@ def sensor_state(mission: Mission, name: str) -> str:
     return next(str(sensor["state"]) for sensor in sensors if sensor["name"] == name)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 async def test_the_mission(mission: Mission) -> None:
     async with chromium() as browser:

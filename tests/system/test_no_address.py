@@ -160,6 +160,7 @@ def shop(mosquitto: TappedBroker, captures: list[Path], tmp_path: Path) -> Itera
             running.stop()
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_every_address_is_nowhere(shop: Shop, captures: list[Path]) -> None:
     addresses = addresses_in(captures)

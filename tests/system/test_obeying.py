@@ -117,6 +117,7 @@ async def test_what_an_operator_orders_while_the_box_is_away_is_done_when_it_com
             assert [ok for _, ok in done(platform)] == [True] * 3
 
 
+@pytest.mark.alone
 async def test_the_platform_answers_and_without_it_the_last_answer_does(mosquitto, tmp_path, key):
     platform = PlatformProcess(tmp_path, mosquitto.port)
     platform.put("stock", FEW)

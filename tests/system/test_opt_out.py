@@ -1,8 +1,6 @@
 """A person asks not to be counted, or what is held of them: the real command, daemon and radar."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from edge.errors import Refused
 from edge.storage.vault import Vault
 from sensors.radar.admission import OPTED_OUT
 from sensors.radar.marks import opt_out_mark
-from tests.conftest import ROOT
+from tests.command import storebox as ended
 from tests.drivers.frames import pcap, probe, radiotap
 from tests.pages import everything
 from tests.programs import program, until
@@ -65,14 +63,7 @@ def running(config: Path, tmp_path: Path) -> Iterator[Path]:
 
 def storebox(config: Path, *words: str, stdin: str = "", code: int = 0) -> str:
     """The command's output; `stdin` is not a terminal."""
-    done = subprocess.run(
-        [sys.executable, "-m", "edge.cli.main", "wifi", *words, "-c", str(config)],
-        cwd=ROOT,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = ended("wifi", *words, "-c", config, stdin=stdin)
     assert done.returncode == code, done.stderr
     assert ADDRESS not in done.stdout + done.stderr
     return done.stdout + done.stderr

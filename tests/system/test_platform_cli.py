@@ -19,6 +19,7 @@ from sync.ingest.commands import Commands
 from sync.messages import ClockState, Hello
 from sync.reference.keys import open_keys
 from tests.broker import Broker
+from tests.command import storebox as ended
 from tests.programs import until
 from tests.system.sync_box import ADDRESS, ROOT
 
@@ -28,8 +29,7 @@ STOREBOX = [sys.executable, "-m", "edge.cli.main"]
 
 
 def storebox(*words):
-    command = [*STOREBOX, *map(str, words)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    run = ended(*words)
     assert "Traceback" not in run.stderr
     assert "fault of storebox" not in run.stderr
     return run

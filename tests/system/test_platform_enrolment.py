@@ -3,8 +3,6 @@
 import json
 import re
 import stat
-import subprocess
-import sys
 import tomllib
 import urllib.error
 import urllib.request
@@ -22,6 +20,7 @@ from sync.messages import Address, Dataset
 from sync.mqtt import BrokerSettings, Connection
 from sync.signing import TrustedKeys
 from tests.broker import Broker
+from tests.command import storebox
 from tests.system.sync_box import ADDRESS, ROOT, Box, PlatformProcess, quick, running, until
 
 BROKER = """\
@@ -40,11 +39,6 @@ acl_file {here}/acl
 def platform(tmp_path):
     with PlatformProcess(tmp_path, 1) as running:  # of no broker: enrolling needs none
         yield running
-
-
-def storebox(*words):
-    command = [sys.executable, "-m", "edge.cli.main", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def claimed(platform, address=ADDRESS):

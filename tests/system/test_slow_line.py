@@ -39,6 +39,7 @@ LAN = Drain(60_000, 0.0, None, 0.0, 1.0)
     "drain", [SHORT, pytest.param(LONG, marks=pytest.mark.slow), LAN], ids=["short", "long", "lan"]
 )
 @pytest.mark.timeout(400)
+@pytest.mark.alone
 @pytest.mark.untapped("a tap would take part of the line that is measured")
 async def test_a_drain_fills_the_line_and_lets_orders_pass(mosquitto, tmp_path, drain):
     proxy = await FaultProxy.open(mosquitto.port)

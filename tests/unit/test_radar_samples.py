@@ -10,8 +10,9 @@ from edge.storage.radar_samples import KEPT_MAX, RadarSample
 async def test_the_newest_samples_of_each_radar_are_kept(tmp_path: Path) -> None:
     database = Database.open(tmp_path)
     try:
-        for number in range(KEPT_MAX + 3):
-            one = RadarSample("radar", number, 1.5, 2.5, 3.0)
+        samples = [RadarSample("radar", number, 1.5, 2.5, 3.0) for number in range(KEPT_MAX + 3)]
+        await database.transact(lambda tx: [radar_samples.add(tx, one) for one in samples[:-3]])
+        for one in samples[-3:]:
             await database.transact(lambda tx, one=one: radar_samples.add(tx, one))
         other = RadarSample("other", 1, 0.0, 0.0, 1.0)
         await database.transact(lambda tx: radar_samples.add(tx, other))

@@ -147,6 +147,7 @@ def test_pyrads_own_client_is_believed_with_and_without_its_second_signature() -
             assert answer == b""
 
 
+@pytest.mark.alone
 def test_it_keeps_up_with_a_chain_of_access_points() -> None:
     rng = random.Random(1)
     packets = [

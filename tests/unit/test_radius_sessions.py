@@ -6,6 +6,7 @@ from itertools import permutations
 from types import ModuleType
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, composite
@@ -194,7 +195,7 @@ def test_what_began_after_a_sender_did_goes_on_though_the_news_comes_late() -> N
     assert [change.session.id for change in changes] == ["s1"]
 
 
-@given(st.integers(1, 60))
+@pytest.mark.parametrize("phones", [1, 2, 60])
 def test_memory_is_bounded(phones) -> None:
     book = SessionBook()
     most = radius_sessions.SESSIONS_MAX

@@ -2,18 +2,14 @@
 
 import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from edge.config import load
 from edge.storage.database import Database
-from tests.conftest import ROOT
+from tests.command import storebox as ended
 from tests.system.cli.box import CODE, Result, fill
-
-COMMAND_S_MAX = 60
 
 
 @pytest.fixture
@@ -50,25 +46,9 @@ def storebox(path: Path):
     """Runs the command with this configuration."""
 
     async def storebox(*arguments: str, stdin: str = "", **environment: str) -> Result:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "edge.cli.main",
-            *arguments,
-            cwd=ROOT,
-            env={**os.environ, "STOREBOX_CONFIG": str(path), **environment},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(COMMAND_S_MAX):
-                out, err = await process.communicate(stdin.encode())
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        result = Result(process.returncode or 0, out.decode(), err.decode())
+        named = {"STOREBOX_CONFIG": str(path), **environment}
+        run = await asyncio.to_thread(ended, *arguments, stdin=stdin, environment=named)
+        result = Result(run.returncode, run.stdout, run.stderr)
         assert "Traceback" not in result.out + result.err
         assert "\x1b[" not in result.out + result.err, "no colour in a pipe"
         return result
