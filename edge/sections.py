@@ -83,7 +83,8 @@ class RecognitionSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     `profile` "ru" matches nobody without `accreditation_ref`, the operator's accreditation under
     572-FZ. `target_fpir` is the share of strangers who may get any name. `calibration` is a table
-    of `storebox faces calibrate`; without it the one that comes with the model decides. With
+    of `storebox faces calibrate`; without it the one that it wrote beside the models decides, else
+    the one that comes with the model. With
     `send_templates` a member who enrols here is known in the whole chain: the template goes up,
     sealed for the platform alone (`[platform] encryption_key_file`).
     """
