@@ -188,7 +188,7 @@ class Recognition:
             room = min(room, TEMPLATES_MAX)
             means = consent.matchable(reading, self._database.vault, model, room)
             cohort = calibration.cohort if calibration is not None else None
-            return Gallery.of_means(means, room, cohort, model), version
+            return Gallery(means, room, cohort, model), version
 
     # --- faces
 

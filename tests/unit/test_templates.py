@@ -54,7 +54,7 @@ def gallery(database: Database, model: str = faces.MODEL) -> Gallery:
     with database.apart() as reading:
         room = templates.count(reading, model)
         means = consent.matchable(reading, database.vault, model, room)
-        return Gallery.of_means(means, room, None, model)
+        return Gallery(means, room, None, model)
 
 
 async def test_a_gallery_is_filled_from_the_means(database: Database) -> None:
