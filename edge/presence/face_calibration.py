@@ -25,8 +25,6 @@ COUNT_MAX = 16
 """Photos or frames that a cell may be measured for."""
 PEOPLE_MAX = 10_000_000
 FPIR_MIN, FPIR_MAX = 1e-6, 0.5
-LLR_MAX = math.log(100_000 / 1e-3)
-"""What a face may be worth: a stranger named once in a thousand among 100,000 members."""
 _STEEPNESS_MIN = 1e-3
 _PLAIN = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
 """Ids of models for which the package may have a table."""
@@ -117,20 +115,13 @@ class Calibration:
     def threshold(self, photos: int, frames: int, people: int, fpir: float) -> float:
         """The least score at which a stranger is named with the chance `fpir` among `people`.
 
-        Solves 1 - (1 - FMR(t))^people = fpir; inf for numbers that make no sense.
+        inf for numbers that make no sense.
         """
         if photos < 1 or frames < 1 or not 1 <= people <= PEOPLE_MAX or not 0 < fpir < 1:
             return math.inf
         held = min(max(fpir, FPIR_MIN), FPIR_MAX)
-        rarity = -math.log(-math.expm1(math.log1p(-held) / people))
-        return max(cell.score_of(rarity) for cell in self._near(photos, frames))
-
-    def llr(self, score: float, photos: int, frames: int) -> float:
-        """Log-likelihood ratio (nats) of "this member" against "somebody else", 0 to LLR_MAX.
-
-        A member scores higher than a stranger's tail nearly always, so it is the rarity alone.
-        """
-        return min(LLR_MAX, self.rarity(score, photos, frames))
+        rare = rarity_at(held, people)
+        return max(cell.score_of(rare) for cell in self._near(photos, frames))
 
     def rarity(self, score: float, photos: int, frames: int) -> float:
         """-log of the share of comparisons of different people that score so high; not bounded."""
@@ -148,6 +139,14 @@ class Calibration:
     def to_json(self) -> bytes:
         """The file."""
         return msgspec.json.format(msgspec.json.encode(self.table), indent=1) + b"\n"
+
+
+def rarity_at(fpir: float, people: int) -> float:
+    """-log FMR at which a stranger is named with the chance `fpir` among `people`.
+
+    Solves 1 - (1 - FMR)^people = fpir.
+    """
+    return -math.log(-math.expm1(math.log1p(-fpir) / people))
 
 
 def from_json(raw: bytes, cohort: Cohort | None = None) -> Calibration:
