@@ -18,7 +18,6 @@ from edge.clock import Clock
 from edge.consent import Agreement, Said
 from edge.counters import Counters
 from edge.errors import ConsentMissing, Refused, StorageError
-from edge.face_models import dimensions_of
 from edge.presence import capture as steps
 from edge.presence.capture import Asked, Capture, Failure, Purpose, Stage
 from edge.presence.enrolling import Checked, Enrolling
@@ -219,7 +218,7 @@ class Enrolment:
             self._step(screen, place, steps.hinted(place.capture, sensor, pose.hint))
         elif not steps.takes(place.capture, sensor, pose.model):
             self._counters.add("poses_of_another")
-        elif not place.shots.add(pose.vector, dimensions_of(pose.model) or 0):
+        elif not place.shots.add(pose.vector, pose.model):
             self._counters.add("poses_malformed")
         else:
             self._step(screen, place, steps.photographed(place.capture, sensor, pose.model))
