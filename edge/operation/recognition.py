@@ -11,9 +11,8 @@ from pathlib import Path
 from edge import face_files
 from edge.config import Config
 from edge.errors import BadModel, ConfigError
-from edge.face_models import REID0095
-from edge.presence import cohort, face_calibration
-from edge.presence.cohort import Cohort
+from edge.operation import face_tables
+from edge.presence import face_calibration
 from edge.presence.face_calibration import BadCalibration, Calibration
 from edge.presence.faces import Faces, FaceSettings
 
@@ -21,7 +20,9 @@ log = logging.getLogger(__name__)
 
 
 def face_settings(config: Config) -> FaceSettings:
-    """For the presence desk; without a model or a table nobody is matched, and the log says so."""
+    """For the presence desk; without a model or a table nobody is matched, no face is described
+    for it either, and the log says so.
+    """
     recognition = config.recognition
     model, table = "", None
     try:
@@ -30,7 +31,7 @@ def face_settings(config: Config) -> FaceSettings:
     except (BadModel, BadCalibration, ConfigError) as error:
         log.error("No face is matched: %s", error)
     return FaceSettings(
-        mode=Faces(recognition.mode.value),
+        mode=Faces(recognition.mode.value) if table is not None else Faces.OFF,
         model=model,
         calibration=table,
         target_fpir=recognition.target_fpir,
@@ -43,22 +44,22 @@ def model_of(config: Config) -> str:
 
 
 def calibration_of(config: Config, model: str) -> Calibration:
-    """The site's own table, else the one that comes with `model`.
+    """The table that the configuration names, else the site's own that `storebox faces calibrate`
+    wrote beside the models, else the one that comes with `model`.
 
-    BadCalibration if there is none, or it is another model's; ConfigError if it cannot be read.
+    BadCalibration if there is none, or it is another model's; BadModel if the strangers' statistics
+    that belong to it are damaged; ConfigError if it cannot be read.
     """
-    own, strangers = config.recognition.calibration, cohort_of(config, model)
+    models, own = Path(config.faces.models), config.recognition.calibration
     if own:
-        table = face_calibration.from_json(_read(Path(own)), strangers)
+        table = face_calibration.from_json(_read(Path(own)), face_tables.cohort_of(models, model))
     else:
-        shipped = face_calibration.shipped(model, strangers)
-        if shipped is None:
+        found = face_tables.calibration_of(models, model)
+        if found is None:
             raise BadCalibration(
-                f"There is no calibration of the face model {model}.",
-                "Make one with: storebox faces calibrate; and name it in [recognition]"
-                " calibration.",
+                f"There is no calibration of the face model {model}.", face_calibration.MAKE_ONE
             )
-        table = shipped
+        table = found
     if table.model != model:
         raise BadCalibration(
             f"The calibration {own or 'shipped'} is of {table.model}; faces are described by"
@@ -68,16 +69,6 @@ def calibration_of(config: Config, model: str) -> Calibration:
     return table
 
 
-def cohort_of(config: Config, model: str) -> Cohort | None:
-    """The strangers' statistics that come with `model`, if they are installed and whole."""
-    if model != REID0095:
-        return None
-    try:
-        return cohort.from_npz(face_files.cohort(Path(config.faces.models)))
-    except (BadModel, ValueError):
-        return None
-
-
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -85,5 +76,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(
             f"The calibration {path} cannot be read: {error.strerror}.",
-            "Name the right file in [recognition] calibration, or leave it out.",
+            "Name the right file in [recognition] calibration, or make it readable.",
         ) from error
