@@ -90,10 +90,14 @@ class Gallery:
         gallery = cls((), cohort, model)
         gallery._matrix = np.zeros((min(room, TEMPLATES_MAX), gallery._dimensions), np.float32)
         gallery._halves = np.zeros(len(gallery._matrix), np.float32)
-        with ThreadPoolExecutor(1, thread_name_prefix="levels") as beside:
-            levels = [beside.submit(gallery._level, gallery._take(piece)) for piece in pieces]
-        for done in levels:
-            done.result()
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="levels") as beside:
+                levels = [beside.submit(gallery._level, gallery._take(piece)) for piece in pieces]
+            for done in levels:
+                done.result()
+        except BaseException:
+            gallery.wipe()
+            raise
         gallery._matrix = gallery._matrix[: len(gallery._members)]
         gallery._halves = gallery._halves[: len(gallery._members)]
         return gallery
