@@ -76,7 +76,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(
             f"The calibration {path} cannot be read: {error.strerror}.",
-            "Name the right file in [recognition] calibration, or leave it out.",
+            "Name the right file in [recognition] calibration, or make it readable.",
         ) from error
 
 

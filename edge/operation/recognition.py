@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 
 
 def face_settings(config: Config) -> FaceSettings:
-    """For the presence desk; without a model or a table nobody is matched, and the log says so."""
+    """For the presence desk; without a model or a table nobody is matched, no face is described
+    for it either, and the log says so.
+    """
     recognition = config.recognition
     model, table = "", None
     try:
@@ -28,7 +30,7 @@ def face_settings(config: Config) -> FaceSettings:
     except (BadModel, BadCalibration, ConfigError) as error:
         log.error("No face is matched: %s", error)
     return FaceSettings(
-        mode=Faces(recognition.mode.value),
+        mode=Faces(recognition.mode.value) if table is not None else Faces.OFF,
         model=model,
         calibration=table,
         target_fpir=recognition.target_fpir,

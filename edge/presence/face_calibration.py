@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from edge.errors import InputError
+from edge.face_models import dimensions_of
 from edge.presence.cohort import Cohort
 
 VERSION = 1
@@ -96,12 +97,18 @@ class Calibration:
     """What a score is worth under one model, by photos enrolled and frames fused."""
 
     def __init__(self, table: Table, cohort: Cohort | None = None) -> None:
-        """BadCalibration when the table is for another cohort than `cohort`."""
+        """BadCalibration when the table is for another cohort than `cohort`, or that is for another
+        model.
+        """
         fingerprint = cohort.fingerprint() if cohort is not None else ""
         if table.cohort != fingerprint:
             raise BadCalibration(
                 f"The thresholds for {table.model} were measured with another cohort.",
                 "Install the cohort file that belongs to them, or calibrate anew.",
+            )
+        if cohort is not None and cohort.dimensions != dimensions_of(table.model):
+            raise BadCalibration(
+                f"The cohort of this calibration is of another model than {table.model}.", MAKE_ONE
             )
         self.table = table
         self.cohort = cohort
@@ -169,7 +176,7 @@ def _decoded(raw: bytes) -> Table:
         raise BadCalibration(f"A calibration file has at most {FILE_BYTES_MAX} bytes.", MAKE_ONE)
     try:
         table = msgspec.json.decode(raw, type=Table)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadCalibration(f"This is no calibration file: {error}.", MAKE_ONE) from None
     if table.version != VERSION:
         raise BadCalibration(

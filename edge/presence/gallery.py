@@ -61,10 +61,14 @@ class Gallery:
 
     def _fill(self, pieces: Iterable[Means]) -> None:
         """Levels are computed beside, while the next piece is unsealed."""
-        with ThreadPoolExecutor(1, thread_name_prefix="levels") as beside:
-            levels = [beside.submit(self._level, self._take(piece)) for piece in pieces]
-        for done in levels:
-            done.result()
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="levels") as beside:
+                levels = [beside.submit(self._level, self._take(piece)) for piece in pieces]
+            for done in levels:
+                done.result()
+        except BaseException:
+            self.wipe()
+            raise
         self._matrix = self._matrix[: len(self._members)]
         self._halves = self._halves[: len(self._members)]
 
