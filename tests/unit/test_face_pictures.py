@@ -62,7 +62,7 @@ def test_pictures_become_a_table_that_the_box_then_uses(
     text = site_file(own, REID0095).read_text()
     assert "p000" not in text
     site_file(own, REID0095).write_text(text.replace(REID0095, DLIB))
-    with pytest.raises(BadCalibration, match="is of dlib"):
+    with pytest.raises(BadCalibration, match=DLIB):
         calibration_of(own, REID0095)
     site_file(own, REID0095).write_text(text[:-40])
     with pytest.raises(BadCalibration):
