@@ -46,9 +46,9 @@ from edge.operation.version import version
 from edge.operation.viewing import shown_questions
 from edge.ordering.desk import OrderingDesk
 from edge.presence import associations
-from edge.presence.desk import PresenceDesk, Scan
+from edge.presence.desk import Faces, PresenceDesk, Scan
 from edge.presence.enrolment import Enrolment
-from edge.sections import ClockSource, RecognitionMode
+from edge.sections import ClockSource
 from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database
 from kiosk import app as pages
@@ -199,14 +199,14 @@ def _faces(
     config: Config, ground: enrolment.Ground, presence: PresenceDesk, specs: Sequence[SensorSpec]
 ) -> Enrolment:
     """What happens to faces: they are described and matched, and enrolled."""
-    _leave_to_embed(config, ground.lease, presence, ground.intake)
+    _leave_to_embed(ground.lease, presence, ground.intake)
     return enrolment.put_together(config, ground, presence, specs)
 
 
-def _leave_to_embed(config: Config, lease: Lease, presence: PresenceDesk, intake: Intake) -> None:
+def _leave_to_embed(lease: Lease, presence: PresenceDesk, intake: Intake) -> None:
     """Faces are described when a screen asks, and matched only as long as the lease holds."""
     embed = wire.Action.EMBED
-    in_zone = config.recognition.mode is RecognitionMode.ZONE
+    in_zone = presence.face_mode is Faces.ZONE
 
     async def changed(holds: bool) -> None:
         presence.match_faces(holds)

@@ -15,6 +15,9 @@ VECTOR_BYTES_MAX = 512 * 4
 """No model that we know describes a face by more than 512 float32."""
 FRAMES_FUSED_MAX = 5
 """Embedded frames of one track under one leave. Fused, three decide well and five no better."""
+PHOTOS_WANTED = 5
+"""Good frames of one enrolment: so many the sensor takes, and the core waits for. What describes
+somebody else, or nobody well, is left out of them."""
 
 CODE_TEXT_MAX = 512
 """Longest code text accepted from a scanner; the longest GS1 symbol we read is far shorter."""

@@ -81,11 +81,12 @@ class Profile(StrEnum):
 class RecognitionSection(Struct, frozen=True, forbid_unknown_fields=True):
     """`[recognition]`: when faces may be matched, and how sure the box must be.
 
-    `profile` "ru" matches nobody without `accreditation_ref`, the operator's accreditation under
-    572-FZ. `target_fpir` is the share of strangers who may get any name. `calibration` is a table
-    of `storebox faces calibrate`; without it the one that comes with the model decides. With
-    `send_templates` a member who enrols here is known in the whole chain: the template goes up,
-    sealed for the platform alone (`[platform] encryption_key_file`).
+    `profile` "ru" needs `accreditation_ref`, the operator's accreditation under 572-FZ, unless the
+    mode is off. `target_fpir` is the share of strangers who may get any name. `calibration` is a
+    table of `storebox faces calibrate`; without it the one that it wrote beside the models decides,
+    else the one that comes with the model. With `send_templates` a member who enrols here is known
+    in the whole chain: the template goes up, sealed for the platform alone (`[platform]
+    encryption_key_file`).
     """
 
     mode: RecognitionMode = RecognitionMode.ON_REQUEST

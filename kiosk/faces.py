@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from edge.consent import Said
 from edge.errors import Refused
-from edge.presence.capture import PHOTOS_WANTED, Asked, Capture, Channel, Failure, Purpose, Stage
+from edge.presence.capture import Asked, Capture, Channel, Failure, Purpose, Stage
 from edge.presence.enrolment import Enrolment
-from edge.records import ConsentKind, Hint, Member
+from edge.records import PHOTOS_WANTED, ConsentKind, Hint, Member
 from kiosk import state
 from kiosk.consent_text import ConsentText, face_text
 from kiosk.session import Screens

@@ -309,6 +309,10 @@ class TemplateRow(Struct, frozen=True):
     model: Annotated[str, Meta(min_length=1, max_length=128)]
     vectors: Annotated[list[bytes], Meta(min_length=1, max_length=VECTORS_PER_TEMPLATE_MAX)]
 
+    def __repr__(self) -> str:
+        """Without the vectors: a representation may end up in a log."""
+        return f"TemplateRow(member={self.member!r}, model={self.model!r})"
+
 
 def encode(message: Ack | Greeting | Hello | Presence) -> bytes:
     """A message as JSON."""

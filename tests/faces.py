@@ -4,14 +4,18 @@ A face is a number: the same number gives the same face, another one a stranger'
 about 0 +- 0.09). `seen` is a face as a camera describes it, a little off.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.face_models import DLIB
+from edge.presence.cohort import Cohort, lengths_one
 from edge.presence.face_calibration import Calibration, Cell, Table
 from edge.presence.faces import Faces, FaceSettings
+from edge.presence.gallery import Gallery
 from edge.records import FaceReading
-from edge.storage.templates import Template
+from edge.storage.templates import Means, Template, unit_rows
 
 MODEL = DLIB
 DIMENSIONS = 128
@@ -42,6 +46,15 @@ def template(member: str, number: float, photos: int = PHOTOS) -> Template:
     """The member's enrolled face."""
     vectors = b"".join(seen(number, -photo).tobytes() for photo in range(photos))
     return Template(member, MODEL, vectors)
+
+
+def gallery_of(templates: Sequence[Template], cohort: Cohort | None = None) -> Gallery:
+    """A gallery of them, filled as the box fills it: with means that were kept as float16."""
+    rows = [unit_rows(each.model, each.vectors) for each in templates]
+    means = lengths_one(np.stack([each.mean(axis=0) for each in rows])).astype("<f2")
+    members = [each.member for each in templates]
+    piece = Means(members, [len(each) for each in rows], bytearray(means.tobytes()))
+    return Gallery([piece], len(members), cohort, templates[0].model)
 
 
 def reading(track: int, number: float, frame: int, doubt: str = "") -> FaceReading:

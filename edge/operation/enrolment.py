@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from edge.clock import Clock
 from edge.config import Config
 from edge.counters import Counters
@@ -15,7 +17,7 @@ from edge.errors import ConfigError
 from edge.intake import Intake
 from edge.lease import Lease
 from edge.operation import settings
-from edge.presence.desk import PresenceDesk
+from edge.presence.desk import Faces, PresenceDesk
 from edge.presence.enrolling import Enrolling, Sealing
 from edge.presence.enrolment import Enrolment, EnrolmentSettings
 from edge.presence.template_seal import read_key
@@ -73,6 +75,8 @@ def put_together(
     known, up = presence.recognition, sealing(config)
     enrolling = Enrolling(database, clock, known, counters=counters, sealing=up)
     at = enrolment_settings(config, specs)
+    if presence.face_mode is Faces.OFF:  # no table: whom nobody could recognise is not enrolled
+        at = replace(at, allowed=False)
     enrolment = Enrolment(database, clock, at, enrolling=enrolling, counters=counters)
     presence.enrol_with(enrolment)
     enrolment.add_people_listener(presence.reload)

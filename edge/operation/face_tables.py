@@ -1,17 +1,18 @@
-"""Which calibration a box uses: the site's own file beside the models, else the package's.
+"""Which calibration a box uses: the file that is named, else the site's own, else the package's.
 
-Called when the presence desk is set up, and by `storebox faces calibrate`, which writes the site's
-file. It reads and writes files and measures nothing.
+Called by `recognition.py` for the daemon and the doctor, and by `storebox faces calibrate`, which
+writes the site's file beside the models. It reads and writes files and measures nothing.
 """
 
 from pathlib import Path
 
 from edge import face_files
-from edge.errors import BadModel
+from edge.errors import BadModel, ConfigError
 from edge.face_models import REID0095
 from edge.presence.cohort import Cohort, from_npz
 from edge.presence.face_calibration import (
     FILE_BYTES_MAX,
+    MAKE_ONE,
     BadCalibration,
     Calibration,
     from_json,
@@ -43,26 +44,40 @@ def cohort_of(models: Path, model: str) -> Cohort | None:
         raise BadModel(str(error), face_files.INSTALL_AGAIN) from None
 
 
-def calibration_of(models: Path, model: str) -> Calibration | None:
-    """What scores of `model` are worth here; None: nobody may be recognised by this model.
+def calibration_of(models: Path, model: str, named: str = "") -> Calibration:
+    """What scores of `model` are worth here, by the file that is `named`, or by what there is.
 
-    BadCalibration when the site's file is damaged, or is for another model.
+    BadCalibration if there is none, or it is damaged or another model's; ConfigError if it cannot
+    be read; BadModel if the model's cohort is not the file that it should be.
     """
     cohort = cohort_of(models, model)
-    path = site_file(models, model)
-    if not path.is_file():
-        return shipped(model, cohort)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise BadCalibration(f"{path} cannot be read: {error.strerror}.") from None
-    found = from_json(raw, cohort)
+    path = Path(named) if named else site_file(models, model)
+    if not named and not path.is_file():
+        return _shipped(model, cohort)
+    found = from_json(_read(path), cohort)
     if found.model != model:
         raise BadCalibration(
-            f"{path} is for {found.model}, not for {model}.", "Make one: storebox faces calibrate."
+            f"The calibration {path} is of {found.model}; faces are described by {model}.", MAKE_ONE
         )
     return found
+
+
+def _shipped(model: str, cohort: Cohort | None) -> Calibration:
+    found = shipped(model, cohort)
+    if found is None:
+        raise BadCalibration(f"There is no calibration of the face model {model}.", MAKE_ONE)
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"The calibration {path} cannot be read: {error.strerror}.",
+            "Name the right file in [recognition] calibration, or make it readable.",
+        ) from error
 
 
 def write(path: Path, calibration: Calibration) -> None:

@@ -10,10 +10,8 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edge.records import Hint
+from edge.records import PHOTOS_WANTED, Hint
 
-PHOTOS_WANTED = 5
-"""Good frames; what describes somebody else or nobody well is left out of them."""
 TIME_S = 60.0
 """Capturing takes no longer: whoever cannot be captured by then is better helped by a seller."""
 

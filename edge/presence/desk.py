@@ -130,6 +130,11 @@ class PresenceDesk:
         """By which model faces are matched; empty if by none."""
         return self._settings.faces.model
 
+    @property
+    def face_mode(self) -> Faces:
+        """Whose faces are matched here as long as the lease holds: nobody's without a table."""
+        return self._settings.faces.mode
+
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever who is here may have changed."""
         self._listeners.append(listener)
@@ -155,7 +160,7 @@ class PresenceDesk:
         self._recognition.members_changed()
         self._members = members.count(self._database.reading)
         now = self._clock.now()
-        for name in self._book.members():
+        for name in self._book.members() | self._recognition.named():
             member = self.member(name)
             if member is None:
                 changes = self._book.forget(name)

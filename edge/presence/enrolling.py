@@ -17,9 +17,10 @@ from edge.counters import Counters
 from edge.errors import ConsentMissing
 from edge.presence import likeness
 from edge.presence.capture import Capture, Failure, Purpose, Stage
+from edge.presence.cohort import Vector
 from edge.presence.face_calibration import Calibration
 from edge.presence.gallery import Gallery
-from edge.presence.shots import Matrix, Shots, Vector, agreeing, mean_of
+from edge.presence.shots import Matrix, Shots, agreeing, mean_of
 from edge.presence.template_seal import SealedFor, TemplateKey, sealed
 from edge.records import Stream
 from edge.storage import templates
@@ -35,8 +36,8 @@ VIEWS_MAX = 2
 """Of one extension: those that are least like what is known already."""
 
 
-class Faces(Protocol):
-    """What the presence desk knows of faces; the same that it matches by."""
+class Enrolled(Protocol):
+    """Who is enrolled, as the presence desk matches by it (`Recognition` of `faces.py`)."""
 
     @property
     def target_fpir(self) -> float:
@@ -76,7 +77,7 @@ class Enrolling:
         self,
         database: Database,
         clock: Clock,
-        faces: Faces,
+        faces: Enrolled,
         *,
         counters: Counters,
         sealing: Sealing | None = None,

@@ -18,7 +18,6 @@ from edge.clock import Clock
 from edge.consent import Agreement, Said
 from edge.counters import Counters
 from edge.errors import ConsentMissing, Refused, StorageError
-from edge.face_models import dimensions_of
 from edge.presence import capture as steps
 from edge.presence.capture import Asked, Capture, Failure, Purpose, Stage
 from edge.presence.enrolling import Checked, Enrolling
@@ -60,13 +59,15 @@ class Notice(Struct, frozen=True):
 class _Place:
     """One screen's enrolment: its state, what was seen, and the task that waits for its end."""
 
-    __slots__ = ("capture", "changed", "new_consent", "sensors", "shots", "task")
+    __slots__ = ("capture", "changed", "new_consent", "sensors", "shots", "since", "task")
 
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
         self.shots = Shots()
         self.changed = asyncio.Event()
         self.sensors: frozenset[str] = frozenset()
+        self.since: Moment | None = None
+        """Whatever was seen before was another person's enrolment, and had not arrived yet."""
         self.new_consent = False
         self.task: asyncio.Task[None] | None = None
 
@@ -201,8 +202,8 @@ class Enrolment:
         return place
 
     def _start(self, screen: str, place: _Place) -> None:
-        now_ms = self._clock.now().mono_ms
-        self._step(screen, place, steps.begun(place.capture, now_ms, self._settings.time_s))
+        place.since = now = self._clock.now()
+        self._step(screen, place, steps.begun(place.capture, now.mono_ms, self._settings.time_s))
         conduct = self._conduct(screen, place)
         place.task = asyncio.create_task(conduct, name=f"enrolment-{screen}")
 
@@ -215,11 +216,14 @@ class Enrolment:
         if place is None or place.capture.stage is not Stage.CAPTURING:
             self._counters.add("poses_unasked")
             return
-        if pose.hint is not Hint.GOOD:
+        since = place.since
+        if since is None or (seen.boot, seen.mono_ms >= since.mono_ms) != (since.boot, True):
+            self._counters.add("poses_of_before")
+        elif pose.hint is not Hint.GOOD:
             self._step(screen, place, steps.hinted(place.capture, sensor, pose.hint))
         elif not steps.takes(place.capture, sensor, pose.model):
             self._counters.add("poses_of_another")
-        elif not place.shots.add(pose.vector, dimensions_of(pose.model) or 0):
+        elif not place.shots.add(pose.vector, pose.model):
             self._counters.add("poses_malformed")
         else:
             self._step(screen, place, steps.photographed(place.capture, sensor, pose.model))

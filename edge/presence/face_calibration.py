@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from edge.errors import InputError
+from edge.face_models import dimensions_of
 from edge.presence.cohort import Cohort
 
 VERSION = 1
@@ -25,8 +26,6 @@ COUNT_MAX = 16
 """Photos or frames that a cell may be measured for."""
 PEOPLE_MAX = 10_000_000
 FPIR_MIN, FPIR_MAX = 1e-6, 0.5
-LLR_MAX = math.log(100_000 / 1e-3)
-"""What a face may be worth: a stranger named once in a thousand among 100,000 members."""
 _STEEPNESS_MIN = 1e-3
 _PLAIN = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
 """Ids of models for which the package may have a table."""
@@ -98,12 +97,18 @@ class Calibration:
     """What a score is worth under one model, by photos enrolled and frames fused."""
 
     def __init__(self, table: Table, cohort: Cohort | None = None) -> None:
-        """BadCalibration when the table is for another cohort than `cohort`."""
+        """BadCalibration when the table is for another cohort than `cohort`, or that is for another
+        model.
+        """
         fingerprint = cohort.fingerprint() if cohort is not None else ""
         if table.cohort != fingerprint:
             raise BadCalibration(
                 f"The thresholds for {table.model} were measured with another cohort.",
                 "Install the cohort file that belongs to them, or calibrate anew.",
+            )
+        if cohort is not None and cohort.dimensions != dimensions_of(table.model):
+            raise BadCalibration(
+                f"The cohort of this calibration is of another model than {table.model}.", MAKE_ONE
             )
         self.table = table
         self.cohort = cohort
@@ -117,20 +122,13 @@ class Calibration:
     def threshold(self, photos: int, frames: int, people: int, fpir: float) -> float:
         """The least score at which a stranger is named with the chance `fpir` among `people`.
 
-        Solves 1 - (1 - FMR(t))^people = fpir; inf for numbers that make no sense.
+        inf for numbers that make no sense.
         """
         if photos < 1 or frames < 1 or not 1 <= people <= PEOPLE_MAX or not 0 < fpir < 1:
             return math.inf
         held = min(max(fpir, FPIR_MIN), FPIR_MAX)
-        rarity = -math.log(-math.expm1(math.log1p(-held) / people))
-        return max(cell.score_of(rarity) for cell in self._near(photos, frames))
-
-    def llr(self, score: float, photos: int, frames: int) -> float:
-        """Log-likelihood ratio (nats) of "this member" against "somebody else", 0 to LLR_MAX.
-
-        A member scores higher than a stranger's tail nearly always, so it is the rarity alone.
-        """
-        return min(LLR_MAX, self.rarity(score, photos, frames))
+        rare = rarity_at(held, people)
+        return max(cell.score_of(rare) for cell in self._near(photos, frames))
 
     def rarity(self, score: float, photos: int, frames: int) -> float:
         """-log of the share of comparisons of different people that score so high; not bounded."""
@@ -148,6 +146,14 @@ class Calibration:
     def to_json(self) -> bytes:
         """The file."""
         return msgspec.json.format(msgspec.json.encode(self.table), indent=1) + b"\n"
+
+
+def rarity_at(fpir: float, people: int) -> float:
+    """-log FMR at which a stranger is named with the chance `fpir` among `people`.
+
+    Solves 1 - (1 - FMR)^people = fpir.
+    """
+    return -math.log(-math.expm1(math.log1p(-fpir) / people))
 
 
 def from_json(raw: bytes, cohort: Cohort | None = None) -> Calibration:
@@ -170,7 +176,7 @@ def _decoded(raw: bytes) -> Table:
         raise BadCalibration(f"A calibration file has at most {FILE_BYTES_MAX} bytes.", MAKE_ONE)
     try:
         table = msgspec.json.decode(raw, type=Table)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadCalibration(f"This is no calibration file: {error}.", MAKE_ONE) from None
     if table.version != VERSION:
         raise BadCalibration(

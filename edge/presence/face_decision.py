@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from edge.presence.face_calibration import FPIR_MAX, LLR_MAX, Calibration
+from edge.presence.face_calibration import FPIR_MAX, Calibration
 from edge.presence.gallery import Look
 
 FRAMES_MIN = 3
@@ -25,6 +25,9 @@ are, because a unit of score means more under one model than under another: with
 about 0.05, with dlib a tenth of it."""
 ASK_FACTOR = 10
 """Where a stranger comes so many times as often as the target allows, the card is asked for."""
+
+LLR_MAX = math.log(100_000 / 1e-3)
+"""What a face may be worth: a stranger named once in a thousand among 100,000 members."""
 
 
 class Outcome(StrEnum):
@@ -67,7 +70,10 @@ class Rules(Struct, frozen=True):
         return self.calibration.threshold(look.photos, frames, self.people, held)
 
     def worth(self, look: Look, frames: int) -> float:
-        """What the look's score says, in nats."""
+        """What the look's score says of this member against somebody else, in nats, 0 to LLR_MAX.
+
+        A member scores higher than a stranger's tail nearly always, so it is the rarity alone.
+        """
         rarity = self.calibration.rarity(look.score, look.photos, frames)
         return min(LLR_MAX, max(0.0, rarity - max(0.0, self.raised)))
 

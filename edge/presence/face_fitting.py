@@ -4,7 +4,6 @@ Called by `storebox faces calibrate` and by the accuracy bench. Pure and seeded;
 holds numbers only, no vector. It decides nothing and reads no picture.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.errors import InputError
 from edge.presence.cohort import Cohort, Vector, lengths_one, level, measured
-from edge.presence.face_calibration import VERSION, Cell, Table
+from edge.presence.face_calibration import VERSION, Cell, Table, rarity_at
 
 PEOPLE_MIN = 100
 """Fewer strangers say nothing of one in a hundred of them."""
@@ -238,7 +237,7 @@ def _cell(tops: _Tops, key: tuple[int, int], shift: float) -> Cell:
     rarest = RAREST_HITS / tops.strangers
     shares = np.geomspace(LIKELIEST, min(rarest, LIKELIEST / 4), LEVELS)
     scores = np.quantile(tops.scores, 1 - shares)
-    rarities = np.array([rarity(float(share), tops.members) for share in shares])
+    rarities = np.array([rarity_at(float(share), tops.members) for share in shares])
     start = float(scores[0])
     base, slope, bend = _parabola(scores - start, rarities, np.sqrt(shares))
     return Cell(
@@ -251,11 +250,6 @@ def _cell(tops: _Tops, key: tuple[int, int], shift: float) -> Cell:
         shift=round(shift, 5),
         pairs=tops.members * len(tops.scores),
     )
-
-
-def rarity(fpir: float, people: int) -> float:
-    """-log FMR at which a stranger is named with the chance `fpir` among `people`."""
-    return -math.log(-math.expm1(math.log1p(-fpir) / people))
 
 
 def _parabola(x: Scores, y: Scores, weights: Scores) -> tuple[float, float, float]:

@@ -132,6 +132,11 @@ class Recognition:
         if self._gallery is not None and templates.version(self._reading) != self._version:
             self.drop()
 
+    def named(self) -> frozenset[str]:
+        """Everybody whom a track looked like, recognised or not."""
+        looks = (look for each in self._tracks.values() for look in (each.fused, *each.frames))
+        return frozenset(look.member for look in looks if look is not None)
+
     def forget(self, member: str) -> None:
         """No track looks like `member` any more."""
         for looks in self._tracks.values():
@@ -167,8 +172,12 @@ class Recognition:
 
     async def _fill(self) -> None:
         loop = asyncio.get_running_loop()
+        filling = loop.run_in_executor(self._workers, self._filled)
         try:
-            gallery, version = await loop.run_in_executor(self._workers, self._filled)
+            gallery, version = await asyncio.shield(filling)
+        except asyncio.CancelledError:  # nobody waits for it any more, but it is being filled
+            filling.add_done_callback(_wipe_filled)
+            raise
         except StorageError as error:
             self._counters.add("faces_gallery_unread")
             log.error("No face is matched now: %s", error)
@@ -188,7 +197,7 @@ class Recognition:
             room = min(room, TEMPLATES_MAX)
             means = consent.matchable(reading, self._database.vault, model, room)
             cohort = calibration.cohort if calibration is not None else None
-            return Gallery.of_means(means, room, cohort, model), version
+            return Gallery(means, room, cohort, model), version
 
     # --- faces
 
@@ -290,3 +299,8 @@ class Recognition:
 
 def _names(look: Look | None, member: str) -> bool:
     return look is not None and look.member == member
+
+
+def _wipe_filled(filling: "asyncio.Future[tuple[Gallery, int]]") -> None:
+    if not filling.cancelled() and filling.exception() is None:
+        filling.result()[0].wipe()

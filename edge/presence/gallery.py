@@ -4,24 +4,20 @@ Made anew by the presence desk whenever consented templates change, and swapped 
 numpy; it decides nothing (that is `face_decision`) and never writes a vector anywhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from msgspec import Struct
 
 from edge.face_models import dimensions_of
-from edge.presence.cohort import Cohort, Vector, lengths_one
-from edge.storage.templates import LENGTH, Means, Template
+from edge.presence.cohort import Cohort, Vector
+from edge.storage.templates import LENGTH, Means
 
 TEMPLATES_MAX = 100_000
 """Exact search over this many takes about 10 ms; more belongs to a bigger box."""
-PHOTOS_MAX = 16
-"""Enrolled vectors of one member that are used; the first ones."""
 OFF_UNIT = 0.01
 """Means are kept with eleven bits: so far their length may be off. Another one did not open."""
-_AT_ONCE = 4096
-"""Templates read in one piece: their vectors need some 12 MB for a moment."""
 
 
 class Look(Struct, frozen=True):
@@ -41,62 +37,40 @@ class Look(Struct, frozen=True):
 class Gallery:
     """Who can be matched under one model: a row of the matrix each, the mean of their vectors.
 
-    Templates of another model than `model`, of a wrong size, with NaN or of no length are left
-    out and counted in `refused`: they match nobody.
+    Rows that are no mean (zeros, NaN, of another length) are counted in `refused`: they match
+    nobody. ValueError for a cohort of another model.
     """
 
     def __init__(
-        self, templates: Sequence[Template], cohort: Cohort | None = None, model: str = ""
+        self, pieces: Iterable[Means], room: int, cohort: Cohort | None, model: str
     ) -> None:
-        self.model = model or (templates[0].model if templates else "")
-        self._dimensions = _dimensions(self.model)
+        """Filled piece by piece with `room` members at most; each piece is wiped, so that no copy
+        of a vector is left anywhere else.
+        """
+        self.model = model
+        self.refused = 0
+        self._dimensions = dimensions_of(model) or 0
         self._cohort = cohort
         if cohort is not None and cohort.dimensions != self._dimensions:
-            raise ValueError(f"This cohort is of another model than {self.model}.")
+            raise ValueError(f"This cohort is of another model than {model}.")
         self._members: list[str] = []
         self._photos: list[int] = []
-        kept = templates[:TEMPLATES_MAX]
-        self._matrix = np.zeros((len(kept), self._dimensions), np.float32)
-        for start in range(0, len(kept), _AT_ONCE):
-            self._add(kept[start : start + _AT_ONCE])
+        self._matrix = np.zeros((min(room, TEMPLATES_MAX), self._dimensions), np.float32)
+        self._halves = np.zeros(len(self._matrix), np.float32)
+        self._fill(pieces)
+
+    def _fill(self, pieces: Iterable[Means]) -> None:
+        """Levels are computed beside, while the next piece is unsealed."""
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="levels") as beside:
+                levels = [beside.submit(self._level, self._take(piece)) for piece in pieces]
+            for done in levels:
+                done.result()
+        except BaseException:
+            self.wipe()
+            raise
         self._matrix = self._matrix[: len(self._members)]
-        self.refused = len(templates) - len(self._members)
-        self._halves = _half_levels(self._matrix, cohort)
-
-    def _add(self, templates: Sequence[Template]) -> None:
-        """Append the means of the templates that are sound, those with as many photos at once."""
-        size = self._dimensions * 4
-        by_photos: dict[int, list[Template]] = {}
-        for template in templates:
-            photos, rest = divmod(len(template.vectors), size) if size else (0, 0)
-            if template.model == self.model and photos and not rest:
-                by_photos.setdefault(min(photos, PHOTOS_MAX), []).append(template)
-        for photos, alike in sorted(by_photos.items()):
-            raw = b"".join(template.vectors[: photos * size] for template in alike)
-            means, sound = _means(np.frombuffer(raw, "<f4").reshape(-1, photos, self._dimensions))
-            begin = len(self._members)
-            self._members += [alike[index].member for index in sound]
-            self._photos += [photos] * len(sound)
-            self._matrix[begin : len(self._members)] = means
-
-    @classmethod
-    def of_means(
-        cls, pieces: Iterable[Means], room: int, cohort: Cohort | None, model: str
-    ) -> "Gallery":
-        """A gallery of `room` members at most, filled piece by piece; each piece is wiped.
-
-        This is how the box fills it: no copy of a vector is left anywhere else.
-        """
-        gallery = cls((), cohort, model)
-        gallery._matrix = np.zeros((min(room, TEMPLATES_MAX), gallery._dimensions), np.float32)
-        gallery._halves = np.zeros(len(gallery._matrix), np.float32)
-        with ThreadPoolExecutor(1, thread_name_prefix="levels") as beside:
-            levels = [beside.submit(gallery._level, gallery._take(piece)) for piece in pieces]
-        for done in levels:
-            done.result()
-        gallery._matrix = gallery._matrix[: len(gallery._members)]
-        gallery._halves = gallery._halves[: len(gallery._members)]
-        return gallery
+        self._halves = self._halves[: len(self._members)]
 
     def _take(self, piece: Means) -> slice:
         """Append a piece and wipe it; where it stands now."""
@@ -156,27 +130,12 @@ class Gallery:
         )
 
 
-def _means(vectors: Vector) -> tuple[Vector, list[int]]:
-    """The means (length one) of those members (n x photos x d) of whom all is sound, and which."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        squares = np.einsum("npd,npd->np", vectors, vectors)
-        fine = ((squares > LENGTH[0] ** 2) & (squares < LENGTH[1] ** 2)).all(axis=1)
-        sums = vectors.sum(axis=1)
-        fine &= np.einsum("nd,nd->n", sums, sums) > LENGTH[0] ** 2
-    return lengths_one(sums[fine]), np.flatnonzero(fine).tolist()
-
-
 def _half_levels(rows: Vector, cohort: Cohort | None) -> Vector:
     """z/2 of each row; zero without a cohort."""
     if cohort is None:
         return np.zeros(len(rows), np.float32)
     halves: Vector = cohort.levels(rows) / np.float32(2)
     return halves
-
-
-def _dimensions(model: str) -> int:
-    """How many numbers a vector of `model` has; 0 of a model that is not known."""
-    return dimensions_of(model) or 0
 
 
 def vector_of(raw: bytearray, model: str) -> Vector | None:

@@ -21,7 +21,7 @@ REQUEST_S = 10.0
 """How long the camera of a screen may look for who asked to be recognised there."""
 
 AskFaces = Callable[[str, float], Awaitable[Sequence[str]]]
-"""Lets the cameras of a screen embed faces for some seconds; gives their names."""
+"""Lets the cameras of a screen embed faces for some seconds (0: no more); gives their names."""
 
 
 class Found(StrEnum):
@@ -73,7 +73,7 @@ class Requests:
         if self._recognition.mode is Faces.OFF or ask_faces is None:
             return Answer(Found.OFF)
         asked = self._clock.now()
-        sensors = await ask_faces(screen, REQUEST_S)
+        sensors = await self._cameras_of(screen, ask_faces)
         if not sensors:
             return Answer(Found.NOBODY)
         until_ms = asked.mono_ms + round(REQUEST_S * 1000)
@@ -81,12 +81,21 @@ class Requests:
         places = frozenset(sensors)
         try:
             async with asyncio.timeout(REQUEST_S):
+                await ask_faces(screen, REQUEST_S)
                 await self._recognition.ready()  # while the cameras turn to the screen
                 return await self._answered(places, asked, member)
         except TimeoutError:
             return self._at_last(places, asked)
         finally:
             await self._no_more(ask_faces, screen, sensors)
+
+    async def _cameras_of(self, screen: str, ask_faces: AskFaces) -> Sequence[str]:
+        """Who will look: known before they do, so that the first face they describe is expected.
+
+        The end of a leave says it; a marked zone has one that must not end, and expects all faces.
+        """
+        in_zone = self._recognition.mode is Faces.ZONE
+        return await ask_faces(screen, REQUEST_S if in_zone else 0)
 
     async def _answered(
         self, sensors: frozenset[str], asked: Moment, member: Callable[[str], Member | None]

@@ -7,18 +7,17 @@ two descriptions are is asked of `likeness.py`. Nothing here is written, logged 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.presence.capture import PHOTOS_WANTED
+from edge.presence.cohort import Vector
+from edge.presence.gallery import vector_of
+from edge.records import PHOTOS_WANTED
 
-Vector = NDArray[np.float32]
-Matrix = NDArray[np.float32]
+Matrix = Vector
+"""Vectors below each other (n x dimensions)."""
 
 KEPT_MIN = 3
 """A template of fewer vectors recognises its owner too rarely."""
 TINY = float(np.finfo(np.float32).tiny)
-LENGTH = (0.5, 2.0)
-"""Models give vectors of about the length one; what is far from it describes no face."""
 
 
 class Shots:
@@ -34,13 +33,9 @@ class Shots:
         """Without the vectors: a representation may end up in a log."""
         return f"Shots({len(self._held)})"
 
-    def add(self, vector: bytearray, dimensions: int) -> bool:
-        """Keep a copy; False if it is none of that many float32, or there are enough."""
-        if len(self._held) == PHOTOS_WANTED or len(vector) != dimensions * 4:
-            return False
-        with np.errstate(over="ignore", invalid="ignore"):
-            length = float(np.linalg.norm(np.frombuffer(vector, "<f4")))
-        if not LENGTH[0] < length < LENGTH[1]:
+    def add(self, vector: bytearray, model: str) -> bool:
+        """Keep a copy; False if it is no vector of `model`, or there are enough."""
+        if len(self._held) == PHOTOS_WANTED or vector_of(vector, model) is None:
             return False
         self._held.append(bytearray(vector))
         return True

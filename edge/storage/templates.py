@@ -5,17 +5,17 @@ the means alone. Called by `edge/consent.py` inside transactions and by the repl
 rows. Vectors are kept as float16 of length one; whatever is no vector of its model is refused.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from edge.errors import BadTemplate
+from edge.errors import BadTemplate, DatabaseUnreadable
 from edge.face_models import dimensions_of
 from edge.records import ConsentKind
 from edge.storage.outbox import Executes
-from edge.storage.vault import Vault, seal, unseal
+from edge.storage.vault import Vault, seal, unseal_into
 
 LENGTH = (0.5, 2.0)
 """Models give vectors of about the length one; what is far from it describes no face."""
@@ -174,14 +174,16 @@ def drop(connection: Executes, member: str, model: str) -> None:
 
 
 def swap(connection: Executes, agreed: ConsentKind) -> list[str]:
-    """Take over the staged templates of members who `agreed`; the keys of the others."""
+    """Take over the staged templates of members who `agreed`; the keys of the others.
+
+    How often a template was extended stays: the row may be this box's own one that comes back.
+    """
     connection.execute(
         "INSERT INTO template (member, kind, model, vectors_sealed)"
         " SELECT s.member, 'face', s.model, s.vectors_sealed"
         " FROM stage_template AS s JOIN consent ON consent.member = s.member AND consent.kind = ?"
         " WHERE true ORDER BY s.member, s.model ON CONFLICT (member, model) DO UPDATE SET"
-        " vectors_sealed = excluded.vectors_sealed, created_ms = 0, source = 'platform',"
-        " extended = 0",
+        " vectors_sealed = excluded.vectors_sealed, created_ms = 0, source = 'platform'",
         (agreed,),
     )
     connection.execute(
@@ -213,7 +215,7 @@ def one(connection: Executes, vault: Vault, member: str, model: str) -> Template
     if row is None:
         return None
     key = vault.member_key(member, row[1])
-    opened = bytearray(unseal(key, row[0], member=member, field=_vectors_field(model)))
+    opened = unseal_into(key, row[0], member=member, field=_vectors_field(model))
     vectors = bytearray(len(opened) * 2)
     np.frombuffer(vectors, _GIVEN)[:] = np.frombuffer(opened, _KEPT)
     opened[:] = bytes(len(opened))
@@ -282,11 +284,16 @@ def convert(connection: Executes, vault: Vault) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for template, key in _of_before(connection, vault):
+        for member, model, sealed_vectors, wrapped in _of_before(connection):
             try:
-                put(connection, template, key)
-            except BadTemplate:
-                drop(connection, template.member, template.model)
+                key = vault.member_key(member, wrapped)
+                vectors = unseal_into(key, sealed_vectors, member=member, field=model)
+                try:
+                    put(connection, Template(member, model, vectors), key)
+                finally:
+                    vectors[:] = bytes(len(vectors))
+            except (BadTemplate, DatabaseUnreadable):
+                drop(connection, member, model)
         connection.execute("DELETE FROM meta WHERE name = ?", (TO_CONVERT,))
     except BaseException:
         connection.execute("ROLLBACK")
@@ -294,11 +301,10 @@ def convert(connection: Executes, vault: Vault) -> None:
     connection.execute("COMMIT")
 
 
-def _of_before(connection: Executes, vault: Vault) -> Iterable[tuple[Template, bytes]]:
+def _of_before(connection: Executes) -> Sequence[tuple[str, str, bytes, bytes]]:
+    """Member, model, vectors as they were sealed, and the member's wrapped key."""
     rows: Sequence[tuple[str, str, bytes, bytes]] = connection.execute(
         "SELECT member, model, vectors_sealed, wrapped FROM template JOIN member_key USING (member)"
         " WHERE (model, member) NOT IN (SELECT model, member FROM face_mean)"
     ).fetchall()
-    for member, model, vectors, wrapped in rows:
-        key = vault.member_key(member, wrapped)
-        yield Template(member, model, unseal(key, vectors, member=member, field=model)), key
+    return rows

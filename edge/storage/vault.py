@@ -22,6 +22,11 @@ from edge.whole_file import write_whole
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+TAG_BYTES = 16
+_CLOSED = (
+    "A sealed field does not open with its key.",
+    "Run `storebox doctor`; restore the backup if the database is damaged.",
+)
 
 
 class Vault:
@@ -121,6 +126,17 @@ def unseal(key: bytes, sealed: bytes, *, member: str, field: str) -> bytes:
     return _open(AESGCM(key), sealed, f"{field}:{member}")
 
 
+def unseal_into(key: bytes, sealed: bytes, *, member: str, field: str) -> bytearray:
+    """The same, in bytes that can be wiped; it is opened nowhere else."""
+    opened = bytearray(max(0, len(sealed) - NONCE_BYTES - TAG_BYTES))
+    nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    try:
+        AESGCM(key).decrypt_into(nonce, body, f"{field}:{member}".encode(), opened)
+    except (InvalidTag, ValueError) as error:
+        raise DatabaseUnreadable(*_CLOSED) from error
+    return opened
+
+
 def _derived(master_key: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(master_key)
 
@@ -140,7 +156,4 @@ def _open(cipher: AESGCM, sealed: bytes, bound: str) -> bytes:
     try:
         return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound.encode())
     except InvalidTag as error:
-        raise DatabaseUnreadable(
-            "A sealed field does not open with its key.",
-            "Run `storebox doctor`; restore the backup if the database is damaged.",
-        ) from error
+        raise DatabaseUnreadable(*_CLOSED) from error

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BadPicture
-from edge.records import Hint, PoseReading
+from edge.records import PHOTOS_WANTED, Hint, PoseReading
 from hardware.camera import Picture
 from hardware.faces.face import Face, FaceBackend
 from sensors.face.describing import packed
@@ -19,8 +19,6 @@ from sensors.face.doubts import shape_of
 from sensors.face.quality import ENROLLED, judged
 from sensors.face.tracker import middle
 
-FRAMES = 5
-"""Good frames of one enrolment."""
 HINT_EVERY_MS = 200
 APART_MS = 300
 OTHER_SHAPE_MIN = 0.008
@@ -64,7 +62,7 @@ class Enrolling:
     @property
     def complete(self) -> bool:
         """Whether there are enough good frames under this leave."""
-        return self._taken >= FRAMES
+        return self._taken >= PHOTOS_WANTED
 
     def look(self, picture: Picture, faces: Sequence[Face], now_ms: int) -> PoseReading | None:
         """What to tell about this picture, if anything; its reader wipes the vector."""

@@ -18,6 +18,7 @@ from edge.presence.face_fitting import Draws, Person, cohort_from, fitted, vecto
 from edge.presence.gallery import Gallery, Look
 from edge.storage.templates import Template
 from tests.bench.face_vectors import Set
+from tests.faces import gallery_of
 
 PHOTOS = 3
 CELLS = ((PHOTOS, 1), (PHOTOS, 3))
@@ -94,7 +95,7 @@ def trials(half: Split, frames: int, seed: int) -> tuple[list[Trial], int]:
         only = one.vectors[[0] * PHOTOS]
         templates.append(_template(one.name, only, half.calibration.model))
     probes += [(one, one.vectors[[0] * frames]) for one in coming]
-    gallery = Gallery(templates, half.calibration.cohort)
+    gallery = gallery_of(templates, half.calibration.cohort)
     return [_come(gallery, one, vectors, one.name in mine) for one, vectors in probes], len(gallery)
 
 

@@ -81,7 +81,7 @@ async def _loading(directory: Path) -> list[dict[str, Any]]:
         with database.apart() as reading:
             room = templates.count(reading, MODEL)
             means = consent.matchable(reading, database.vault, MODEL, room)
-            gallery = Gallery.of_means(means, room, COHORT, MODEL)
+            gallery = Gallery(means, room, COHORT, MODEL)
         took_s.append(time.perf_counter() - began_s)
         used_s.append(time.process_time() - began_cpu_s)
         assert (len(gallery), gallery.refused) == (LARGE, 0)

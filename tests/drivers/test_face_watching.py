@@ -17,6 +17,7 @@ import skimage.data
 from edge.face_models import DLIB, dimensions_of
 from edge.records import (
     FRAMES_FUSED_MAX,
+    PHOTOS_WANTED,
     FaceReading,
     Hint,
     Moment,
@@ -29,7 +30,7 @@ from hardware.faces.face import Box, FaceBackend
 from sensors import wire
 from sensors.core_link import CoreLink
 from sensors.face.blurred import LINE_COLOUR, ZONE_COLOUR, blurred
-from sensors.face.enrolling import FRAMES, HINT_EVERY_MS
+from sensors.face.enrolling import HINT_EVERY_MS
 from sensors.face.options import FaceOptions, Inside, Line, Zone, ZoneKind
 from sensors.face.watcher import Watcher
 from sensors.wire import Action
@@ -211,11 +212,11 @@ def test_an_enrolment_takes_five_good_frames_and_stops(scenes: Any, portrait: Pi
     scene.look(np.ascontiguousarray(near), 18, step_ms=400)
     poses = scene.readings(PoseReading)
     good = [pose for pose in poses if pose.hint is Hint.GOOD]
-    assert len(good) == FRAMES
+    assert len(good) == PHOTOS_WANTED
     assert {(pose.model, len(pose.vector)) for pose in good} == {(DLIB, 4 * dimensions_of(DLIB))}
     vectors = np.array([np.frombuffer(pose.vector, "<f4") for pose in good])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert len(poses) == FRAMES, "complete: nothing more is said"
+    assert len(poses) == PHOTOS_WANTED, "complete: nothing more is said"
     assert scene.readings(FaceReading) == []
 
 

@@ -60,7 +60,7 @@ class KnownFaces:
     async def gallery(self, model: str) -> Gallery:
         reading, vault = self._database.reading, self._database.vault
         pieces = consent.matchable(reading, vault, model, 100)
-        return Gallery.of_means(pieces, 100, None, model)
+        return Gallery(pieces, 100, None, model)
 
     def calibration(self, model: str) -> Calibration | None:
         return Calibration(TABLE) if model == MODEL else None

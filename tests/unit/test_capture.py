@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.face_models import DLIB
 from edge.presence import capture as steps
 from edge.presence.capture import (
     ENDS,
-    PHOTOS_WANTED,
     TIME_S,
     Asked,
     Capture,
@@ -17,7 +17,7 @@ from edge.presence.capture import (
     Stage,
 )
 from edge.presence.shots import KEPT_MIN, Shots, agreeing, mean_of
-from edge.records import Hint
+from edge.records import PHOTOS_WANTED, Hint
 
 ASKED = Asked("m1", Channel.KIOSK)
 names = st.sampled_from(["cam-1", "cam-2"])
@@ -116,14 +116,14 @@ def test_who_stands_there_alone_is_kept_and_whoever_takes_turns_is_not(seed, ord
 )
 def test_what_is_no_face_is_not_taken(vector):
     shots = Shots()
-    assert not shots.add(vector, 128)
+    assert not shots.add(vector, DLIB)
     assert len(shots) == 0
 
 
 def test_five_are_enough_and_wiping_leaves_nothing():
     shots, good = Shots(), np.full(128, 1 / np.sqrt(128), "<f4").tobytes()
     handed = bytearray(good)
-    assert [shots.add(handed, 128) for _ in range(6)] == [True] * 5 + [False]
+    assert [shots.add(handed, DLIB) for _ in range(6)] == [True] * 5 + [False]
     held = list(shots._held)
     handed[:] = bytes(len(handed))
     assert all(bytes(each) == good for each in held), "they are copies"

@@ -12,7 +12,6 @@ from edge.face_models import DLIB, REID0095
 from edge.presence.cohort import measured
 from edge.presence.face_calibration import (
     FILE_BYTES_MAX,
-    LLR_MAX,
     BadCalibration,
     Calibration,
     Cell,
@@ -21,11 +20,17 @@ from edge.presence.face_calibration import (
     shipped,
     with_cohort,
 )
+from edge.presence.face_decision import LLR_MAX, Rules
 from edge.presence.fusion import posteriors
+from edge.presence.gallery import Look
 from edge.records import Evidence, Moment, Strength
 from tests.unit.test_gallery import vectors
 
 NOW = Moment(0, 0, "boot", True)
+
+
+def look(score: float, photos: int) -> Look:
+    return Look("m", score, -math.inf, photos, DLIB)
 
 
 def cell(photos: int, frames: int, **more: float) -> Cell:
@@ -76,7 +81,8 @@ def test_more_people_never_lower_the_threshold(
 def test_a_higher_score_is_never_worth_less(
     calibration: Calibration, photos: int, frames: int, scores: tuple[float, float]
 ) -> None:
-    low, high = (calibration.llr(score, photos, frames) for score in sorted(scores))
+    rules = Rules(calibration, people=1)
+    low, high = (rules.worth(look(score, photos), frames) for score in sorted(scores))
     assert 0 <= low <= high <= LLR_MAX
 
 
@@ -85,17 +91,15 @@ def test_at_its_threshold_so_many_strangers_are_named_as_was_aimed_at(
     calibration: Calibration, photos: int, frames: int, people: int, fpir: float
 ) -> None:
     threshold = calibration.threshold(photos, frames, people, fpir)
-    fmr = math.exp(-calibration.llr(threshold + 1e-9, photos, frames))
-    if fmr > math.exp(-LLR_MAX):
-        assert -math.expm1(people * math.log1p(-fmr)) <= fpir * 1.001
+    fmr = math.exp(-calibration.rarity(threshold + 1e-9, photos, frames))
+    assert -math.expm1(people * math.log1p(-fmr)) <= fpir * 1.001
 
 
 @given(crowds)
 def test_who_reaches_the_strict_target_is_identified(people: int) -> None:
     score = CALIBRATION.threshold(3, 3, people, 0.001)
-    sign = Evidence(
-        "m", "face", CALIBRATION.llr(score + 1e-9, 3, 3), Strength.AGREEMENT, "face", NOW
-    )
+    worth = Rules(CALIBRATION, people).worth(look(score + 1e-9, 3), 3)
+    sign = Evidence("m", "face", worth, Strength.AGREEMENT, "face", NOW)
     assert posteriors([sign], people)["m"] >= 0.99
 
 
@@ -104,7 +108,7 @@ def test_where_nothing_was_measured_the_stricter_neighbour_counts() -> None:
     between = calibration.threshold(2, 1, 100, 0.01)
     assert between == calibration.threshold(3, 1, 100, 0.01)
     assert between > calibration.threshold(1, 1, 100, 0.01)
-    assert calibration.llr(0.3, 2, 1) == calibration.llr(0.3, 3, 1)
+    assert calibration.rarity(0.3, 2, 1) == calibration.rarity(0.3, 3, 1)
     assert calibration.threshold(9, 2, 100, 0.01) == between
     alone = Calibration(table(cell(1, 1), cell(3, 3, start=0.2)))
     assert alone.threshold(1, 3, 100, 0.01) == alone.threshold(3, 3, 100, 0.01)
@@ -126,7 +130,7 @@ def test_numbers_without_sense_let_nobody_pass(
     photos: int, frames: int, people: int, fpir: float
 ) -> None:
     assert CALIBRATION.threshold(photos, frames, people, fpir) == math.inf
-    assert CALIBRATION.llr(math.nan, 3, 3) == 0
+    assert CALIBRATION.rarity(math.nan, 3, 3) == 0
 
 
 # --- the file

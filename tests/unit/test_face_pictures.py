@@ -6,23 +6,16 @@ from pathlib import Path
 import pytest
 
 from edge.cli import faces
+from edge.config import load
 from edge.errors import StoreboxError
 from edge.face_models import DLIB, REID0095
+from edge.operation import recognition
 from edge.operation.face_pictures import BadLabels, labelled
 from edge.operation.face_tables import calibration_of, site_file
 from edge.presence.face_calibration import BadCalibration, shipped
 from edge.presence.face_fitting import TooFewPeople
 
 PEOPLE = 110
-
-
-@pytest.fixture
-def models(recordings: Path) -> Path:
-    """The models' files, under a directory that may be written to."""
-    path = recordings.parent / "models"
-    if not path.is_dir():
-        pytest.skip(f"no models at {path}: put them beside the recordings")
-    return path
 
 
 @pytest.fixture
@@ -62,15 +55,14 @@ def test_pictures_become_a_table_that_the_box_then_uses(
     assert "1 pictures not used: cannot be decoded." in out.err
     assert {one["name"] for one in told["groups"]} == {"origin: pictures", "men", "women"}
     own = tmp_path / "models"
-    found = calibration_of(own, REID0095)
-    assert found is not None
+    found = recognition.calibration_of(load(box), REID0095)
     assert told["file"] == str(site_file(own, REID0095))
     assert found.cohort is not None
     assert 0.0 < found.threshold(3, 3, 500, 0.001) < 0.8
     text = site_file(own, REID0095).read_text()
     assert "p000" not in text
     site_file(own, REID0095).write_text(text.replace(REID0095, DLIB))
-    with pytest.raises(BadCalibration, match="not for"):
+    with pytest.raises(BadCalibration, match=DLIB):
         calibration_of(own, REID0095)
     site_file(own, REID0095).write_text(text[:-40])
     with pytest.raises(BadCalibration):
@@ -90,12 +82,10 @@ def test_too_few_people_are_refused_and_nothing_is_written(
 
 def test_without_a_site_file_the_packages_table_is_used(tmp_path: Path, models: Path) -> None:
     with_cohort = calibration_of(models, REID0095)
-    assert with_cohort is not None
     assert with_cohort.cohort is not None
     assert with_cohort.table.cohort == with_cohort.cohort.fingerprint()
     without = calibration_of(tmp_path, REID0095)
     plain = shipped(REID0095, None)
-    assert without is not None
     assert plain is not None
     assert (without.cohort, without.table) == (None, plain.table)
 

@@ -1,7 +1,11 @@
 """Faces at the desk: what the screen is told, who is forgotten, and what is known of strangers."""
 
 import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from msgspec.structs import replace
 
 from edge import consent
 from edge.presence.desk import Faces, PresenceSettings
-from edge.presence.faces import STRANGERS_WRITTEN_S, TRACK_ENDS_S, TRACKS_MAX
+from edge.presence.faces import STRANGERS_WRITTEN_S, TRACK_ENDS_S, TRACKS_MAX, Recognition
 from edge.presence.requests import Answer, Found
 from edge.records import (
     CodeReading,
@@ -24,6 +28,7 @@ from edge.records import (
 from edge.storage import strangers, templates
 from tests import faces
 from tests.unit.presence_shop import CARD, MODEL, ON_REQUEST, Shop, face, opened
+from tests.waiting import until
 
 shop = pytest.fixture(opened)
 CAMERA = "kiosk-camera"
@@ -180,3 +185,83 @@ async def test_off_drops_the_gallery(shop: Shop) -> None:
     assert not gallery._matrix.any()
     assert gallery.nearest(np.asarray(faces.face(0.1))) is None
     assert shop.desk._recognition.mode is Faces.OFF
+
+
+async def test_a_face_described_before_all_cameras_know_is_not_refused(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, ON_REQUEST)
+    await shop.enrol()
+
+    async def look(screen: str, seconds: float) -> list[str]:
+        if seconds:  # one camera looks already, the next one is being told
+            await shop.see(*face(), sensor=CAMERA)
+        return [CAMERA]
+
+    shop.desk.recognise_with(look)
+    answer = await shop.desk.its_me("main")
+    assert (answer.found, shop.counters.get("faces_refused_mode")) == (Found.MEMBER, 0)
+    shop.database.close()
+
+
+async def test_a_request_that_is_broken_off_while_cameras_are_told_ends_the_leave(
+    tmp_path: Path,
+) -> None:
+    shop, told = Shop(tmp_path, ON_REQUEST), []
+
+    async def look(screen: str, seconds: float) -> list[str]:
+        told.append(seconds)
+        if seconds:
+            await asyncio.Event().wait()
+        return [CAMERA]
+
+    shop.desk.recognise_with(look)
+    asking = asyncio.create_task(shop.desk.its_me("main"))
+    await until(lambda: any(told), "the camera is told")
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert told[-1] == 0
+    shop.database.close()
+
+
+class Slow(ThreadPoolExecutor):
+    """Workers that begin when the test lets them; what they made is kept."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.held, self.let = threading.Event(), threading.Event()
+        self.made: list[Future[Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        def later() -> Any:
+            self.held.set()
+            self.let.wait()
+            return fn(*given, **named)
+
+        self.made.append(super().submit(later))
+        return self.made[-1]
+
+
+async def test_a_gallery_that_nobody_waits_for_any_more_is_wiped(shop: Shop) -> None:
+    await shop.enrol()
+    workers = Slow()
+    known = Recognition(shop.database, faces.settings(), shop.counters, workers)
+    asking = asyncio.create_task(known.ready())
+    await until(workers.held.is_set, "it is being filled")
+    asking.cancel()
+    await asyncio.wait([asking])
+    workers.let.set()
+    await until(workers.made[0].done, "it is filled")
+    gallery, _ = workers.made[0].result()
+    assert gallery._matrix.size
+    await until(lambda: not gallery._matrix.any(), "it is wiped", 2.0)
+    workers.shutdown()
+
+
+async def test_who_only_looked_like_a_member_names_nobody_after_a_withdrawal(shop: Shop) -> None:
+    await shop.enrol()
+    await shop.see(*face(value=7))  # a stranger is nearest to somebody, too
+    known = shop.desk.recognition
+    assert known.named() == {"m1"}
+    drop = "DELETE FROM consent WHERE member = 'm1' AND kind = 'face'"
+    await shop.database.transact(lambda tx: tx.execute(drop))
+    shop.desk.reload()
+    assert known.named() == frozenset()

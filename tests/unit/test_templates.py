@@ -54,7 +54,7 @@ def gallery(database: Database, model: str = faces.MODEL) -> Gallery:
     with database.apart() as reading:
         room = templates.count(reading, model)
         means = consent.matchable(reading, database.vault, model, room)
-        return Gallery.of_means(means, room, None, model)
+        return Gallery(means, room, None, model)
 
 
 async def test_a_gallery_is_filled_from_the_means(database: Database) -> None:
@@ -111,7 +111,7 @@ async def test_a_withdrawn_consent_takes_the_mean_and_raises_the_version(
 
 async def test_templates_of_the_form_before_are_converted(tmp_path: Path) -> None:
     database = Database.open(tmp_path)
-    await enrol(database, "anna", "boris")
+    await enrol(database, "anna", "boris", "vera")
     raw = bytes(faces.template("anna", 0).vectors)
 
     def as_before(tx: Transaction) -> None:
@@ -124,12 +124,17 @@ async def test_templates_of_the_form_before_are_converted(tmp_path: Path) -> Non
             )
         tx.execute(f"INSERT INTO meta VALUES ('{templates.TO_CONVERT}', '1')")
 
+        damaged = b"not sealed by anybody, and long enough to be so"
+        tx.execute("UPDATE template SET vectors_sealed = ? WHERE member = 'vera'", (damaged,))
+
     await database.transact(lambda tx: tx.execute("DELETE FROM face_mean"))
     await database.transact(as_before)
     assert len(gallery(database)) == 0
     database.close()
     again = Database.open(tmp_path)
-    assert templates.owners(again.reading) == {"anna"}, "an unknown model's is of no use"
+    assert templates.owners(again.reading) == {"anna"}, (
+        "an unknown model's is of no use, nor a damaged one"
+    )
     look = gallery(again).nearest(faces.seen(0))
     assert look is not None
     assert look.score > 0.98

@@ -75,7 +75,7 @@ async def test_the_whole_way_with_plain_forms(shop, web):
     assert RU.text("Refresh my face") in html
     assert RU.text("Be recognised next time") not in html
     await web.post("/kiosk/main/face/off")
-    assert RU.text("Should we forget your face?") in await screen(web)
+    assert RU.text("Shall we forget your face?") in await screen(web)
     await web.post("/kiosk/main/face/withdraw")
     assert RU.text(FORGOTTEN) in await screen(web)
     assert owners(shop) == frozenset()
