@@ -64,6 +64,8 @@ def watch(core: CoreLink, camera: SteadyCamera, watcher: Watcher) -> None:
             if not damaged:  # once in a row: noise must not fill the journal
                 print(f"face: {error}", file=sys.stderr, flush=True)
             damaged = True
+            if camera.live:
+                watcher.rest(core.moment(0))
             continue
         damaged = False
         for reason, count in camera.drops().items():

@@ -68,6 +68,7 @@ class Watcher:
         in_view = [(track, spot_of(track, picture)) for track in followed]
         self._report(in_view, seen)
         if enrols:
+            self._embedding.stop()
             self._enrol(picture, faces, seen)
         else:
             self._embedding.see(picture, in_view, self._unmoved, seen)
@@ -78,6 +79,9 @@ class Watcher:
         self._embedding.expire(seen.mono_ms)
         for track in self._tracker.bury(seen.mono_ms):
             self._end(track, seen)
+        self._embedding.settle()
+        if not self._enrols():
+            self._enrolling.settle()
         alive_ms = {track.number: track.seen_ms for track in self._tracker.alive if track.number}
         for reading in self._zones.settle(alive_ms, seen.mono_ms):
             self._core.observe(reading, seen)
@@ -86,6 +90,8 @@ class Watcher:
         """The recording is over: so are all tracks."""
         for track in self._tracker.clear():
             self._end(track, seen)
+        self._embedding.settle()
+        self._enrolling.settle()
 
     def wipe(self) -> None:
         """Overwrite everything that is kept of anybody: the sensor ends."""

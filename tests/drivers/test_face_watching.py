@@ -24,7 +24,7 @@ from edge.records import (
     TrackReading,
 )
 from hardware.camera import Picture
-from hardware.faces.backends import load
+from hardware.faces.backends import Backend, describer, detector, load
 from hardware.faces.face import Box, FaceBackend
 from sensors import wire
 from sensors.core_link import CoreLink
@@ -180,6 +180,62 @@ def test_what_was_kept_is_overwritten_when_leave_ends(scenes: Any, portrait: Pic
     before = len(scene.readings(FaceReading))
     scene.look(view, 4)
     assert len(scene.readings(FaceReading)) == before
+
+
+class Holding(Backend):
+    """A backend that says whose face its model still holds."""
+
+    holds = False
+
+    def embed(self, chip: Picture, *, mirrored: bool = False) -> np.ndarray:
+        self.holds = True
+        return super().embed(chip, mirrored=mirrored)
+
+    def forget(self) -> None:
+        self.holds = False
+        super().forget()
+
+
+@pytest.fixture(scope="module")
+def holding() -> Holding:
+    return Holding(detector(None), describer(None, DLIB))
+
+
+def test_the_model_forgets_when_nobody_is_described_any_more(
+    holding: Holding, portrait: Picture
+) -> None:
+    view, empty = wall((portrait, 120, 0, 400)), wall()
+    for end in (lambda: scene.look(empty, 2, step_ms=1_100),
+                lambda: (scene.tell(wire.Leave(Action.EMBED, 0.0)), scene.look(view)),
+                lambda: scene.watcher.finish(Moment(0, 0, "boot0001", True))):  # fmt: skip
+        scene = Scene(holding, FaceOptions())
+        scene.tell(STANDING)
+        scene.look(view, 5)
+        assert holding.holds
+        end()
+        assert not holding.holds
+        scene.close()
+
+
+def test_an_enrolment_leaves_nothing_in_the_model_and_no_chip_of_who_asked_before(
+    holding: Holding, portrait: Picture
+) -> None:
+    scene, near = (
+        Scene(holding, FaceOptions()),
+        np.ascontiguousarray(cv2.resize(portrait, (800, 800))),
+    )
+    scene.tell(STANDING)
+    scene.look(near, 4)
+    (person,) = scene.watcher._embedding._people.values()
+    assert not person.description.empty
+    scene.tell(wire.Leave(Action.ENROL, 60.0))
+    scene.look(near)
+    assert person.description.empty, "the leave to describe may end meanwhile"
+    scene.tell(wire.Leave(Action.EMBED, 0.0))
+    scene.look(near, 16, step_ms=400)
+    assert len([one for one in scene.readings(PoseReading) if one.hint is Hint.GOOD]) == FRAMES
+    assert not holding.holds
+    scene.close()
 
 
 # --- a poster
