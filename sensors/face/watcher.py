@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from edge.records import Moment, TrackReading
 from hardware.camera import Picture
-from hardware.faces.face import Box, Face, FaceBackend
+from hardware.faces.face import FACES_MAX, Box, Face, FaceBackend
 from sensors.core_link import CoreLink
 from sensors.face.blurred import blurred
 from sensors.face.embedding import Embedding
@@ -120,6 +120,8 @@ class Watcher:
                 place.told = True
                 self._core.dropped("face_unmoving")
         followed = self._tracker.follow(moving, seen.mono_ms)
+        if len(faces) >= FACES_MAX:  # how many more there are, nobody knows
+            self._core.dropped("face_beyond_limit")
         if self._tracker.left_out:
             self._core.dropped("face_beyond_limit", self._tracker.left_out)
         at = {id(face): place for face, place in zip(moving, places, strict=True)}

@@ -322,6 +322,15 @@ def test_nobody_is_told_from_a_picture_and_what_is_drawn_shows(
         assert np.count_nonzero(near) > 200, colour
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (700, 1)])
+def test_a_picture_without_room_for_anybody_ends_nothing(
+    backend: FaceBackend, size: tuple[int, int]
+) -> None:
+    jpeg = blurred(np.zeros((*size, 3), np.uint8), backend, [], FaceOptions())
+    seen = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert seen.shape == size
+
+
 def test_a_followed_head_is_hidden_though_no_face_is_found(
     backend: FaceBackend, portrait: Picture
 ) -> None:
