@@ -6,7 +6,7 @@ files. What the worker does as a process is in `test_face_sensor.py`.
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -201,20 +201,30 @@ def holding() -> Holding:
     return Holding(detector(None), describer(None, DLIB))
 
 
+def gone(scene: Scene) -> None:
+    scene.look(wall(), 2, step_ms=1_100)
+
+
+def forbidden(scene: Scene) -> None:
+    scene.tell(wire.Leave(Action.EMBED, 0.0))
+    scene.look(wall())
+
+
+def over(scene: Scene) -> None:
+    scene.watcher.finish(Moment(0, 0, "boot0001", True))
+
+
+@pytest.mark.parametrize("end", [gone, forbidden, over])
 def test_the_model_forgets_when_nobody_is_described_any_more(
-    holding: Holding, portrait: Picture
+    holding: Holding, portrait: Picture, end: Callable[[Scene], None]
 ) -> None:
-    view, empty = wall((portrait, 120, 0, 400)), wall()
-    for end in (lambda: scene.look(empty, 2, step_ms=1_100),
-                lambda: (scene.tell(wire.Leave(Action.EMBED, 0.0)), scene.look(view)),
-                lambda: scene.watcher.finish(Moment(0, 0, "boot0001", True))):  # fmt: skip
-        scene = Scene(holding, FaceOptions())
-        scene.tell(STANDING)
-        scene.look(view, 5)
-        assert holding.holds
-        end()
-        assert not holding.holds
-        scene.close()
+    scene = Scene(holding, FaceOptions())
+    scene.tell(STANDING)
+    scene.look(wall((portrait, 120, 0, 400)), 5)
+    assert holding.holds
+    end(scene)
+    assert not holding.holds
+    scene.close()
 
 
 def test_an_enrolment_leaves_nothing_in_the_model_and_no_chip_of_who_asked_before(
