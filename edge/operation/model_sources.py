@@ -142,7 +142,7 @@ UNREADABLE = (
     zlib.error,
     lzma.LZMAError,
 )
-"""What `zipfile` raises for bundles that are damaged, locked or packed in a way it does not know."""
+"""What `zipfile` raises for bundles that are damaged, locked or packed in an unknown way."""
 
 
 def limited(stream: IO[bytes], what: str) -> bytes:
