@@ -48,6 +48,8 @@ SETUP_AGAIN = "Install storebox from its lock file again: make setup."
 
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TAKEN = frozenset(file.name for model in KNOWN.values() for file in model.files)
+"""A card must not put its own network into the place of a known one."""
 
 
 class FileState(StrEnum):
@@ -70,8 +72,10 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """ValueError, which msgspec hands on as its own, for a card that no network can fit."""
-        if not _FILE_NAME.fullmatch(self.file):
-            raise ValueError("`file` is the name of a file beside the card")
+        if not _FILE_NAME.fullmatch(self.file) or self.file in _TAKEN:
+            raise ValueError("`file` is the name of a file beside the card, and of no known model")
+        if self.file.endswith(CARD_SUFFIX):
+            raise ValueError("`file` is the network, not a card")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
             raise ValueError("`sha256` has 64 hexadecimal digits in small letters")
         if not 1 <= self.dimensions <= ONNX_DIMENSIONS_MAX:

@@ -26,9 +26,9 @@ PICTURES_MAX = 16
 """Of one person; the first ones by name."""
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"})
 GROUP_NAME_MAX = 64
-EYES_PX_MIN = 24.0
-SCORE_MIN = 0.8
-"""What the camera's own gate asks of a face that is to be recognised."""
+BORDER = 0.2
+"""Labelled pictures are often cropped tightly. So much of their longest side is added around them,
+as their own edge, or the gate would take most faces for cut off by it."""
 
 
 class BadLabels(InputError):
@@ -109,17 +109,20 @@ def described(
 
 
 def _vector(backend: "FaceBackend", path: Path) -> tuple[str, Vector | None]:
-    """The vector of the largest face; else why there is none."""
+    """The vector of the largest face, if the camera's own gate lets it pass; else why not."""
     from hardware.recorded_camera import still
+    from sensors.face.quality import judged
 
     try:
         picture = still(path)
+        border = round(BORDER * max(picture.shape[:2]))
+        picture = np.pad(picture, ((border, border), (border, border), (0, 0)), mode="edge")
         faces = backend.detect(picture)
         if not faces:
             return "no face", None
         face = faces[0]
-        if face.score < SCORE_MIN or face.eyes_px < EYES_PX_MIN:
-            return "face too small or unclear", None
+        if fails := judged(picture, face).fails:
+            return fails.replace("_", " "), None
         return "", backend.embed(backend.chip(picture, face))
     except BadPicture:
         return "cannot be decoded", None

@@ -5,12 +5,15 @@ known by its SHA-256; names and paths inside a bundle count for nothing. It writ
 """
 
 import hashlib
+import http.client
 import io
+import lzma
 import ssl
 import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path, PurePosixPath
@@ -23,6 +26,9 @@ from edge.face_models import KNOWN, FaceModel, ModelFile
 
 ENTRIES_MAX = 64
 """Files looked at in one folder or bundle: all known models together have far fewer."""
+OFFERED_BYTES_MAX = 512 * 1024 * 1024
+"""Of all files of one folder or bundle together: they are held in memory, and some kilobytes of a
+bundle unpack to gigabytes."""
 TIMEOUT_S = 20.0
 """For an answer, and for each piece of it."""
 DOWNLOAD_S_MAX = 1800.0
@@ -88,9 +94,11 @@ def _of_path(path: Path) -> Iterator[tuple[str, bytes]]:
         if path.is_dir():
             inside = sorted(each for each in path.iterdir() if each.is_file())
             _require_few(len(inside), str(path))
-            for each in inside:
-                if each.stat().st_size <= MODEL_BYTES_MAX:
-                    yield each.name, each.read_bytes()
+            sizes = {each: each.stat().st_size for each in inside}
+            fitting = [each for each in inside if sizes[each] <= MODEL_BYTES_MAX]
+            _require_total(sum(sizes[each] for each in fitting), str(path))
+            for each in fitting:
+                yield each.name, each.read_bytes()
             return
         if not path.is_file():
             raise Refused(
@@ -113,13 +121,28 @@ def _opened(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
         return
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+            inside = [each for each in bundle.infolist() if not each.is_dir()]
             _require_few(len(bundle.infolist()), path)
-            for entry in bundle.infolist():
-                if not entry.is_dir() and entry.file_size <= MODEL_BYTES_MAX:
-                    with bundle.open(entry) as stream:
-                        yield PurePosixPath(entry.filename).name, limited(stream, path)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            fitting = [each for each in inside if each.file_size <= MODEL_BYTES_MAX]
+            _require_total(sum(each.file_size for each in fitting), path)
+            for entry in fitting:
+                with bundle.open(entry) as stream:
+                    yield PurePosixPath(entry.filename).name, limited(stream, path)
+    except UNREADABLE as error:
         raise Refused(f"The bundle {path} cannot be read: {error}.", "Pack it again.") from error
+
+
+UNREADABLE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What `zipfile` raises for bundles that are damaged, locked or packed in an unknown way."""
 
 
 def limited(stream: IO[bytes], what: str) -> bytes:
@@ -133,6 +156,14 @@ def _require_few(count: int, what: str) -> None:
     if count > ENTRIES_MAX:
         raise Refused(
             f"{what} holds {count} files; at most {ENTRIES_MAX} are looked at.",
+            "Put the models into a folder or bundle of their own.",
+        )
+
+
+def _require_total(size: int, what: str) -> None:
+    if size > OFFERED_BYTES_MAX:
+        raise Refused(
+            f"{what} holds more than {OFFERED_BYTES_MAX // 2**20} MiB.",
             "Put the models into a folder or bundle of their own.",
         )
 
@@ -178,7 +209,7 @@ def fetched(url: str, progress: Progress, trusted: ssl.SSLContext | None = None)
             content = _received(answer, expected, progress, url)
     except urllib.error.HTTPError as error:
         raise Refused(f"{url} answers: {error}.", "Check the address.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise NotReachable(
             f"{url} cannot be fetched: {error}.",
             "Fetch it on another machine, and install it from the file.",
@@ -188,9 +219,11 @@ def fetched(url: str, progress: Progress, trusted: ssl.SSLContext | None = None)
     return content
 
 
-def _received(answer: IO[bytes], expected: int, progress: Progress, url: str) -> bytes:
+def _received(
+    answer: http.client.HTTPResponse, expected: int, progress: Progress, url: str
+) -> bytes:
     content, until_s = bytearray(), time.monotonic() + DOWNLOAD_S_MAX
-    while piece := answer.read(PIECE_BYTES):
+    while piece := answer.read1(PIECE_BYTES):  # what is there: who drips must not hold us for ever
         content += piece
         _require_size(len(content), url)
         if time.monotonic() > until_s:

@@ -41,6 +41,11 @@ class Description:
             self.leave, self.frames, self._worths, self._over = leave, 0, 0.0, False
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing of a face is kept."""
+        return self._sum is None and self.shots.empty
+
+    @property
     def wanted(self) -> bool:
         """Whether another frame may be described under this leave."""
         return self.frames < FRAMES_FUSED_MAX and not self._over

@@ -51,6 +51,8 @@ class Embedding:
         self._people: dict[Track, _Person] = {}
         self.busy = False
         """Whether somebody whom leave is for is still to be described."""
+        self._told = False
+        """Whether the model was asked since it was last made to forget."""
 
     def see(
         self,
@@ -66,8 +68,7 @@ class Embedding:
             person.doubts.look(track.face, seen.mono_ms)
         self.busy = False
         if not self._core.may(Action.EMBED):
-            for person in self._people.values():
-                person.description.wipe()
+            self.stop()
             return
         leave = self._core.leave_number(Action.EMBED)
         chosen = self._chosen(leave, in_view)
@@ -76,6 +77,19 @@ class Embedding:
             self._people[track].description.under(leave)
             self._offer(picture, track, seen.mono_ms)
         self._embed(leave, seen)
+
+    def stop(self) -> None:
+        """There is no leave, or the camera is needed for an enrolment: overwrite what there is."""
+        self.busy = False
+        for person in self._people.values():
+            person.description.wipe()
+        self.settle()
+
+    def settle(self) -> None:
+        """With the last description goes what the model itself still holds of its last face."""
+        if self._told and all(person.description.empty for person in self._people.values()):
+            self._told = False
+            self._backend.forget()
 
     def expire(self, now_ms: int) -> None:
         """Overwrite vectors that were kept for long enough."""
@@ -147,6 +161,7 @@ class Embedding:
     def _tell(self, track: Track, shot: Shot, seen: Moment) -> None:
         """One more vector of a track, and all of it overwritten once it is sent."""
         person = self._people[track]
+        self._told = True
         vector = self._backend.embed(shot.chip)
         shot.wipe()
         fused = person.description.add(vector, shot.worth, seen.mono_ms)

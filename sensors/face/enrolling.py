@@ -52,6 +52,7 @@ class Enrolling:
         self._shape: npt.NDArray[np.float64] | None = None
         self._taken_ms = 0
         self._told_ms: int | None = None
+        self._described = False
 
     def under(self, leave: int) -> None:
         """Begin anew if `leave` is another than before."""
@@ -63,6 +64,12 @@ class Enrolling:
     def complete(self) -> bool:
         """Whether there are enough good frames under this leave."""
         return self._taken >= PHOTOS_WANTED
+
+    def settle(self) -> None:
+        """The enrolment is over: the model forgets the face that it described last."""
+        if self._described:
+            self._described = False
+            self._backend.forget()
 
     def look(self, picture: Picture, faces: Sequence[Face], now_ms: int) -> PoseReading | None:
         """What to tell about this picture, if anything; its reader wipes the vector."""
@@ -77,6 +84,7 @@ class Enrolling:
             chip = self._backend.chip(picture, faces[0])
         except BadPicture:
             return self._told(Hint.STRAIGHT, bytearray(), now_ms)
+        self._described = True
         vector = self._backend.embed(chip)
         chip.fill(0)
         self._taken += 1

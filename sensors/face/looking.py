@@ -19,6 +19,9 @@ from sensors.wire import Action
 LEAVE_GRACE_S = 1.0
 """On a timeline everything is due at once, but the core's first leave needs a moment to arrive."""
 WAIT_S = 0.5
+PASSES_MS = (1_100, 2_200)
+"""After so long without a picture tracks are over, and then a queue is empty: it is told at its
+time, not when the next picture of a recording comes, which may be hours later."""
 EARLY = 0.9
 """A recorded picture that comes a little before it is due is taken: its times are rounded."""
 
@@ -52,7 +55,7 @@ def watch(core: CoreLink, camera: SteadyCamera, watcher: Watcher) -> None:
     """Look at every picture that is due until a recording ends."""
     resume_ms = core.configuration.resume_after_ms or -1
     due_s, due_ms = time.monotonic(), 0.0
-    seen, damaged = core.moment(0), False
+    seen, damaged, latest_ms = core.moment(0), False, 0
     while not camera.ended:
         core.poll(max(0.0, due_s - time.monotonic()) if camera.live else 0.0)
         due_s = time.monotonic() + watcher.pause_ms / 1000
@@ -64,6 +67,8 @@ def watch(core: CoreLink, camera: SteadyCamera, watcher: Watcher) -> None:
             if not damaged:  # once in a row: noise must not fill the journal
                 print(f"face: {error}", file=sys.stderr, flush=True)
             damaged = True
+            if camera.live:
+                watcher.rest(core.moment(0))
             continue
         damaged = False
         for reason, count in camera.drops().items():
@@ -73,6 +78,9 @@ def watch(core: CoreLink, camera: SteadyCamera, watcher: Watcher) -> None:
             if camera.live:
                 watcher.rest(core.moment(0))
             continue
+        if not camera.live:
+            pass_time(core, watcher, latest_ms, frame.offset_ms)
+            latest_ms = frame.offset_ms
         seen = core.moment(0) if camera.live else core.reach(frame.offset_ms)
         if seen.wall_ms > resume_ms and (camera.live or frame.offset_ms >= due_ms):
             watcher.look(frame.picture, seen)
@@ -80,6 +88,16 @@ def watch(core: CoreLink, camera: SteadyCamera, watcher: Watcher) -> None:
         frame.picture.fill(0)
         core.passed(seen)
     watcher.finish(seen)
+
+
+def pass_time(core: CoreLink, watcher: Watcher, from_ms: int, to_ms: int) -> None:
+    """Nothing was recorded between these times: who was in view has gone, and what was kept goes.
+
+    Where the recording is played at its own pace, it goes before the pause and not after it.
+    """
+    for passed_ms in PASSES_MS:
+        if from_ms + passed_ms < to_ms:
+            watcher.rest(core.reach(from_ms + passed_ms))
 
 
 def told(core: CoreLink, condition: Condition) -> None:

@@ -2,7 +2,8 @@
 
 Used by `sensors/face/watcher.py` between the gate and the detector, whose time grows with the area
 it is shown. People who are followed are looked for at each look, new ones where something moves at
-every second one, and the whole picture is searched once a second. Its only clock is the time of
+every second one, and the whole picture is searched once a second, or every five seconds if nothing
+in it moves: somebody who stands still may be seen only now. Its only clock is the time of
 the pictures.
 """
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from hardware.camera import Picture
 from hardware.faces.face import Box, Face, FaceBackend, largest
+from sensors.face.gate import WAKES_AFTER_MS
 
 WHOLE_EVERY_MS = 1_000
 WIDE_EVERY_MS = 200
@@ -40,7 +42,8 @@ class Searching:
         height, width = picture.shape[:2]
         whole = Box(0, 0, width, height)
         wide = self._wide_ms is None or now_ms - self._wide_ms >= WIDE_EVERY_MS
-        due = self._whole_ms is None or now_ms - self._whole_ms >= WHOLE_EVERY_MS
+        whole_every_ms = WAKES_AFTER_MS if moving is None else WHOLE_EVERY_MS
+        due = self._whole_ms is None or now_ms - self._whole_ms >= whole_every_ms
         parts = [_around(box) for box in followed]
         if moving is not None and (wide or not followed):
             x, y = round(width * MOTION_MARGIN), round(height * MOTION_MARGIN)
@@ -48,7 +51,7 @@ class Searching:
             self._wide_ms = now_ms
         chosen = _united([_within(part, whole) for part in parts])
         too_much = sum(part.area for part in chosen) > SHARE_MAX * whole.area
-        if not chosen or too_much or (due and moving is not None):
+        if not chosen or too_much or due:
             self._whole_ms = self._wide_ms = now_ms
             return [whole]
         return chosen

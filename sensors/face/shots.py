@@ -36,6 +36,11 @@ class Shots:
         self._opened_ms = 0
         self._waiting: list[Shot] = []
 
+    @property
+    def empty(self) -> bool:
+        """Whether no chip is kept."""
+        return self._open is None and not self._waiting
+
     def offer(self, worth: float, seen_ms: int, cut: Callable[[], Picture]) -> None:
         """A face was seen; `cut` is called if its chip is wanted."""
         self._close(seen_ms)

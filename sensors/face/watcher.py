@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from edge.records import Moment, TrackReading
 from hardware.camera import Picture
-from hardware.faces.face import Box, Face, FaceBackend
+from hardware.faces.face import FACES_MAX, Box, Face, FaceBackend
 from sensors.core_link import CoreLink
 from sensors.face.blurred import blurred
 from sensors.face.embedding import Embedding
@@ -68,6 +68,7 @@ class Watcher:
         in_view = [(track, spot_of(track, picture)) for track in followed]
         self._report(in_view, seen)
         if enrols:
+            self._embedding.stop()
             self._enrol(picture, faces, seen)
         else:
             self._embedding.see(picture, in_view, self._unmoved, seen)
@@ -78,6 +79,9 @@ class Watcher:
         self._embedding.expire(seen.mono_ms)
         for track in self._tracker.bury(seen.mono_ms):
             self._end(track, seen)
+        self._embedding.settle()
+        if not self._enrols():
+            self._enrolling.settle()
         alive_ms = {track.number: track.seen_ms for track in self._tracker.alive if track.number}
         for reading in self._zones.settle(alive_ms, seen.mono_ms):
             self._core.observe(reading, seen)
@@ -86,6 +90,8 @@ class Watcher:
         """The recording is over: so are all tracks."""
         for track in self._tracker.clear():
             self._end(track, seen)
+        self._embedding.settle()
+        self._enrolling.settle()
 
     def wipe(self) -> None:
         """Overwrite everything that is kept of anybody: the sensor ends."""
@@ -114,6 +120,8 @@ class Watcher:
                 place.told = True
                 self._core.dropped("face_unmoving")
         followed = self._tracker.follow(moving, seen.mono_ms)
+        if len(faces) >= FACES_MAX:  # how many more there are, nobody knows
+            self._core.dropped("face_beyond_limit")
         if self._tracker.left_out:
             self._core.dropped("face_beyond_limit", self._tracker.left_out)
         at = {id(face): place for face, place in zip(moving, places, strict=True)}

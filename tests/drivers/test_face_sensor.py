@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from edge.face_models import DLIB, dimensions_of
-from edge.records import FRAMES_FUSED_MAX, FaceReading, Moment, TrackReading
+from edge.records import (
+    FRAMES_FUSED_MAX,
+    FaceReading,
+    Moment,
+    QueueReading,
+    StayReading,
+    TrackReading,
+)
 from hardware.camera import Picture
 from hardware.faces.backends import load
 from hardware.faces.face import FaceBackend
@@ -159,6 +166,29 @@ def test_the_morning_shows_who_walks_in_and_nobody_else(directory: Path) -> None
                 assert max(nearest) < 0.36
             else:
                 assert min(nearest) > 0.44
+
+
+def test_who_was_there_before_a_pause_of_the_recording_left_then_and_not_after_it(
+    tmp_path: Path, clip: Path
+) -> None:
+    pause_ms = 600_000
+    segments = [{"at_ms": at_ms, "video": str(clip)} for at_ms in (0, pause_ms)]
+    script = tmp_path / "door.json"
+    script.write_text(json.dumps({"segments": segments, "end_ms": 2 * pause_ms}))
+    till = {"kind": "queue", "area": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    with running(
+        "face", configured(f"simulated:{script}", {"zones": {"till": till}}, START_MS)
+    ) as worker:
+        worker.until(lambda: worker.finished and worker.at_end_of_time, END_S_MAX)
+    left = [
+        one.seen.wall_ms - START_MS
+        for one in worker.observations
+        if isinstance(one.reading, StayReading)
+        or (isinstance(one.reading, QueueReading) and one.reading.length == 0)
+    ]
+    first = [at_ms for at_ms in left if at_ms <= pause_ms + 1_000]
+    assert len(first) == 2
+    assert max(first) < 30_000
 
 
 def test_a_restarted_replay_does_not_tell_again(clip: Path) -> None:

@@ -6,7 +6,7 @@ files. What the worker does as a process is in `test_face_sensor.py`.
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -25,7 +25,7 @@ from edge.records import (
     TrackReading,
 )
 from hardware.camera import Picture
-from hardware.faces.backends import load
+from hardware.faces.backends import Backend, describer, detector, load
 from hardware.faces.face import Box, FaceBackend
 from sensors import wire
 from sensors.core_link import CoreLink
@@ -183,6 +183,72 @@ def test_what_was_kept_is_overwritten_when_leave_ends(scenes: Any, portrait: Pic
     assert len(scene.readings(FaceReading)) == before
 
 
+class Holding(Backend):
+    """A backend that says whose face its model still holds."""
+
+    holds = False
+
+    def embed(self, chip: Picture, *, mirrored: bool = False) -> np.ndarray:
+        self.holds = True
+        return super().embed(chip, mirrored=mirrored)
+
+    def forget(self) -> None:
+        self.holds = False
+        super().forget()
+
+
+@pytest.fixture(scope="module")
+def holding() -> Holding:
+    return Holding(detector(None), describer(None, DLIB))
+
+
+def gone(scene: Scene) -> None:
+    scene.look(wall(), 2, step_ms=1_100)
+
+
+def forbidden(scene: Scene) -> None:
+    scene.tell(wire.Leave(Action.EMBED, 0.0))
+    scene.look(wall())
+
+
+def over(scene: Scene) -> None:
+    scene.watcher.finish(Moment(0, 0, "boot0001", True))
+
+
+@pytest.mark.parametrize("end", [gone, forbidden, over])
+def test_the_model_forgets_when_nobody_is_described_any_more(
+    holding: Holding, portrait: Picture, end: Callable[[Scene], None]
+) -> None:
+    scene = Scene(holding, FaceOptions())
+    scene.tell(STANDING)
+    scene.look(wall((portrait, 120, 0, 400)), 5)
+    assert holding.holds
+    end(scene)
+    assert not holding.holds
+    scene.close()
+
+
+def test_an_enrolment_leaves_nothing_in_the_model_and_no_chip_of_who_asked_before(
+    holding: Holding, portrait: Picture
+) -> None:
+    scene, near = (
+        Scene(holding, FaceOptions()),
+        np.ascontiguousarray(cv2.resize(portrait, (800, 800))),
+    )
+    scene.tell(STANDING)
+    scene.look(near, 4)
+    (person,) = scene.watcher._embedding._people.values()
+    assert not person.description.empty
+    scene.tell(wire.Leave(Action.ENROL, 60.0))
+    scene.look(near)
+    assert person.description.empty, "the leave to describe may end meanwhile"
+    scene.tell(wire.Leave(Action.EMBED, 0.0))
+    scene.look(near, 16, step_ms=400)
+    assert len([one for one in scene.readings(PoseReading) if one.hint is Hint.GOOD]) == FRAMES
+    assert not holding.holds
+    scene.close()
+
+
 # --- a poster
 
 
@@ -265,6 +331,15 @@ def test_nobody_is_told_from_a_picture_and_what_is_drawn_shows(
     for colour in (LINE_COLOUR, ZONE_COLOUR):
         near = np.abs(seen.astype(int) - colour).max(axis=2) < 60
         assert np.count_nonzero(near) > 200, colour
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (700, 1)])
+def test_a_picture_without_room_for_anybody_ends_nothing(
+    backend: FaceBackend, size: tuple[int, int]
+) -> None:
+    jpeg = blurred(np.zeros((*size, 3), np.uint8), backend, [], FaceOptions())
+    seen = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert seen.shape == size
 
 
 def test_a_followed_head_is_hidden_though_no_face_is_found(

@@ -306,3 +306,9 @@ def test_a_huge_card_is_not_read(directory):
     (directory / f"mine{CARD_SUFFIX}").write_bytes(b" " * (CARD_BYTES_MAX + 1))
     with pytest.raises(BadModel, match="larger than"):
         model_named(directory, "onnx:mine")
+
+
+@pytest.mark.parametrize("name", ["yunet_2026may.onnx", COHORT, f"other{CARD_SUFFIX}"])
+def test_a_card_cannot_put_its_network_into_the_place_of_another(name: str) -> None:
+    with pytest.raises(BadModel, match="no model card"):
+        own_model("mine", json.dumps(CARD | {"file": name}).encode())

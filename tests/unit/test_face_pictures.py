@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edge.cli import faces
@@ -14,8 +15,9 @@ from edge.operation.face_pictures import BadLabels, labelled
 from edge.operation.face_tables import calibration_of, site_file
 from edge.presence.face_calibration import BadCalibration, shipped
 from edge.presence.face_fitting import TooFewPeople
+from hardware.recorded_camera import still
 
-PEOPLE = 110
+PEOPLE = 150
 
 
 @pytest.fixture
@@ -49,10 +51,13 @@ def test_pictures_become_a_table_that_the_box_then_uses(
 ) -> None:
     root = folders(tmp_path, recordings, PEOPLE)
     (root / "p000" / "2.jpg").write_bytes(b"no picture")
+    whole = still(root / "p001" / "1.jpg")
+    cv2.imwrite(str(root / "p001" / "2.png"), cv2.GaussianBlur(whole, (0, 0), 6))
     faces.calibrate([root], model=REID0095, config=box, json=True)
     out = capsys.readouterr()
     told = json.loads(out.out)
     assert "1 pictures not used: cannot be decoded." in out.err
+    assert "pictures not used: face blurred." in out.err, "the camera's own gate decides"
     assert {one["name"] for one in told["groups"]} == {"origin: pictures", "men", "women"}
     own = tmp_path / "models"
     found = recognition.calibration_of(load(box), REID0095)

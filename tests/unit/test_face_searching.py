@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from edge.records import FRAMES_FUSED_MAX, FaceReading, TrackReading
 from hardware.camera import Picture
 from hardware.faces.aligning import TEMPLATE
-from hardware.faces.face import Box, Face, Vector, largest
+from hardware.faces.face import FACES_MAX, Box, Face, Vector, largest
 from sensors.face.embedding import EMBEDDINGS_PER_LOOK_MAX
+from sensors.face.gate import WAKES_AFTER_MS
 from sensors.face.options import FaceOptions
 from sensors.face.searching import SHARE_MAX, WHOLE_EVERY_MS, WIDE_EVERY_MS, Searching, found
 from sensors.face.tracker import TRACKS_MAX
@@ -55,6 +56,9 @@ class Squares:
         self.embedded += 1
         vector = np.arange(1.0, 17.0, dtype=np.float32)
         return vector / np.linalg.norm(vector)
+
+    def forget(self) -> None:
+        """It holds nothing."""
 
 
 def with_squares(*corners: tuple[int, int], side: int = 80, seed: int = 0) -> Picture:
@@ -151,6 +155,26 @@ def test_fifty_faces_are_bounded_work_and_who_is_left_out_is_counted(
     assert max(frames.values()) <= FRAMES_FUSED_MAX
     assert scene.drops()["face_beyond_limit"] > 0
     scene.close()
+
+
+def test_more_faces_than_a_detector_may_tell_are_counted_as_left_out() -> None:
+    scene = Scene(Squares(), FaceOptions())
+    many = [(8 + 96 * column, 4 + 88 * row) for row in range(8) for column in range(13)]
+    scene.show(with_squares(*many, side=60), LOOK_MS)
+    left_out = FACES_MAX - TRACKS_MAX
+    assert scene.drops()["face_beyond_limit"] == left_out + 1, "one for who was not even told"
+    scene.close()
+
+
+def test_who_stands_still_is_found_though_somebody_else_is_followed() -> None:
+    """The whole picture is searched every five seconds, whatever moves."""
+    searching, followed = Searching(), Box(300, 200, 380, 280)
+    wholes = [
+        at_ms
+        for at_ms in range(0, 20_000, LOOK_MS)
+        if searching.windows(VIEW, None, [followed], at_ms) == [WHOLE]
+    ]
+    assert wholes == list(range(0, 20_000, WAKES_AFTER_MS))
 
 
 def test_searching_costs_little_while_one_person_walks() -> None:

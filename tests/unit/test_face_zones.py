@@ -224,6 +224,15 @@ def test_who_was_lost_before_being_described_may_be_found_again() -> None:
     assert choosing.who_asked(1, seen[1:]) == [seen[1][0]]
 
 
+def test_who_was_lost_is_not_looked_for_in_somebody_who_stands_elsewhere() -> None:
+    choosing, (asked, by) = Choosing({}), in_view(90, 50)
+    by[0].face = face(400, 0, 80)
+    assert choosing.who_asked(1, [asked, by]) == [asked[0]]
+    choosing.forget(asked[0])
+    assert choosing.who_asked(1, [by]) == [], "whoever asked has gone undescribed"
+    assert choosing.who_asked(2, [by]) == [by[0]], "another one asks"
+
+
 def test_on_request_it_is_who_stands_in_the_queue() -> None:
     drawn = {"till": Zone(ZoneKind.QUEUE, LEFT_HALF)}
     seen = in_view(200, 50, 190)

@@ -136,6 +136,39 @@ def lying(path: Path) -> None:
     path.write_bytes(content)
 
 
+def spoilt(path: Path) -> None:
+    """What is packed is no packed stream."""
+    packed(path, zipfile.ZIP_DEFLATED)
+
+
+def spoilt_lzma(path: Path) -> None:
+    packed(path, zipfile.ZIP_LZMA)
+
+
+def packed(path: Path, how: int) -> None:
+    with zipfile.ZipFile(path, "w", how) as bundle:
+        bundle.writestr("a", b"model" * 1_000)
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"a") + 1
+    content[begin : begin + 20] = bytes([0xFF]) * 20
+    path.write_bytes(content)
+
+
+def bomb(path: Path) -> None:
+    """Each file is no larger than a model; together they are what no memory holds."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("0", bytes(model_sources.OFFERED_BYTES_MAX // 8))
+    (entry,) = zipfile.ZipFile(path).infolist()
+    with zipfile.ZipFile(path, "a") as bundle:
+        for number in range(1, 9):  # all of them are the first one's bytes
+            twin = zipfile.ZipInfo(str(number))
+            for name in ("CRC", "compress_size", "file_size", "header_offset", "compress_type"):
+                setattr(twin, name, getattr(entry, name))
+            bundle.filelist.append(twin)
+            bundle.NameToInfo[twin.filename] = twin
+        bundle._didModify = True
+
+
 def nothing(path: Path) -> None:
     path.write_bytes(b"")
 
@@ -149,7 +182,12 @@ def absent(path: Path) -> None:
     """No file at all."""
 
 
-@pytest.mark.parametrize("spoil", [cut_off, crowded, damaged, locked, lying, nothing, hole, absent])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        cut_off, crowded, damaged, locked, lying, spoilt, spoilt_lzma, bomb, nothing, hole, absent,
+    ],
+)  # fmt: skip
 def test_a_hostile_file_is_refused_with_a_sentence(tmp_path, spoil):
     spoil(tmp_path / "bundle.zip")
     with pytest.raises(Refused) as caught:
@@ -169,10 +207,15 @@ class Site:
         self.files: dict[str, bytes] = {}
         self.leads: dict[str, str] = {}
         self.promised: int | None = None
-        site = self
+        self.gibberish = False
+        self.drips = False
+        site, closed = self, threading.Event()
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if site.gibberish:
+                    self.wfile.write(b"hello\r\n\r\n")
+                    return
                 if self.path in site.leads:
                     self.send_response(302)
                     self.send_header("Location", site.leads[self.path])
@@ -183,7 +226,10 @@ class Site:
                 content = content or b""
                 self.send_header("Content-Length", str(site.promised or len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                for at in range(len(content) if site.drips else 0):
+                    self.wfile.write(content[at : at + 1])
+                    closed.wait(0.01)
+                self.wfile.write(b"" if site.drips else content)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -337,3 +383,15 @@ def test_a_network_of_ones_own_is_installed_with_its_card(tmp_path):
     (place / f"bad{CARD_SUFFIX}").write_text("{}")
     (trouble,) = troubles(place, "onnx:mine")
     assert trouble.model == "onnx:bad"
+
+
+def test_an_answer_that_is_not_http_is_told(site):
+    site.gibberish = True
+    with pytest.raises(NotReachable):
+        fetched(f"{site.url}/m", quiet, site.trusted)
+
+
+def test_what_drips_in_is_taken_as_it_comes_so_that_the_limit_of_time_holds(site):
+    site.files["/m"], site.drips, shares = bytes(20), True, []
+    assert fetched(f"{site.url}/m", shares.append, site.trusted) == bytes(20)
+    assert len(shares) > 5, "nobody waits for a whole piece"
