@@ -1,4 +1,4 @@
-"""Enrolments beside an earlier one: of another person, under another model, or one that comes back."""
+"""Enrolments beside an earlier one: another person's, of another model, or one that comes back."""
 
 import numpy as np
 import pytest
