@@ -26,12 +26,11 @@ _LOCALES = Path(__file__).parent / "locale"
 _SIGNS = {"RUB": "₽", "KZT": "₸", "BYN": "Br", "KGS": "⃀", "UZS": "soʻm", "AMD": "֏", "GEL": "₾"}
 """Signs that locales other than the country's own spell as a code."""
 
+_FACE = r"face at (?P<place>.+): (?P<frames>\d+) frames, score (?P<score>-?[\d.]+)"
 _REASONS = (
     re.compile(r"card scanned at (?P<place>.+) \((?P<weight>[+-][\d.]+)\)"),
-    re.compile(
-        r"face at (?P<place>.+): (?P<mine>\d+) of (?P<frames>\d+) frames,"
-        r" distance (?P<distance>[\d.]+) \((?P<weight>[+-][\d.]+)\)"
-    ),
+    re.compile(rf"{_FACE} \((?P<weight>[+-][\d.]+)\)"),
+    re.compile(rf"{_FACE}, not sure \((?P<weight>[+-][\d.]+)\)"),
 )
 """How `edge.presence.evidence` words its reasons, in the order of `Words._reason_texts`."""
 
@@ -141,14 +140,12 @@ class Words:
                 return text % match.groupdict()
         return said
 
-    def _reason_texts(self) -> tuple[str, str]:
+    def _reason_texts(self) -> tuple[str, str, str]:
         _ = self.text
         return (
             _("Card scanned at %(place)s (%(weight)s)"),
-            _(
-                "Face at %(place)s: %(mine)s of %(frames)s frames,"
-                " distance %(distance)s (%(weight)s)"
-            ),
+            _("Face at %(place)s, frames: %(frames)s, score %(score)s (%(weight)s)"),
+            _("Face at %(place)s, not sure, frames: %(frames)s, score %(score)s (%(weight)s)"),
         )
 
 

@@ -1,7 +1,7 @@
-"""`storebox faces`: how faces are judged on this box.
+"""`storebox faces`: how faces are judged on this box; `picture` is in `face_picture.py`.
 
-Works with the daemon dead. Pictures are read, measured and forgotten: what is written are numbers
-about strangers in general.
+`calibrate` works with the daemon dead. Pictures are read, measured and forgotten: what is written
+are numbers about strangers in general.
 """
 
 from pathlib import Path
@@ -22,12 +22,12 @@ OWN_COHORT_PEOPLE_MIN = 200
 SHOWN_PEOPLE, SHOWN_FPIR = 1_000, 0.001
 """Thresholds are shown for so many members and this share of strangers named."""
 
-app = typer.Typer(help="How faces are judged.", no_args_is_help=True)
+app = typer.Typer(help="What cameras see, and how faces are judged.", no_args_is_help=True)
 
 
 @app.callback()
 def faces() -> None:
-    """How faces are judged."""
+    """What cameras see, and how faces are judged."""
 
 
 @app.command("calibrate")

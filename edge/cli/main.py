@@ -15,6 +15,7 @@ from edge.cli import (
     doctor,
     enrol,
     exits,
+    face_picture,
     faces,
     fleet,
     members,
@@ -56,6 +57,7 @@ app.add_typer(members.app, name="members")
 app.add_typer(visits.app, name="visits")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
+faces.app.command("picture")(face_picture.picture)
 app.add_typer(faces.app, name="faces")
 app.add_typer(models.app, name="models")
 app.add_typer(privacy.app, name="privacy")

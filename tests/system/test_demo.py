@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edge.face_models import DLIB
 from sensors.scenario.story import PlaceOrder, Story, load
 from tests.conftest import ROOT
 from tests.scenarios import built
@@ -84,8 +85,13 @@ def test_a_doubled_batch_is_noticed(tmp_path: Path) -> None:
 
 
 def test_an_open_threshold_is_noticed(tmp_path: Path) -> None:
+    table = tmp_path / "open.json"
+    cell = {"photos": 3, "frames": 3, "start": -2.0, "base": 40.0, "slope": 1e4, "bend": 0.0}
+    cells = [cell | {"shift": 0.0, "pairs": 1}]  # whoever is nearest is sure to be meant
+    open_table = {"version": 1, "model": DLIB, "cohort": "", "cells": cells}
+    table.write_text(json.dumps(open_table))
     overlay = tmp_path / "open.toml"
-    overlay.write_text("[recognition]\nidentified = 1e-9\nsuggested = 1e-9\n")
+    overlay.write_text(f'[recognition]\ncalibration = "{table}"\n')
     code, result, said = demo(tmp_path, "--with", str(overlay))
     assert code == 1
     assert result["false_recognitions"] > 0

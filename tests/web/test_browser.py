@@ -187,7 +187,7 @@ async def test_staff_sign_in_and_see_who_comes(shop: Shop, browser: Browser):
     card = page.locator(f"[data-member={ANNA.id}]")
     await expect(card).to_contain_text(ANNA.name)
     await expect(card.locator(".probability strong")).to_have_text("99,9 %")
-    await expect(card.locator(".why")).to_contain_text("3 из 3 кадров")
+    await expect(card.locator(".why")).to_contain_text("кадров: 3")
     await shop.see(2, None)
     await expect(page.locator("#anonymous-here strong")).to_have_text("1")
     await keep_picture(page, "staff")

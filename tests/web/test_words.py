@@ -114,9 +114,11 @@ def test_times_are_those_of_the_shop():
 def test_reasons_are_told_in_the_language_of_staff():
     words = Words("ru", "RUB")
     card = words.reason("card scanned at till (+20.7)")
-    face = words.reason("face at door: 3 of 4 frames, distance 0.31 (+11.4)")
+    face = words.reason("face at door: 4 frames, score 0.31 (+11.4)")
     assert card == "Карта отсканирована: till (+20.7)"
-    assert face == "Лицо, камера door: 3 из 4 кадров, расстояние 0.31 (+11.4)"
+    assert face == "Лицо, камера door, кадров: 4, сходство 0.31 (+11.4)"
+    doubted = words.reason("face at door: 4 frames, score -0.02, not sure (+3.0)")
+    assert doubted == "Лицо, камера door, не наверняка, кадров: 4, сходство -0.02 (+3.0)"
     assert words.reason("something new") == "something new"
 
 

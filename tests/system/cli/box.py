@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge import consent
 from edge.clock import SystemClock
 from edge.config import Config, load
 from edge.control import ControlServer
@@ -27,6 +28,7 @@ from edge.records import (
 from edge.storage import members, visits
 from edge.storage.database import Database, Transaction
 from sync.link import LinkStatus
+from tests import faces
 
 OK, FAILED, USAGE, NOT_REACHABLE = 0, 1, 2, 3
 NOUNS = {"run", "demo", "status", "doctor", "sensors", "outbox", "members", "visits", "config"}
@@ -53,7 +55,7 @@ def fill(tx: Transaction) -> None:
     )
     members.put(tx, tx.vault, Member("m1", "Анна \x1b[31mП", "2900000000018", "gold", "", agreed))
     members.put(tx, tx.vault, Member("m2", "[red]Boris", "2900000000025", "", "", agreed[:1]))
-    members.put_template(tx, tx.vault, members.Template("m1", "dlib", bytes(512)))
+    consent.accept_template(tx, faces.template("m1", 0.1))
     visit = Visit("v1", VisitState.IDENTIFIED, NOW, NOW, "door", "m1", 0.998, ("a face",))
     visits.put(tx, visit)
     visits.put(tx, Visit("v0", VisitState.LEFT, NOW, NOW, "door"))
