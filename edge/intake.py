@@ -199,8 +199,11 @@ class Intake:
         await self._send_all(wire.Leave(action, 0.0))
 
     async def grant(self, action: wire.Action, seconds: float, screen: str) -> list[str]:
-        """Give leave for `seconds` to the sensors of one screen; their names."""
-        concerned = [line for line in self._lines.values() if line.spec.screen == screen]
+        """Give leave for `seconds` to the sensors of one screen; their names. A camera that belongs
+        to no screen gets none.
+        """
+        of_screens = [line for line in self._lines.values() if line.spec.screen]
+        concerned = [line for line in of_screens if line.spec.screen == screen]
         for line in concerned:
             if line.connection is not None:
                 await self._send(line, wire.Leave(action, float(seconds)))

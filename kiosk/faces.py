@@ -172,14 +172,24 @@ class Faces:
         """A seller enrols a member, who has read the text and agreed. Refused if it cannot be."""
         if screen not in self.enrolment.screens:
             raise Refused(NOT_OFFERED)
+        if not self._is_free_for(screen, member):
+            raise Refused(IN_USE)
+        asked = Asked(member, Channel.STAFF, by)
+        async with self._screens.turn(screen) as place:
+            if self._is_free_for(screen, member):
+                self.enrolment.ask(screen, asked)
+                place.state = state.face_shown(place.state)
+        # What is refused above is told at the screen; and whoever came there meanwhile is another.
+        capture = self.enrolment.at(screen)
+        if capture is None or capture.asked != asked or not self._is_free_for(screen, member):
+            raise Refused(IN_USE)
+        await self.enrolment.agree(screen, version, adult=True)
+
+    def _is_free_for(self, screen: str, member: str) -> bool:
+        """Whether nobody but this member is using the screen."""
         now = self._screens.state(screen)
         free = now.page in (Page.ATTRACT, Page.FACE) and now.member in ("", member)
-        if not free or self._screens.ordering.cart(screen):
-            raise Refused(IN_USE)
-        async with self._screens.turn(screen) as place:
-            self.enrolment.ask(screen, Asked(member, Channel.STAFF, by))
-            place.state = state.face_shown(place.state)
-        await self.enrolment.agree(screen, version, adult=True)
+        return free and not self._screens.ordering.cart(screen)
 
     def of_member(self, member: str) -> tuple[str, Capture] | None:
         """The screen at which this member's enrolment is to be seen, and how it stands."""

@@ -71,13 +71,14 @@ class Presence(Protocol):
 class Place:
     """One screen: its state, and one action at a time."""
 
-    __slots__ = ("bell", "busy", "state", "used")
+    __slots__ = ("bell", "busy", "looking", "state", "used")
 
     def __init__(self, first: ScreenState) -> None:
         self.state = first
         self.busy = asyncio.Lock()
         self.bell = Bell()
         self.used = asyncio.Event()
+        self.looking: asyncio.Task[Answer] | None = None
 
 
 class Screens:
@@ -355,14 +356,16 @@ class Screens:
             await self.ordering.reprice(screen, member)
 
     async def _looked(self, screen: str) -> Answer:
-        looking: Coroutine[Any, Any, Answer] = self.presence.its_me(screen)
+        asked: Coroutine[Any, Any, Answer] = self.presence.its_me(screen)
+        self._screen(screen).looking = looking = asyncio.ensure_future(asked)
         try:
-            return await asyncio.wait_for(looking, LOOKING_S_MAX)
-        except TimeoutError:
-            return Answer(Found.NOBODY)
+            done, _ = await asyncio.wait([looking], timeout=LOOKING_S_MAX)
+            return looking.result() if done and not looking.cancelled() else Answer(Found.NOBODY)
         except StoreboxError as error:
             log.error("screen %s: nobody can be recognised: %s", screen, error)
             return Answer(Found.OFF)
+        finally:
+            looking.cancel()
 
     def _find(self, text: str) -> Shelf | None:
         try:
@@ -371,7 +374,12 @@ class Screens:
             return None
 
     async def _turn_away(self, screen: str, place: Place) -> None:
-        """Whoever does something else at the screen, or has gone, is not enrolled any further."""
+        """Whoever does something else at the screen, or has gone, is not enrolled any further; and
+        nobody is looked for any more on the request of who has gone, or said who they are.
+        """
+        if place.looking is not None and not place.state.looking:
+            place.looking.cancel()
+            await asyncio.wait([place.looking])
         if self.enrolment is not None and place.state.page is not Page.FACE:
             await self.enrolment.cancel(screen)
 

@@ -40,6 +40,11 @@ class Enrolled(Protocol):
     """Who is enrolled, as the presence desk matches by it (`Recognition` of `faces.py`)."""
 
     @property
+    def model(self) -> str:
+        """The model in use; empty if faces are matched by none."""
+        ...
+
+    @property
     def target_fpir(self) -> float:
         """The share of strangers that may get a name."""
         ...
@@ -89,13 +94,15 @@ class Enrolling:
         self._sealing = sealing
 
     def is_enrolled(self, member: str) -> bool:
-        """Whether there is a template of the member."""
-        return bool(templates.models_of(self._database.reading, member))
+        """Whether there is a template of the member under the model in use; one of another model
+        recognises nobody, and they may be enrolled anew.
+        """
+        return self._faces.model in templates.models_of(self._database.reading, member)
 
     def may_extend(self, member: str) -> bool:
-        """Whether views may be added to a template of the member."""
+        """Whether views may be added to the member's template of the model in use."""
         extended = templates.models_of(self._database.reading, member)
-        return any(times < EXTENSIONS_MAX for times in extended.values())
+        return extended.get(self._faces.model, EXTENSIONS_MAX) < EXTENSIONS_MAX
 
     async def check(self, capture: Capture, shots: Shots) -> Checked:
         """Judge and store. StorageError if it cannot be written."""

@@ -153,6 +153,11 @@ class Recognition:
                 await self._fill()
 
     @property
+    def model(self) -> str:
+        """The model in use; empty if faces are matched by none."""
+        return self._settings.model
+
+    @property
     def target_fpir(self) -> float:
         """The share of strangers that may get a name."""
         return self._settings.target_fpir

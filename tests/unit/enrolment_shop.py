@@ -53,6 +53,7 @@ class KnownFaces:
     """What the desk knows of faces, straight from the database."""
 
     target_fpir = 0.001
+    model = MODEL
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -24,11 +24,11 @@ from edge.presence.template_seal import (
     sealed,
 )
 from edge.presence.template_seal import opened as unsealed
-from edge.records import ConsentKind, Hint, PoseReading
+from edge.records import ConsentKind, Hint
 from edge.storage.outbox import EVENT_BYTES_MAX
 from tests.pages import everything
 from tests.unit import enrolment_shop
-from tests.unit.enrolment_shop import ANNA, BORIS, CAMERA, DIMENSIONS, MODEL, SCREEN, Box, looks
+from tests.unit.enrolment_shop import ANNA, BORIS, DIMENSIONS, MODEL, SCREEN, Box, looks
 from tests.waiting import until
 
 box = pytest.fixture(enrolment_shop.opened)
@@ -183,21 +183,6 @@ async def test_a_box_that_stopped_meanwhile_takes_the_consent_back(box: Box) -> 
     await box.enrolment.begin()
     assert (box.agreed(), box.agreed(BORIS)) == (False, True)
     assert box.types()[-1] == "consent.withdrawn.v1"
-
-
-async def test_frames_of_whoever_stood_there_before_are_not_taken(box: Box) -> None:
-    await box.has(ANNA, BORIS)
-    await box.begin(BORIS)
-    before = box.clock.now()
-    await box.enrolment.cancel(SCREEN)
-    await box.clock.pass_(1)
-    await box.begin(ANNA)
-    for frame in range(5):  # Boris's last frames were on their way
-        pose = PoseReading(MODEL, Hint.GOOD, looks(HIS, frame))
-        box.enrolment.pose(CAMERA, pose, before)
-    assert box.counters.get("poses_of_before") == 5
-    assert box.enrolment.at(SCREEN).photos == 0  # type: ignore[union-attr]
-    await box.enrolment.cancel(SCREEN)
 
 
 async def test_frames_that_do_not_count(box: Box) -> None:

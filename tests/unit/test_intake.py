@@ -219,21 +219,44 @@ async def test_credentials_of_a_camera_are_not_shown() -> None:
     assert "secret" not in str(intake.status("a"))
 
 
-async def test_leave_reaches_the_cameras_of_one_screen() -> None:
+@pytest.mark.parametrize("action", ["embed", "enrol"])
+async def test_leave_reaches_the_cameras_of_one_screen(action: wire.Action) -> None:
     specs = [
         SensorSpec("kiosk", "face", "x", {}, "main"),
         SensorSpec("door", "face", "x", {}, ""),
+        SensorSpec("other", "face", "x", {}, "second"),
     ]
     intake = Intake(SystemClock(), specs)
-    kiosk, door = Peer(intake, "kiosk"), Peer(intake, "door")
-    await kiosk.told()
-    await door.told()
-    assert await intake.grant("embed", 10, "main") == ["kiosk"]
-    assert await kiosk.told() == [wire.Leave("embed", 10.0)]
+    kiosk, door, other = Peer(intake, "kiosk"), Peer(intake, "door"), Peer(intake, "other")
+    for peer in (kiosk, door, other):
+        await peer.told()
+    assert await intake.grant(action, 10, "main") == ["kiosk"]
+    assert await intake.grant(action, 10, "") == []
+    assert await kiosk.told() == [wire.Leave(action, 10.0)]
     await intake.rotate_salt()
-    (salt,) = await door.told()
+    for peer in (door, other):
+        (salt,) = await peer.told()
+        assert isinstance(salt, wire.Salt)
+    for peer in (kiosk, door, other):
+        await peer.close()
+
+
+async def test_leave_for_a_picture_reaches_the_one_camera_that_is_named() -> None:
+    specs = [SensorSpec(name, "face", "x", {}, "main") for name in ("kiosk", "beside")]
+    intake = Intake(SystemClock(), specs)
+    kiosk, beside = Peer(intake, "kiosk"), Peer(intake, "beside")
+    for peer in (kiosk, beside):
+        await peer.told()
+    asking = asyncio.create_task(intake.picture("kiosk"))
+    (leave,) = await kiosk.told()
+    assert (leave.action, leave.seconds > 0) == ("picture", True)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert await kiosk.told() == [wire.Leave("picture", 0.0)]
+    await intake.rotate_salt()
+    (salt,) = await beside.told()
     assert isinstance(salt, wire.Salt)
-    for peer in (kiosk, door):
+    for peer in (kiosk, beside):
         await peer.close()
 
 

@@ -124,6 +124,34 @@ class Nobody:
         pass
 
 
+class Looking(Nobody):
+    """A presence that looks until it is told to stop."""
+
+    def __init__(self):
+        self.looks = asyncio.Event()
+        self.stopped = False
+
+    async def its_me(self, screen):
+        self.looks.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped = True
+
+
+@pytest.mark.parametrize("end", ["finish", "not_me"])
+async def test_nobody_is_looked_for_on_the_request_of_who_has_gone(shop, end):
+    presence = Looking()
+    screens = Screens(shop.ordering, presence, shop.clock, SETTINGS)
+    asking = asyncio.create_task(screens.its_me("main"))
+    await presence.looks.wait()
+    await screens.speak("main", "en")  # whoever asked may go on using the screen
+    assert not presence.stopped
+    await getattr(screens, end)("main")
+    assert presence.stopped
+    await asyncio.wait_for(asking, 5)
+
+
 @pytest.mark.parametrize("found", [found for found in Found if found is not Found.MEMBER])
 async def test_who_is_not_recognised_is_told_another_way(shop, found):
     screens = Screens(shop.ordering, Nobody(found), shop.clock, SETTINGS)
