@@ -59,22 +59,28 @@ def calibrate(
     from edge.presence.face_calibration import Calibration, with_cohort
     from edge.presence.face_fitting import Draws, fitted, vectors_in_cohort
 
-    models = _models(config)
-    named = chosen(models, model)
+    named = chosen(models := _models(config), model)
     people = _people(models, named, folders)
     cohort, own = _cohort(models, named, people, own_cohort)
     draws = Draws(cohort_vectors=vectors_in_cohort(people) if own else 0)
     with printing.progress("measuring strangers") as step:
         found = fitted(people, named, cohort, draws, step)
     table = with_cohort(found.table, cohort) if own and cohort is not None else found.table
-    calibration = Calibration(table, cohort)
     path = output or face_tables.site_file(models, named)
+    _write(path, calibration := Calibration(table, cohort))
+    _show(found, calibration, path, json)
+    if output is not None:
+        printing.say(f'Name it in [recognition]: calibration = "{output.absolute()}".')
+
+
+def _write(path: Path, calibration: "Calibration") -> None:
+    from edge.operation import face_tables
+
     try:
         face_tables.write(path, calibration)
     except OSError as error:
         printing.say(f"{path} cannot be written: {error.strerror}.")
         raise typer.Exit(exits.FAILED) from None
-    _show(found, calibration, path, json)
 
 
 def _models(config: Path) -> Path:

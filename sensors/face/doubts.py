@@ -1,4 +1,4 @@
-"""Signs that a face is a picture of one: flat, without any motion of its own, or on a screen.
+"""Signs that a face is a picture of one: flat, without motion of its own, on a screen, framed.
 
 Used by `sensors/face/watcher.py` before a face is described. A camera without depth can be fooled
 by a photograph; these signs only turn "this is a member" into "show your card". They speak rarely
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hardware.camera import Picture
 from hardware.faces.aligning import TEMPLATE
 from hardware.faces.face import Box, Face, Landmarks
+from sensors.face.border import Border
 
 FLAT, STILL, SCREEN = "flat", "still", "screen"
 
@@ -49,6 +50,7 @@ class Doubts:
 
     _shapes: deque[npt.NDArray[np.float64]] = field(default_factory=lambda: deque(maxlen=LOOKS_MAX))
     _times_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LOOKS_MAX))
+    _border: Border = field(default_factory=Border)
     _screens: int = 0
     _flat: bool = False
 
@@ -61,13 +63,14 @@ class Doubts:
 
     def examine(self, picture: Picture, box: Box) -> None:
         """A frame that is going to be described."""
+        self._border.look(picture, box)
         if moire(picture, box) >= MOIRE_PEAK_MIN:
             self._screens += 1
 
     @property
     def reason(self) -> str:
         """Why this may be no living face; empty as a rule."""
-        if self._screens >= SCREEN_LOOKS_MIN:
+        if self._screens >= SCREEN_LOOKS_MIN or self._border.travels:
             return SCREEN
         if len(self._shapes) < LOOKS_MIN:
             return ""

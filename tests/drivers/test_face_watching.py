@@ -244,7 +244,8 @@ def test_an_enrolment_leaves_nothing_in_the_model_and_no_chip_of_who_asked_befor
     assert person.description.empty, "the leave to describe may end meanwhile"
     scene.tell(wire.Leave(Action.EMBED, 0.0))
     scene.look(near, 16, step_ms=400)
-    assert len([one for one in scene.readings(PoseReading) if one.hint is Hint.GOOD]) == FRAMES
+    good = [one for one in scene.readings(PoseReading) if one.hint is Hint.GOOD]
+    assert len(good) == PHOTOS_WANTED
     assert not holding.holds
     scene.close()
 
