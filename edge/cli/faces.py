@@ -92,7 +92,7 @@ def _models(config: Path) -> Path:
 
 def _people(models: Path, model: str, folders: list[Path]) -> "list[Person]":
     """Everybody's vectors; says what could not be used."""
-    from edge.operation.face_pictures import described, labelled
+    from edge.operation.labelled_pictures import described, labelled
     from hardware.faces.backends import load
 
     found = labelled(folders)

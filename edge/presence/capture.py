@@ -1,5 +1,5 @@
 """One enrolment as a state machine: consent, five good frames, a check, an end. Pure; time is
-passed in, and no vector is in a state (`shots.py` holds those).
+passed in, and no vector is in a state (`enrolled_frames.py` holds those).
 
 Stepped by `edge/presence/enrolment.py`. A step that does not fit the stage changes nothing, so that
 nothing late can revive what has ended, and nothing is captured before the member agreed.

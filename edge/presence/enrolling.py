@@ -18,9 +18,9 @@ from edge.errors import ConsentMissing
 from edge.presence import likeness
 from edge.presence.capture import Capture, Failure, Purpose, Stage
 from edge.presence.cohort import Vector
+from edge.presence.enrolled_frames import Matrix, Shots, agreeing, mean_of
 from edge.presence.face_calibration import Calibration
 from edge.presence.gallery import Gallery
-from edge.presence.shots import Matrix, Shots, agreeing, mean_of
 from edge.presence.template_seal import SealedFor, TemplateKey, sealed
 from edge.records import Stream
 from edge.storage import templates

@@ -20,8 +20,8 @@ from edge.counters import Counters
 from edge.errors import ConsentMissing, Refused, StorageError
 from edge.presence import capture as steps
 from edge.presence.capture import Asked, Capture, Failure, Purpose, Stage
+from edge.presence.enrolled_frames import Shots
 from edge.presence.enrolling import Checked, Enrolling
-from edge.presence.shots import Shots
 from edge.racing import first_of
 from edge.records import ConsentKind, Hint, Moment, PoseReading
 from edge.storage import consent_words

@@ -16,7 +16,7 @@ from edge.presence.capture import (
     Failure,
     Stage,
 )
-from edge.presence.shots import KEPT_MIN, Shots, agreeing, mean_of
+from edge.presence.enrolled_frames import KEPT_MIN, Shots, agreeing, mean_of
 from edge.records import PHOTOS_WANTED, Hint
 
 ASKED = Asked("m1", Channel.KIOSK)

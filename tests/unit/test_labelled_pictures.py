@@ -11,8 +11,8 @@ from edge.config import load
 from edge.errors import StoreboxError
 from edge.face_models import DLIB, REID0095
 from edge.operation import recognition
-from edge.operation.face_pictures import BadLabels, labelled
 from edge.operation.face_tables import calibration_of, site_file
+from edge.operation.labelled_pictures import BadLabels, labelled
 from edge.presence.face_calibration import BadCalibration, shipped
 from edge.presence.face_fitting import TooFewPeople
 from hardware.recorded_camera import still
