@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 from tests.drivers.confined import printed
 
 NETWORK = "reid0095.onnx"
+OWN = "mine.onnx"
 FINDER = "yunet_2026may.onnx"
 
 
@@ -87,12 +88,12 @@ def test_a_model_that_is_not_there_is_told(place, model):
 
 
 def write_card(place: Path, content: bytes | None = None, **changes: object) -> None:
-    """A card for reid0095's file as if it were a network of one's own."""
-    if content is not None:
-        (place / NETWORK).write_bytes(content)
+    """A card for a copy of reid0095's file (or `content`) as for a network of one's own."""
+    content = (place / NETWORK).read_bytes() if content is None else content
+    (place / OWN).write_bytes(content)
     card = {
-        "file": NETWORK,
-        "sha256": hashlib.sha256((place / NETWORK).read_bytes()).hexdigest(),
+        "file": OWN,
+        "sha256": hashlib.sha256(content).hexdigest(),
         "dimensions": 256,
         "licence": "Apache-2.0",
         "about": "The same network under another name.",
