@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge.face_models import DLIB
+from edge.face_models import DLIB, dimensions_of
 from edge.presence.cohort import Cohort, lengths_one
 from edge.presence.face_calibration import Calibration
 from edge.presence.face_fitting import (
@@ -16,7 +16,7 @@ from edge.presence.face_fitting import (
     vectors_in_cohort,
 )
 
-D = 48
+D = dimensions_of(DLIB)
 CELLS = ((1, 1), (3, 3))
 SEED = 11
 

@@ -26,8 +26,8 @@ from tests.web.test_browser import (
 )
 
 VERSIONS = {
-    ("ru", False): "face-1-ru-a137bc1ad358",
-    ("ru", True): "face-1-ru-74e482f3fcf6",
+    ("ru", False): "face-1-ru-0acdf084cacd",
+    ("ru", True): "face-1-ru-2d6c8cf5bd91",
     ("en", False): "face-1-en-1071af12a891",
     ("en", True): "face-1-en-349a75d0f84f",
 }
