@@ -48,6 +48,7 @@ STRANGER_WALKS_IN = "07346/041899.jpg"
 PIN = "2580"
 PRODUCT = shop.catalogue()[0]
 SHOWN_MS_MAX = 20_000
+APART_S = 2
 
 
 def member(id_: str, name: str, card: str, *kinds: ConsentKind) -> Member:
@@ -191,6 +192,9 @@ def prepare(folder: Path, people: Path) -> None:
     )
     for seed, name in enumerate((STRANGER_WALKS_IN, VERA_WALKS_IN, DARIA_WALKS_IN)):
         for frame in clips.walk(cv2.imread(str(people / name)), seed=seed):
+            writer.write(frame)
+        # who comes within a second, and stands where the last one stood, is taken for the same
+        for _ in range(APART_S * clips.FRAMES_PER_S):
             writer.write(frame)
     writer.release()
 
