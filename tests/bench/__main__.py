@@ -9,7 +9,6 @@ where that spans the goal. One part alone is written to `AREA-PART.json`.
 import argparse
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,6 @@ AREAS = {
     ),
 }
 RESULTS = Path("build/bench")
-# As the core's unit has it; parts import numpy only when they run.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def main(arguments: list[str]) -> int:

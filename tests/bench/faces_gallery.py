@@ -55,7 +55,7 @@ TABLE = Table(
 
 
 def run() -> list[dict[str, Any]]:
-    """The figures."""
+    """The figures. Set OPENBLAS_NUM_THREADS=1."""
     with tempfile.TemporaryDirectory(prefix="storebox-bench-") as directory:
         loading = asyncio.run(_loading(Path(directory, "large")))
         decided_ms = asyncio.run(_deciding(Path(directory, "usual")))

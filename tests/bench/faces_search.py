@@ -21,7 +21,7 @@ SEED = 5
 
 
 def run() -> list[dict[str, Any]]:
-    """The figures, of one thread."""
+    """The figures. One thread: set OPENBLAS_NUM_THREADS=1."""
     dimensions = dimensions_of(REID0095) or 0
     dice = np.random.default_rng(SEED)
     cohort = Cohort(
