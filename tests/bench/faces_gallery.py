@@ -55,7 +55,7 @@ TABLE = Table(
 
 
 def run() -> list[dict[str, Any]]:
-    """The figures. Set OPENBLAS_NUM_THREADS=1."""
+    """The figures, with as many threads as the core would use."""
     with tempfile.TemporaryDirectory(prefix="storebox-bench-") as directory:
         loading = asyncio.run(_loading(Path(directory, "large")))
         decided_ms = asyncio.run(_deciding(Path(directory, "usual")))

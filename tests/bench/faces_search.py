@@ -21,7 +21,7 @@ SEED = 5
 
 
 def run() -> list[dict[str, Any]]:
-    """The figures. One thread: set OPENBLAS_NUM_THREADS=1."""
+    """The figures, with as many threads as the core would use."""
     dimensions = dimensions_of(REID0095) or 0
     dice = np.random.default_rng(SEED)
     cohort = Cohort(
