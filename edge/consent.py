@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from edge import erasure
 from edge.errors import ConsentMissing
-from edge.records import REASON_BEGINS, RESTS_ON, Consent, ConsentKind, Member, Moment, Stream
+from edge.records import Consent, ConsentKind, Member, Moment, Stream
 from edge.storage import bindings, consent_words, members, staging, templates, withdrawn
 from edge.storage.bindings import Binding
 from edge.storage.database import Transaction
@@ -21,6 +21,7 @@ from edge.storage.outbox import Executes
 from edge.storage.staging import Op
 from edge.storage.templates import Means, Template
 from edge.storage.vault import Vault
+from edge.visiting import REASON_BEGINS, RESTS_ON
 
 BINDING_MS = 14 * 24 * 3600 * 1000
 """A phone's private address says whose it is for so long after a login with it. Phones change it

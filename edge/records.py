@@ -81,12 +81,23 @@ class CrossingReading(Struct, frozen=True, tag="crossing", array_like=True):
 
     line: Short
     inwards: bool
+    track: Whole = 0
+    """Which one it was; 0 if that is not known."""
 
 
 class StayReading(Struct, frozen=True, tag="stay", array_like=True):
     """Somebody left a zone of the camera's view after so long. Nobody knows who."""
 
     zone: Short
+    dwell_ms: Whole
+    track: Whole = 0
+    """Which one it was; 0 if that is not known."""
+
+
+class GoneReading(Struct, frozen=True, tag="gone", array_like=True):
+    """A person went out of view, after having been in it for so long. No identity."""
+
+    track: Whole
     dwell_ms: Whole
 
 
@@ -195,6 +206,7 @@ Reading = (
     | TrackReading
     | CrossingReading
     | StayReading
+    | GoneReading
     | QueueReading
     | FaceReading
     | PoseReading
@@ -270,54 +282,6 @@ class Member(Struct, frozen=True):
     def agreed(self, kind: ConsentKind) -> bool:
         """Whether the member agreed to this kind."""
         return any(consent.kind is kind for consent in self.consents)
-
-
-class Strength(StrEnum):
-    """How far a sign alone can carry an identification."""
-
-    EXPLICIT = "explicit"
-    ASSOCIATION = "association"
-    AGREEMENT = "agreement"
-    WEAK = "weak"
-
-
-class Evidence(Struct, frozen=True):
-    """One sign that a visit is `member`'s: a log-likelihood ratio (nats) and its reason."""
-
-    member: str
-    kind: str
-    llr: float
-    strength: Strength
-    reason: str
-    seen: Moment
-
-
-REASON_BEGINS = {"card": "card", "face": "face", "association": "Wi-Fi"}
-"""How the reason of a sign begins, by its kind. A visit that was read back has only its reasons."""
-RESTS_ON = ((ConsentKind.FACE, "face"), (ConsentKind.WIFI, "association"))
-"""Kinds of signs that need a consent of their own."""
-
-
-class VisitState(StrEnum):
-    """Where a visit stands."""
-
-    ARRIVED = "arrived"
-    SUGGESTED = "suggested"
-    IDENTIFIED = "identified"
-    LEFT = "left"
-
-
-class Visit(Struct, frozen=True):
-    """One stay of one person, known or not. `reasons` say why `member` is believed."""
-
-    id: str
-    state: VisitState
-    opened: Moment
-    last_seen: Moment
-    sensor: str
-    member: str | None = None
-    posterior: float = 0.0
-    reasons: tuple[str, ...] = ()
 
 
 class Stream(StrEnum):

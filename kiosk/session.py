@@ -18,11 +18,9 @@ from edge.errors import Refused, StorageFull, StoreboxError, UnknownProduct
 from edge.ordering.desk import OrderingDesk, Shelf
 from edge.presence.enrolment import Enrolment
 from edge.presence.requests import Answer, Found
-from edge.records import (
-    Member,
-    Visit,
-)
+from edge.records import Member
 from edge.sales import Order
+from edge.visiting import Visit
 from kiosk import state
 from kiosk.live import Bell
 from kiosk.settings import KioskSettings

@@ -9,18 +9,14 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from edge.ordering.desk import OrderingDesk, Shelf
-from edge.records import (
-    Member,
-    Moment,
-    Visit,
-    VisitState,
-)
+from edge.records import Member, Moment
 from edge.sales import (
     CartLine,
     Order,
     Product,
     Stock,
 )
+from edge.visiting import Visit, VisitState
 from kiosk.pictures import Picture, ink, picture
 from kiosk.settings import KioskSettings
 
@@ -168,7 +164,7 @@ def shop_view(
         believed = visit.state in (VisitState.IDENTIFIED, VisitState.SUGGESTED)
         profile = member(visit.member) if visit.member and believed else None
         if profile is None:
-            anonymous += visit.state is not VisitState.LEFT
+            anonymous += not visit.left
         else:
             guests.append(Guest(visit, profile, _passed_ms(visit.opened, now)))
     guests.sort(key=lambda guest: (guest.sure, guest.visit.opened.wall_ms), reverse=True)

@@ -17,12 +17,10 @@ from edge.demo import truth
 from edge.demo.finger import SEE_THE_LOG, Finger
 from edge.demo.stage import HOLD, Stage
 from edge.errors import NotReachable
-from edge.records import (
-    Member,
-    VisitState,
-)
+from edge.records import Member
 from edge.sales import Product
 from edge.storage import journal
+from edge.visiting import VisitState
 from sensors.scenario.story import (
     Act,
     Add,
@@ -158,7 +156,7 @@ class Play:
                 self._told[visit["id"]] = ""
                 if visit["sensor"] == "door":
                     self._tell(visit["opened_ms"], "somebody comes in")
-            sure_enough = visit["state"] != VisitState.SUGGESTED
+            sure_enough = visit["state"] == VisitState.IDENTIFIED
             if known and sure_enough and self._told[visit["id"]] != known:
                 self._told[visit["id"]] = known
                 why = "; ".join(visit["reasons"])

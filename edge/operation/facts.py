@@ -12,11 +12,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edge.errors import Refused
-from edge.records import Consent, Member, SensorStatus, Stream, Visit
+from edge.records import Consent, Member, SensorStatus, Stream
 from edge.storage import bindings, members, outbox, templates, visits
 from edge.storage.backlog import Backlog
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
+from edge.visiting import Visit
 
 ROWS_MAX = 500
 """Rows of one answer; `after` asks for what follows."""

@@ -13,11 +13,12 @@ from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError
 from edge.presence import evidence
-from edge.records import AssociationPhase, AssociationReading, Evidence, Moment
+from edge.records import AssociationPhase, AssociationReading, Moment
 from edge.storage.bindings import Binding
 from edge.storage.database import Database
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault
+from edge.visiting import Evidence
 
 EXPIRY_S = 900.0
 """So often bindings that are over are deleted. They are not believed for a moment longer anyway."""

@@ -29,7 +29,6 @@ from edge.presence.requests import Answer, AskFaces, Requests
 from edge.presence.visits import Change, Judge, VisitBook
 from edge.presence.zones import ZoneCounter
 from edge.records import (
-    RESTS_ON,
     AssociationPhase,
     AssociationReading,
     CodeReading,
@@ -44,10 +43,10 @@ from edge.records import (
     StayReading,
     Stream,
     TrackReading,
-    Visit,
 )
 from edge.storage import goods, members, radar_samples, visits
 from edge.storage.database import Database
+from edge.visiting import RESTS_ON, SignKind, Visit
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +166,7 @@ class PresenceDesk:
                 self._recognition.forget(name)
             else:
                 gone = [kind for consent, kind in RESTS_ON if not member.agreed(consent)]
-                if "face" in gone:
+                if SignKind.FACE in gone:
                     self._recognition.forget(name)
                 changes = [each for kind in gone for each in self._book.forget(name, kind)]
             self._keep([_visited(change, now) for change in changes])

@@ -5,7 +5,8 @@ of nobody: a radar only counts.
 """
 
 from edge.presence.face_decision import FaceDecision, Outcome
-from edge.records import REASON_BEGINS, Evidence, Moment, Strength
+from edge.records import Moment
+from edge.visiting import REASON_BEGINS, Evidence, SignKind, Strength
 
 CARD_LLR = 20.7
 """A scanned loyalty card: about one in a thousand is a borrowed one, and that it is this very
@@ -23,24 +24,26 @@ def from_card(member: str, name_of_sensor: str, seen: Moment) -> Evidence:
     """A scan of the member's own card."""
     return Evidence(
         member,
-        "card",
+        SignKind.CARD,
         CARD_LLR,
         Strength.EXPLICIT,
-        f"{REASON_BEGINS['card']} scanned at {name_of_sensor}",
+        f"{REASON_BEGINS[SignKind.CARD]} scanned at {name_of_sensor}",
         seen,
     )
 
 
 def from_login(member: str, nas: str, seen: Moment) -> Evidence:
     """The member's own login to the Wi-Fi, reported by `nas`."""
-    reason = f"{REASON_BEGINS['association']} login at {nas}"
-    return Evidence(member, "association", LOGIN_LLR, Strength.ASSOCIATION, reason, seen)
+    kind = SignKind.ASSOCIATION
+    reason = f"{REASON_BEGINS[kind]} login at {nas}"
+    return Evidence(member, kind, LOGIN_LLR, Strength.ASSOCIATION, reason, seen)
 
 
 def from_phone(member: str, nas: str, seen: Moment) -> Evidence:
-    """A phone on the Wi-Fi with which the member logged in before."""
-    reason = f"{REASON_BEGINS['association']} phone known at {nas}"
-    return Evidence(member, "association", PHONE_LLR, Strength.ASSOCIATION, reason, seen)
+    """A phone on the Wi-Fi with which the member logged in before: never enough alone."""
+    kind = SignKind.DEVICE
+    reason = f"{REASON_BEGINS[kind]} phone known at {nas}"
+    return Evidence(member, kind, PHONE_LLR, Strength.WEAK, reason, seen)
 
 
 def from_face(decision: FaceDecision, sensor: str, seen: Moment) -> Evidence | None:
@@ -55,9 +58,9 @@ def from_face(decision: FaceDecision, sensor: str, seen: Moment) -> Evidence | N
     told = f"{decision.frames} frames, score {decision.score:.2f}"
     return Evidence(
         decision.member,
-        "face",
+        SignKind.FACE,
         decision.llr,
         Strength.AGREEMENT if sure else Strength.WEAK,
-        f"{REASON_BEGINS['face']} at {sensor}: {told}{'' if sure else ', not sure'}",
+        f"{REASON_BEGINS[SignKind.FACE]} at {sensor}: {told}{'' if sure else ', not sure'}",
         seen,
     )

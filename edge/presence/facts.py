@@ -12,12 +12,13 @@ from msgspec import Struct
 from edge import consent
 from edge.errors import ConsentMissing, StorageError
 from edge.presence.visits import anonymous, without
-from edge.records import RESTS_ON, ConsentKind, Moment, Stream, Visit
+from edge.records import ConsentKind, Moment, Stream
 from edge.storage import radar_samples, strangers, visits
 from edge.storage.bindings import Binding
 from edge.storage.radar_samples import RadarSample
 from edge.storage.strangers import Kept
 from edge.storage.transaction import Transaction
+from edge.visiting import RESTS_ON, Visit
 
 
 class Fact(Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from edge.records import Evidence, Strength, VisitState
+from edge.visiting import Evidence, Strength, VisitState
 
 MEMBER_SHARE = 0.3
 """Prior: this share of visitors are members at all; all members are equally likely."""
@@ -32,7 +32,7 @@ class Decision(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-ANONYMOUS = Decision(VisitState.ARRIVED, None, 0.0, ())
+ANONYMOUS = Decision(VisitState.ANONYMOUS, None, 0.0, ())
 
 
 def decide(evidence: Iterable[Evidence], members: int, thresholds: Thresholds) -> Decision:

@@ -11,7 +11,8 @@ import msgspec
 
 from edge.presence import evidence, fusion
 from edge.presence.face_decision import FaceDecision
-from edge.records import REASON_BEGINS, Evidence, Moment, Strength, Visit, VisitState
+from edge.records import Moment
+from edge.visiting import REASON_BEGINS, Evidence, SignKind, Stage, Strength, Visit, VisitState
 
 VISITS_OPEN_MAX = 2_000
 """More people than this are not in one shop; the longest silent visit is closed for a new one."""
@@ -20,6 +21,7 @@ OFF_NETWORK_S = 300.0
 """A visit that rests on the Wi-Fi alone ends so long after the last phone left it: one that sleeps
 in a pocket comes back by itself, and who has gone does not."""
 
+BY_PHONE = frozenset({SignKind.ASSOCIATION, SignKind.DEVICE})
 Track = tuple[str, int]
 
 
@@ -46,7 +48,8 @@ class OpenVisit:
     def off_network(self) -> bool:
         """Whether it rests on phones alone, and all of them have left the Wi-Fi."""
         kinds = {sign.kind for sign in self.signs.values()}
-        return kinds == {"association"} and not self.associations and not self.tracks
+        by_phone = bool(kinds) and kinds <= BY_PHONE
+        return by_phone and not self.associations and not self.tracks
 
 
 class VisitBook:
@@ -151,13 +154,13 @@ class VisitBook:
             for entry in self._open.values()
             for source, sign in entry.signs.items()
             if _is(entry, sign.member)
-            and sign.kind == "face"
+            and sign.kind is SignKind.FACE
             and sign.strength is Strength.AGREEMENT
             and source.rpartition("/")[0] in sensors
             and (sign.seen.boot, since.mono_ms <= sign.seen.mono_ms) == (since.boot, True)
         }
 
-    def forget(self, member: str, kind: str | None = None) -> list[Change]:
+    def forget(self, member: str, kind: SignKind | None = None) -> list[Change]:
         """The member withdrew altogether, or the consent to signs of one kind.
 
         Their visit goes on as anybody's, unless signs of another kind still say who it is.
@@ -201,7 +204,9 @@ class VisitBook:
             oldest = min(self._open.values(), key=lambda e: e.visit.last_seen.mono_ms)
             closed = self._close(oldest)
         self._number += 1
-        visit = Visit(f"{self._epoch()}-{self._number:08d}", VisitState.ARRIVED, seen, seen, sensor)
+        visit = Visit(
+            f"{self._epoch()}-{self._number:08d}", VisitState.ANONYMOUS, seen, seen, sensor
+        )
         entry = self._open[visit.id] = OpenVisit(visit)
         body: dict[str, object] = {"visit": visit.id, "sensor": sensor}
         return [*closed, Change(visit, "visit.opened.v1", body)], entry
@@ -253,7 +258,7 @@ class VisitBook:
             opened = _earlier(entry.visit.opened, other.visit.opened)
             entry.visit = msgspec.structs.replace(entry.visit, opened=opened)
             del self._open[other.visit.id]
-            left = msgspec.structs.replace(other.visit, state=VisitState.LEFT)
+            left = msgspec.structs.replace(other.visit, stage=Stage.LEFT)
             body: dict[str, object] = {"visit": left.id, "into": entry.visit.id}
             changes.append(Change(left, "visit.merged.v1", body))
         return changes
@@ -263,7 +268,7 @@ class VisitBook:
         del self._open[visit.id]
         for track in entry.tracks:
             self._by_track.pop(track, None)
-        left = msgspec.structs.replace(visit, state=VisitState.LEFT)
+        left = msgspec.structs.replace(visit, stage=Stage.LEFT)
         dwell_s = max(0, (visit.last_seen.mono_ms - visit.opened.mono_ms) // 1000)
         same_boot = visit.opened.boot == visit.last_seen.boot
         body: dict[str, object] = {
@@ -286,7 +291,7 @@ class Judge:
         return fusion.decide(signs, self.members, self.thresholds)
 
 
-_RANK = {VisitState.ARRIVED: 0, VisitState.SUGGESTED: 1, VisitState.IDENTIFIED: 2}
+_RANK = {VisitState.ANONYMOUS: 0, VisitState.SUGGESTED: 1, VisitState.IDENTIFIED: 2}
 
 
 def _is(entry: OpenVisit, member: str) -> bool:
@@ -295,11 +300,11 @@ def _is(entry: OpenVisit, member: str) -> bool:
 
 def anonymous(visit: Visit) -> Visit:
     """The same visit, of anybody."""
-    state = VisitState.LEFT if visit.state is VisitState.LEFT else VisitState.ARRIVED
-    return msgspec.structs.replace(visit, state=state, member=None, posterior=0.0, reasons=())
+    nobody = VisitState.ANONYMOUS
+    return msgspec.structs.replace(visit, state=nobody, member=None, posterior=0.0, reasons=())
 
 
-def without(visit: Visit, kind: str) -> Visit:
+def without(visit: Visit, kind: SignKind) -> Visit:
     """The same visit without signs of this kind; anybody's if it rested on them alone."""
     begins = REASON_BEGINS[kind]
     others = tuple(reason for reason in visit.reasons if not reason.startswith(begins))

@@ -17,12 +17,14 @@ DELETED = {
     "bindings": ("binding", "member"),
     "documents": ("document", "member"),
     "answers": ("answered", "member"),
+    "signs": ("visit_sign", "member"),
+    "steps": ("visit_step", "member"),
 }
 """What the receipt calls it, the table, and its column with the member's id."""
 LINKED = {
     "visits": (
-        "UPDATE visit SET member = NULL, posterior = 0, reasons = '[]',"
-        " state = CASE state WHEN 'left' THEN state ELSE 'arrived' END WHERE member = ?"
+        "UPDATE visit SET member = NULL, posterior = 0, reasons = '[]', state = 'anonymous'"
+        " WHERE member = ?"
     ),
     "orders": "UPDATE placed_order SET member = NULL WHERE member = ?",
 }

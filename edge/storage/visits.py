@@ -1,9 +1,12 @@
 """Rows of visits. Written and read by `edge/presence/desk.py`, read by the command line."""
 
+from typing import Any
+
 import msgspec
 
-from edge.records import Moment, Visit, VisitState
+from edge.records import Moment
 from edge.storage.outbox import Executes
+from edge.visiting import Stage, Visit, VisitState
 
 VISITS_LISTED_MAX = 500
 
@@ -11,7 +14,11 @@ VISITS_LISTED_MAX = 500
 def put(connection: Executes, visit: Visit) -> None:
     """Write one visit as it is now."""
     connection.execute(
-        "INSERT OR REPLACE INTO visit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO visit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " state = excluded.state, opened = excluded.opened, last_seen = excluded.last_seen,"
+        " sensor = excluded.sensor, member = excluded.member, posterior = excluded.posterior,"
+        " reasons = excluded.reasons, stage = excluded.stage, counted = excluded.counted,"
+        " last_ms = excluded.last_ms",
         (
             visit.id,
             visit.state,
@@ -21,13 +28,16 @@ def put(connection: Executes, visit: Visit) -> None:
             visit.member,
             visit.posterior,
             msgspec.json.encode(visit.reasons).decode(),
+            visit.stage,
+            visit.counted,
+            visit.last_seen.wall_ms,
         ),
     )
 
 
 def still_open(connection: Executes) -> list[Visit]:
     """All visits that have not ended."""
-    rows = connection.execute("SELECT * FROM visit WHERE state <> 'left' ORDER BY id").fetchall()
+    rows = connection.execute("SELECT * FROM visit WHERE stage <> 'left' ORDER BY id").fetchall()
     return [_visit(row) for row in rows]
 
 
@@ -37,8 +47,8 @@ def latest(connection: Executes, limit: int = VISITS_LISTED_MAX) -> list[Visit]:
     return [_visit(row) for row in rows]
 
 
-def _visit(row: tuple[str, str, str, str, str, str | None, float, str]) -> Visit:
-    id_, state, opened, last_seen, sensor, member, posterior, reasons = row
+def _visit(row: tuple[Any, ...]) -> Visit:
+    id_, state, opened, last_seen, sensor, member, posterior, reasons, stage, counted, _ = row
     return Visit(
         id_,
         VisitState(state),
@@ -48,4 +58,6 @@ def _visit(row: tuple[str, str, str, str, str, str | None, float, str]) -> Visit
         member,
         posterior,
         msgspec.json.decode(reasons, type=tuple[str, ...]),
+        Stage(stage),
+        bool(counted),
     )

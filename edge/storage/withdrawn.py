@@ -16,8 +16,8 @@ from edge.storage.outbox import TOMBSTONE_TYPE, Rewrites, Rewritten
 SEALED_TYPE = "template.sealed.v1"
 """An event that carries a template to the platform, sealed for it."""
 ANYBODYS = (
-    "UPDATE visit SET member = NULL, posterior = 0, reasons = '[]',"
-    " state = CASE state WHEN 'left' THEN state ELSE 'arrived' END WHERE id = ?"
+    "UPDATE visit SET member = NULL, posterior = 0, reasons = '[]', state = 'anonymous'"
+    " WHERE id = ?"
 )
 
 

@@ -27,11 +27,12 @@ from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.presence.face_calibration import Calibration, Cell, Table
 from edge.presence.faces import Faces, FaceSettings
 from edge.presence.gallery import Gallery
-from edge.records import FaceReading, Observation, VisitState
+from edge.records import FaceReading, Observation
 from edge.sensor_spec import SensorSpec
 from edge.storage import templates
 from edge.storage.database import Database, Transaction
 from edge.storage.templates import Template
+from edge.visiting import VisitState
 from sensors import wire
 from tests.bench import rig
 

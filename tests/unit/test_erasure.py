@@ -13,14 +13,7 @@ from edge import consent, erasure
 from edge.counters import Counters
 from edge.errors import Refused
 from edge.ordering.desk import OrderingDesk
-from edge.records import (
-    Consent,
-    ConsentKind,
-    Member,
-    Stream,
-    Visit,
-    VisitState,
-)
+from edge.records import Consent, ConsentKind, Member, Stream
 from edge.sales import (
     CartLine,
     Order,
@@ -39,6 +32,7 @@ from edge.storage import (
 from edge.storage.answered import Answered
 from edge.storage.database import Database
 from edge.storage.transaction import Transaction
+from edge.visiting import Stage, Visit, VisitState
 from tests import faces
 from tests.clocks import Time
 from tests.pages import everything
@@ -72,9 +66,10 @@ def live(tx: Transaction, name: str, time: Time) -> None:
         row = documents.cells(dataset, f"{name}/1", b'{"of": "%s"}' % name.encode(), owner)
         tx.execute("INSERT INTO document VALUES (?, ?, ?, ?)", row)
     answered.put(tx, Answered("balance", f'{{"member":"{name}"}}', name, b"{}", now))
-    for state in (VisitState.IDENTIFIED, VisitState.LEFT):
+    for stage in (Stage.ARRIVED, Stage.LEFT):
         reasons, number = (f"the card of {name}",), tx.next_number("visit")
-        visits.put(tx, Visit(f"v-{number}", state, now, now, "cam", name, 0.99, reasons))
+        sure = VisitState.IDENTIFIED
+        visits.put(tx, Visit(f"v-{number}", sure, now, now, "cam", name, 0.99, reasons, stage))
     orders.put_order(
         tx, Order(f"o-{tx.next_number('order')}", "main", (LINE,), 100, "RUB", now, name)
     )

@@ -23,7 +23,8 @@ from edge.presence.face_calibration import (
 from edge.presence.face_decision import LLR_MAX, Rules
 from edge.presence.fusion import posteriors
 from edge.presence.gallery import Look
-from edge.records import Evidence, Moment, Strength
+from edge.records import Moment
+from edge.visiting import Evidence, Strength
 from tests.unit.test_gallery import vectors
 
 NOW = Moment(0, 0, "boot", True)

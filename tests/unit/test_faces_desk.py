@@ -23,9 +23,9 @@ from edge.records import (
     Moment,
     PoseReading,
     TrackReading,
-    VisitState,
 )
 from edge.storage import strangers, templates
+from edge.visiting import VisitState
 from tests import faces
 from tests.unit.presence_shop import CARD, MODEL, ON_REQUEST, Shop, face, opened
 from tests.waiting import until

@@ -8,7 +8,8 @@ from edge.presence import evidence
 from edge.presence.face_decision import FaceDecision, Outcome
 from edge.presence.fusion import Thresholds, decide, posteriors
 from edge.presence.gallery import vector_of
-from edge.records import Evidence, Moment, Strength, VisitState
+from edge.records import Moment
+from edge.visiting import Evidence, Strength, VisitState
 from tests import faces
 
 NOW = Moment(1_000, 1_000, "boot", True)
@@ -65,7 +66,7 @@ def test_a_weak_sign_never_identifies_however_strong() -> None:
 
 def test_two_equal_members_are_nobody() -> None:
     signs = [sign(9, Strength.AGREEMENT, "m1"), sign(9, Strength.AGREEMENT, "m2")]
-    assert decide(signs, 10, Thresholds()).state is VisitState.ARRIVED
+    assert decide(signs, 10, Thresholds()).state is VisitState.ANONYMOUS
 
 
 def test_repeating_a_sign_is_no_news() -> None:

@@ -10,16 +10,9 @@ from edge import consent
 from edge.face_models import REID0095
 from edge.presence.desk import Faces, PresenceSettings
 from edge.presence.requests import Answer, Found
-from edge.records import (
-    CodeReading,
-    Consent,
-    ConsentKind,
-    FaceReading,
-    Member,
-    TrackReading,
-    VisitState,
-)
+from edge.records import CodeReading, Consent, ConsentKind, FaceReading, Member, TrackReading
 from edge.storage import visits
+from edge.visiting import VisitState
 from tests import faces
 from tests.unit.presence_shop import CARD, MODEL, ON_REQUEST, Shop, face, opened
 
@@ -43,7 +36,7 @@ async def test_a_stranger_is_a_visit_of_nobody(shop: Shop) -> None:
     await shop.enrol()
     await shop.see(TrackReading(1), *face(value=0.3))
     (visit,) = shop.desk.here()
-    assert (visit.state, visit.member) == (VisitState.ARRIVED, None)
+    assert (visit.state, visit.member) == (VisitState.ANONYMOUS, None)
 
 
 async def test_every_vector_is_wiped_whatever_became_of_it(shop: Shop) -> None:
@@ -201,7 +194,7 @@ async def test_who_withdraws_only_the_face_is_not_recognised_by_it_any_more(shop
     shop.desk.reload()
     await shop.see(*face(frames=1))
     assert [(visit.state, visit.member) for visit in shop.desk.here()] == [
-        (VisitState.ARRIVED, None)
+        (VisitState.ANONYMOUS, None)
     ]
     stored = visits.still_open(shop.database.reading)
     assert [visit.member for visit in stored] == [None]

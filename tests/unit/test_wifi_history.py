@@ -12,19 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge import consent, erasure
-from edge.records import (
-    REASON_BEGINS,
-    RESTS_ON,
-    CodeReading,
-    ConsentKind,
-    Moment,
-    Observation,
-    Stream,
-    Visit,
-    VisitState,
-)
+from edge.records import CodeReading, ConsentKind, Moment, Observation, Stream
 from edge.storage import members, outbox, visits
 from edge.storage.transaction import Transaction
+from edge.visiting import REASON_BEGINS, RESTS_ON, Stage, Visit, VisitState
 from tests.pages import everything
 from tests.unit.wifi_shop import ALIVE, BOTH, OTHER, SILENCE_S, STOP, Shop, person
 
@@ -178,15 +169,16 @@ async def test_a_visit_long_over_is_nobodys_and_no_byte_says_whose(
     await shop.hears(phase=STOP)
     await shop.after(SILENCE_S)
     (visit,) = history(shop)
-    assert (visit.state, visit.member) == (VisitState.LEFT, "anna")
+    assert (visit.left, visit.member) == (True, "anna")
     said = [type_ for type_, _, member in told(shop) if member == "anna"]
     assert said == ["visit.identified.v1", "visit.closed.v1"]
     reason = b"Wi-Fi login at hall"
     assert reason in everything(tmp_path / "state"), "else the look below would prove nothing"
     await way(shop)
     (visit,) = history(shop)
+    assert visit.left
     assert (visit.state, visit.member, visit.posterior, visit.reasons) == (
-        VisitState.LEFT,
+        VisitState.ANONYMOUS,
         None,
         0.0,
         (),
@@ -231,7 +223,8 @@ async def test_each_consent_takes_its_own_signs_with_it(
     moment: Moment = shop.time.now()
     for number, (_, each) in enumerate(RESTS_ON):
         reasons = (f"{REASON_BEGINS[each]} at hall (+18.4)",)
-        kept = Visit(f"v{number}", VisitState.LEFT, moment, moment, "hall", "anna", 1.0, reasons)
+        sure = VisitState.IDENTIFIED
+        kept = Visit(f"v{number}", sure, moment, moment, "hall", "anna", 1.0, reasons, Stage.LEFT)
         body = {"visit": kept.id, "member": "anna", "reasons": reasons}
 
         def happened(tx: Transaction, kept: Visit = kept, body: dict[str, object] = body) -> None:
@@ -240,8 +233,10 @@ async def test_each_consent_takes_its_own_signs_with_it(
 
         await shop.database.transact(happened)
     await shop.database.transact(lambda tx: consent.withdraw(tx, "anna", kind, moment))
-    (left,) = [visit for visit in history(shop) if visit.member]
-    assert not left.reasons[0].startswith(REASON_BEGINS[sign])
-    (waiting,) = [msgspec.json.decode(body) for _, body, member in told(shop) if member]
-    assert waiting["visit"] == left.id
+    left = [visit for visit in history(shop) if visit.member]
+    others = {each for _, each in RESTS_ON if REASON_BEGINS[each] != REASON_BEGINS[sign]}
+    assert len(left) == len(others) > 0
+    assert not any(visit.reasons[0].startswith(REASON_BEGINS[sign]) for visit in left)
+    waiting = [msgspec.json.decode(body) for _, body, member in told(shop) if member]
+    assert {each["visit"] for each in waiting} == {visit.id for visit in left}
     shop.database.close()

@@ -6,14 +6,10 @@ from edge import consent, erasure
 from edge.presence import evidence
 from edge.presence.fusion import Thresholds, decide
 from edge.presence.visits import OFF_NETWORK_S
-from edge.records import (
-    CodeReading,
-    ConsentKind,
-    Observation,
-    VisitState,
-)
+from edge.records import CodeReading, ConsentKind, Observation
 from edge.storage import bindings
 from edge.storage.bindings import PER_MEMBER_MAX
+from edge.visiting import VisitState
 from tests.clocks import DAY_MS, Time
 from tests.pages import everything
 from tests.unit.wifi_shop import (

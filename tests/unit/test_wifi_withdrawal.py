@@ -4,15 +4,11 @@ import pytest
 
 from edge import consent, erasure
 from edge.errors import ConsentMissing, StorageError
-from edge.records import (
-    CodeReading,
-    ConsentKind,
-    Observation,
-    VisitState,
-)
+from edge.records import CodeReading, ConsentKind, Observation
 from edge.storage import bindings, erased, members
 from edge.storage.bindings import Binding
 from edge.storage.transaction import Transaction
+from edge.visiting import VisitState
 from tests.pages import everything
 from tests.unit.wifi_shop import (
     ALIVE,
@@ -72,7 +68,7 @@ async def test_withdrawal_leaves_no_row_no_key_and_no_byte(shop: Shop, leaves: o
     assert (shop.rows("binding"), shop.rows("login")) == (0, 0)
     after = everything(shop.directory / "state")
     assert [trace for trace in traces if trace in after] == []
-    assert shop.here == [(VisitState.ARRIVED, None)]
+    assert shop.here == [(VisitState.ANONYMOUS, None)]
     for login in (TYPED, ""):
         await shop.hears(login, phase=ALIVE)
     assert [member for _, member in shop.here] == [None]
@@ -146,7 +142,7 @@ async def test_after_a_restart_a_visit_by_wifi_does_not_survive_it(shop: Shop) -
     assert shop.here == KNOWN
     await withdraw_wifi(shop)
     shop.desk.reload()
-    assert shop.here == [(VisitState.ARRIVED, None)]
+    assert shop.here == [(VisitState.ANONYMOUS, None)]
 
 
 # --- what is where

@@ -16,10 +16,10 @@ from edge.records import (
     Member,
     Observation,
     Stream,
-    VisitState,
 )
 from edge.storage import bindings
 from edge.storage.database import Database
+from edge.visiting import VisitState
 from tests.clocks import Time
 
 LOGIN, TYPED = "79161234567", "8 (916) 123-45-67"

@@ -23,6 +23,7 @@ NAMES = (
     "0008_radar_samples",
     "0009_faces",
     "0010_enrolment",
+    "0011_visits",
 )
 """Every change this version knows; a file with others was written by a newer storebox."""
 

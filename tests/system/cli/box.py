@@ -15,18 +15,10 @@ from edge.control import ControlServer
 from edge.counters import Counters
 from edge.lease import Lease
 from edge.operation import answers
-from edge.records import (
-    Consent,
-    ConsentKind,
-    Member,
-    Moment,
-    SensorStatus,
-    Stream,
-    Visit,
-    VisitState,
-)
+from edge.records import Consent, ConsentKind, Member, Moment, SensorStatus, Stream
 from edge.storage import members, visits
 from edge.storage.database import Database, Transaction
+from edge.visiting import Stage, Visit, VisitState
 from sync.link import LinkStatus
 from tests import faces
 
@@ -58,7 +50,7 @@ def fill(tx: Transaction) -> None:
     consent.accept_template(tx, faces.template("m1", 0.1))
     visit = Visit("v1", VisitState.IDENTIFIED, NOW, NOW, "door", "m1", 0.998, ("a face",))
     visits.put(tx, visit)
-    visits.put(tx, Visit("v0", VisitState.LEFT, NOW, NOW, "door"))
+    visits.put(tx, Visit("v0", VisitState.ANONYMOUS, NOW, NOW, "door", stage=Stage.LEFT))
     for number in range(3):
         tx.emit(Stream.CRIT, "order.placed.v1", {"number": number, "pad": "y" * 2000}, NOW)
 
