@@ -20,6 +20,7 @@ from edge.counters import Counters
 from edge.errors import StorageError, StorageFull
 from edge.presence import associations
 from edge.presence.calibration import Calibration
+from edge.presence.expected import Expected
 from edge.presence.faces import Faces as Faces
 from edge.presence.faces import FaceSettings, Recognition
 from edge.presence.facts import Fact, of_binding, of_strangers, put, put_singly
@@ -105,6 +106,7 @@ class PresenceDesk:
         self._writing = asyncio.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._members = members.count(reading)
+        self._expected = Expected(database)
         self._requests = Requests(self._recognition, self._book, clock)
         self._enrolment: Enrolment | None = None
         self._storage_trouble = ""
@@ -158,6 +160,7 @@ class PresenceDesk:
         """Members, consents or templates have changed: forget what rested on what is gone."""
         self._recognition.members_changed()
         self._members = members.count(self._database.reading)
+        self._expected.changed()
         now = self._clock.now()
         for name in self._book.members() | self._recognition.named():
             member = self.member(name)
@@ -316,7 +319,8 @@ class PresenceDesk:
 
     @property
     def _judge(self) -> Judge:
-        return Judge(self._members, self._settings.thresholds)
+        now = self._clock.now()
+        return Judge(self._expected.prior(now), self._settings.thresholds, now)
 
     # --- writing
 

@@ -11,6 +11,7 @@ import msgspec
 
 from edge.presence import evidence, fusion
 from edge.presence.face_decision import FaceDecision
+from edge.presence.prior import Prior
 from edge.records import Moment
 from edge.visiting import REASON_BEGINS, Evidence, SignKind, Stage, Strength, Visit, VisitState
 
@@ -283,12 +284,13 @@ class VisitBook:
 class Judge:
     """What a decision needs besides the signs."""
 
-    members: int
+    prior: Prior
     thresholds: fusion.Thresholds
+    now: Moment
 
     def decide(self, signs: Iterable[Evidence]) -> fusion.Decision:
-        """`fusion.decide` with these members and thresholds."""
-        return fusion.decide(signs, self.members, self.thresholds)
+        """`fusion.decide` with this prior and these thresholds, now."""
+        return fusion.decide(signs, self.prior, self.thresholds, self.now)
 
 
 _RANK = {VisitState.ANONYMOUS: 0, VisitState.SUGGESTED: 1, VisitState.IDENTIFIED: 2}
