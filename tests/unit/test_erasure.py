@@ -119,6 +119,8 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
         "bindings": 0,
         "documents": 2,
         "answers": 1,
+        "signs": 0,
+        "steps": 0,
         "visits": 2,
         "orders": 1,
         "events_kept": 1,
