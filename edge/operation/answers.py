@@ -17,7 +17,7 @@ from edge.config import Config
 from edge.control import Nothing, Question, question
 from edge.counters import Counters
 from edge.lease import Lease
-from edge.operation import facts, settings, syncing
+from edge.operation import facts, settings, syncing, visit_facts
 from edge.operation.facts import BoxStatus, ClockState, Limit, LinkState
 from edge.operation.syncing import SyncStatus
 from edge.operation.version import version
@@ -86,7 +86,7 @@ class _Visits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def questions(parts: Parts) -> dict[str, Question]:
-    """`status`, `sensors`, `outbox`, `sync`, `members`, `member` and `visits`."""
+    """`status`, `sensors`, `outbox`, `sync`, `members`, `member`, `visits` and `visit`."""
     return {
         "status": question(Nothing, lambda _: _status(parts)),
         "sensors": question(Nothing, lambda _: parts.sensors()),
@@ -108,6 +108,7 @@ def questions(parts: Parts) -> dict[str, Question]:
                 parts.database.reading, ended=asked.ended, limit=asked.limit
             ),
         ),
+        "visit": question(_One, lambda one: visit_facts.story(parts.database.reading, one.id)),
     }
 
 

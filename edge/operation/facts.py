@@ -127,7 +127,10 @@ class MemberFacts(Struct, frozen=True):
 
 
 class VisitRow(Struct, frozen=True):
-    """One visit. `posterior` is the probability that it is `member`'s, `reasons` say why."""
+    """One visit. `posterior` is the probability that it is `member`'s, `reasons` say why; `state`
+    is how sure it is, `stage` how far it came (`reached`: at most), `counted` that it is in the
+    figures.
+    """
 
     id: str
     state: str
@@ -137,6 +140,9 @@ class VisitRow(Struct, frozen=True):
     member: str | None
     posterior: float
     reasons: tuple[str, ...]
+    stage: str = "arrived"
+    reached: str = "arrived"
+    counted: bool = True
 
 
 def streams(source: Backlog | Executes) -> tuple[StreamDepth, ...]:
@@ -201,7 +207,7 @@ def _in_full(
         segment=member.segment,
         consents=member.consents,
         has_template=enrolled,
-        visit=_row(theirs) if theirs else None,
+        visit=visit_row(theirs) if theirs else None,
         wifi_until_ms=bound_until_ms,
     )
 
@@ -209,10 +215,11 @@ def _in_full(
 def visit_rows(connection: Executes, *, ended: bool, limit: int) -> tuple[VisitRow, ...]:
     """The open visits, or with `ended` the newest of all; at most `limit`."""
     found = visits.latest(connection, limit) if ended else visits.still_open(connection)[:limit]
-    return tuple(_row(visit) for visit in found)
+    return tuple(visit_row(visit) for visit in found)
 
 
-def _row(visit: Visit) -> VisitRow:
+def visit_row(visit: Visit) -> VisitRow:
+    """One visit as it is listed."""
     return VisitRow(
         id=visit.id,
         state=visit.state.value,
@@ -222,6 +229,9 @@ def _row(visit: Visit) -> VisitRow:
         member=visit.member,
         posterior=visit.posterior,
         reasons=visit.reasons,
+        stage=visit.stage.value,
+        reached=visit.reached.value,
+        counted=visit.counted,
     )
 
 

@@ -21,6 +21,9 @@ from edge.presence.open_visits import OpenVisits
 from edge.records import Moment
 from edge.visiting import Evidence, SignKind, Stage, Step, Visit, VisitState
 
+MERGED, MERGED_WITH = "merged", "with "
+"""The step that another visit went into this one, and how its text names that one."""
+
 
 class Deciding:
     """Decides by `judge` over the visits of one book."""
@@ -145,7 +148,7 @@ class Deciding:
             visits.become(stays, whole, door=True)
             if not departs:
                 visits.doorway.inside.remove(whole.id)
-        stays.step(Step(whole.last_seen, "merged", text=f"with {gone.id}"))
+        stays.step(Step(whole.last_seen, MERGED, text=f"{MERGED_WITH}{gone.id}"))
         visits.staged(stays, whole.last_seen)
         goes.step(Step(whole.last_seen, Stage.LEFT.value, text=f"merged into {visit.id}"))
         goes.visit = ended(gone, counted=False)

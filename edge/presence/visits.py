@@ -25,7 +25,7 @@ from edge.presence.open_visits import OFF_NETWORK_S as OFF_NETWORK_S
 from edge.presence.open_visits import OpenVisits
 from edge.presence.places import Places
 from edge.records import Moment
-from edge.visiting import Evidence, SignKind, Step, Strength, Visit, VisitState
+from edge.visiting import Evidence, SignKind, Step, Strength, Visit
 
 
 class VisitBook:
@@ -171,8 +171,8 @@ class VisitBook:
         decision = judge.decide([sign], sign.seen)
         if decision.member is None:
             return
-        home = self._visits.of_member(sign.member)
-        if home is None or decision.state is not VisitState.IDENTIFIED:
+        home = self._home(sign.member)
+        if home is None:
             home = self._visits.begin(track.track[0], track.first, counted=False)
         track.signs = {}
         self._visits.attach(home, track)
@@ -193,7 +193,7 @@ class VisitBook:
         track = self._alone_at(screen, sign)
         entry = visits.of_track(track) if track is not None else None
         if entry is None:
-            entry = visits.of_member(sign.member)
+            entry = self._home(sign.member)
             if entry is None:
                 entry = visits.begin(where, seen, counted=not self._places.has_entrance)
             if track is not None:
@@ -248,7 +248,17 @@ class VisitBook:
             sign = entry.signs.get(source)
             if source in entry.muted or (sign is not None and sign.member == member):
                 return entry
-        return self._visits.of_member(member)
+        return self._home(member)
+
+    def _home(self, member: str) -> OpenVisit | None:
+        """Where a sign of this member belongs that is of nobody in view: to their visit, or to the
+        one that nothing but weak signs of them began.
+        """
+        known = self._visits.of_member(member)
+        if known is not None:
+            return known
+        guesses = self._visits.suggested(member)
+        return next((each for each in guesses if not (each.visit.counted and each.tracks)), None)
 
     def _sign(
         self,

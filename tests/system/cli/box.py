@@ -18,7 +18,7 @@ from edge.operation import answers
 from edge.records import Consent, ConsentKind, Member, Moment, SensorStatus, Stream
 from edge.storage import members, visits
 from edge.storage.database import Database, Transaction
-from edge.visiting import Stage, Visit, VisitState
+from edge.visiting import SignKind, Stage, Step, Visit, VisitState
 from sync.link import LinkStatus
 from tests import faces
 
@@ -50,6 +50,8 @@ def fill(tx: Transaction) -> None:
     consent.accept_template(tx, faces.template("m1", 0.1))
     visit = Visit("v1", VisitState.IDENTIFIED, NOW, NOW, "door", "m1", 0.998, ("a face",))
     visits.put(tx, visit)
+    scan = Step(NOW, "sign", "till", "card scanned at till", "m1", SignKind.CARD, 20.7, 0.998)
+    visits.put_steps(tx, "v1", {1: scan})
     visits.put(tx, Visit("v0", VisitState.ANONYMOUS, NOW, NOW, "door", stage=Stage.LEFT))
     for number in range(3):
         tx.emit(Stream.CRIT, "order.placed.v1", {"number": number, "pad": "y" * 2000}, NOW)

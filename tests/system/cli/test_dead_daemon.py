@@ -97,6 +97,7 @@ FACTS = [
     ["members", "list"],
     ["members", "show", "m1"],
     ["visits", "list"],
+    ["visits", "show", "v1"],
     ["pin", "set"],
 ]
 
@@ -147,6 +148,14 @@ async def test_facts_are_read_from_the_database_of_a_dead_daemon(storebox, fille
     assert [member["id"] for member in result.json["members"]] == ["m1", "m2"]
     result = await storebox("visits", "list", "--json")
     assert [visit["id"] for visit in result.json["visits"]] == ["v1"]
+    result = await storebox("visits", "show", "v1", "--json")
+    assert result.json["visit"]["member"] == "m1"
+    assert [step["text"] for step in result.json["steps"]] == ["card scanned at till"]
+    result = await storebox("visits", "show", "v1")
+    assert "card scanned at till" in result.out
+    result = await storebox("visits", "show", "v9")
+    assert result.code == FAILED
+    assert "knows no visit 'v9'" in result.err
     result = await storebox("outbox", "show", "--json", "-n", "2")
     assert [event["type"] for event in result.json["events"]] == ["order.placed.v1"] * 2
     assert sorted(f.name for f in filled.iterdir() if f.suffix in (".db", ".key")) == before
