@@ -172,6 +172,8 @@ class OrderingDesk:
 
     async def give_back(self, screen: str, *, but: str | None = None) -> None:
         """Another stands at `screen` now: web carts that went on there leave it, save `but`'s."""
+        if all(taken.member == but for taken in carts.at(self._database.reading, screen)):
+            return
         moment = self._clock.now()
         await self._database.transact(
             lambda tx: continuing.give_back(tx, screen, moment, but=but), reserve=True
