@@ -73,6 +73,14 @@ def latest(connection: Executes, limit: int = ORDERS_LISTED_MAX) -> list[Order]:
     return [_order(row) for row in rows]
 
 
+def of_member(connection: Executes, member: str, limit: int) -> list[Order]:
+    """The newest orders of one member first."""
+    rows = connection.execute(
+        "SELECT * FROM placed_order WHERE member = ? ORDER BY number DESC LIMIT ?", (member, limit)
+    ).fetchall()
+    return [_order(row) for row in rows]
+
+
 def _order(row: tuple[str, str, str, int, str, str, str | None]) -> Order:
     number, screen, lines, total_minor, currency, placed, member = row
     return Order(
