@@ -10,7 +10,8 @@ from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError
 from edge.records import Moment, Stream
-from edge.storage import belongings, erased, outbox
+from edge.storage import belongings, consent_log, erased, members, outbox
+from edge.storage.consent_log import BY_PLATFORM, Ended, Said, What
 from edge.storage.database import Database
 from edge.storage.transaction import Transaction
 
@@ -20,25 +21,29 @@ SCRUB_S = 3.0
 what was withdrawn is to be on the box five seconds later."""
 
 
-def erase(tx: Transaction, member: str, moment: Moment) -> dict[str, int]:
+def erase(tx: Transaction, member: str, moment: Moment, said: Said = BY_PLATFORM) -> dict[str, int]:
     """Erase `member` for ever, known here or not; how many rows of each kind went."""
-    counts = _remove(tx, member)
+    counts = _remove(tx, member, moment, said)
+    if not counts["profile"]:
+        consent_log.note_erased(tx, tx.vault, member, moment, by=said)
     erased.add(tx, tx.vault, member, moment.wall_ms)
     _receipt(tx, member, counts, moment)
     return counts
 
 
-def forget(tx: Transaction, member: str, moment: Moment) -> bool:
+def forget(tx: Transaction, member: str, moment: Moment, said: Said = BY_PLATFORM) -> bool:
     """Erase `member`, who may come back with a new consent. False if unknown."""
-    counts = _remove(tx, member)
+    counts = _remove(tx, member, moment, said)
     known = counts["profile"] > 0
     if known:
         _receipt(tx, member, counts, moment)
     return known
 
 
-def _remove(tx: Transaction, member: str) -> dict[str, int]:
-    counts = belongings.remove(tx, member)
+def _remove(tx: Transaction, member: str, moment: Moment, said: Said) -> dict[str, int]:
+    for each in members.consents(tx, member):
+        consent_log.note_ended(tx, member, each, Ended(What.ERASED, said), moment)
+    counts = belongings.remove(tx, tx.vault, member)
     counts["events_kept"], counts["events_emptied"] = outbox.forget(tx, member)
     return counts
 
