@@ -6,9 +6,12 @@
 their transactions. `scrub` runs in the daemon, until the very bytes are gone from the files.
 """
 
+import asyncio
+
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError
+from edge.racing import first_of, rung
 from edge.records import Moment, Stream
 from edge.storage import belongings, consent_log, erased, members, outbox
 from edge.storage.consent_log import BY_PLATFORM, Ended, Said, What
@@ -17,8 +20,9 @@ from edge.storage.transaction import Transaction
 
 RECEIPT = "erasure.done.v1"
 SCRUB_S = 3.0
-"""So often it is looked whether something was deleted; one checkpoint is for all of it. Nothing of
-what was withdrawn is to be on the box five seconds later."""
+"""So often it is looked at the latest whether something is left of what was deleted: when a reader
+was in the way, or the process before this one ended. Else the commit itself says so: nothing of
+what was withdrawn is to be on the box a second later."""
 
 
 def erase(tx: Transaction, member: str, moment: Moment, said: Said = BY_PLATFORM) -> dict[str, int]:
@@ -54,13 +58,18 @@ def _receipt(tx: Transaction, member: str, counts: dict[str, int], moment: Momen
 
 
 async def scrub(database: Database, clock: Clock, counters: Counters) -> None:
-    """Wipe what was deleted, and once more when the receipts, which name people, have left."""
+    """Wipe what was deleted, as soon as the database says so, and once more when the receipts,
+    which name people, have left.
+    """
+    told = asyncio.Event()
+    database.on_deleted(told.set)
     while True:
+        told.clear()
         try:
             await scrub_once(database)
         except StorageError:  # status and the log say it already; it is tried again
             counters.add("erasure.not_scrubbed")
-        await clock.wait(SCRUB_S)
+        await first_of(rung(told), clock.wait(SCRUB_S))
 
 
 async def scrub_once(database: Database) -> bool:

@@ -126,8 +126,6 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
         "carts_taken": 1,
         "visits": 2,
         "orders": 1,
-        "signs": 0,
-        "steps": 0,
         "consent_log": 6,
         "events_kept": 1,
         "events_emptied": 1,
