@@ -69,6 +69,14 @@ class Scene:
     def show(self, picture: Picture, step_ms: int) -> None:
         self.now_ms += step_ms
         self.watcher.look(picture, Moment(self.now_ms, self.now_ms, "boot0001", True))
+        self._hear()
+
+    def ends(self) -> None:
+        """The recording is over."""
+        self.watcher.finish(Moment(self.now_ms, self.now_ms, "boot0001", True))
+        self._hear()
+
+    def _hear(self) -> None:
         self._link.flush()
         self._core.setblocking(False)
         try:
