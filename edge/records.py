@@ -251,12 +251,13 @@ class ConsentKind(StrEnum):
 
 
 class Consent(Struct, frozen=True):
-    """One agreement: which text, when, by which channel."""
+    """One agreement: which text, when, by which channel; `witness` is who saw it, if anybody."""
 
     kind: ConsentKind
     given_ms: Whole
     text_version: Short
     channel: Short
+    witness: Short = ""
 
 
 LOGINS_MAX = 4
