@@ -23,7 +23,7 @@ from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StoreboxError
-from edge.intake import SALT_LIFETIME_S, Intake
+from edge.intake import Intake
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation import (
@@ -31,11 +31,14 @@ from edge.operation import (
     answers,
     diagnosing,
     enrolment,
+    figure_facts,
     opt_outs,
     radars,
+    salt,
     settings,
     syncing,
 )
+from edge.operation.figures import Rolling
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
 from edge.operation.primary import asked_of
@@ -284,6 +287,7 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
         **answers.questions(parts),
         **timeline_questions(box.clock, box.intake),
         **shown_questions(box.intake),
+        **figure_facts.questions(box.database, box.clock, box.config.kiosk.timezone),
         **asked_of(box.config.satellite.primary, of_people),
     }
 
@@ -302,7 +306,9 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         found = partial(_diagnosis, box)
         telling = diagnosing.diagnose(box.database, box.clock, box.counters, found)
         tasks.append(group.create_task(telling, name="diagnostics"))
-        tasks.append(group.create_task(_rotate(box), name="salt"))
+        tasks.append(group.create_task(salt.rotate(box.intake, box.clock), name="salt"))
+        rolling = Rolling(box.database, box.clock, box.counters, box.config.kiosk.timezone)
+        tasks.append(group.create_task(rolling.run(), name="figures"))
         tasks.append(group.create_task(box.lease.run(), name="lease"))
         scrubbing = erasure.scrub(box.database, box.clock, box.counters)
         tasks.append(group.create_task(scrubbing, name="scrub"))
@@ -384,13 +390,6 @@ def _report(box: Box) -> dict[str, Any]:
         now=box.clock.now(),
     )
     return {"version": version(), "sync": status, **_diagnosis(box)}
-
-
-async def _rotate(box: Box) -> None:
-    """No hash of an address can be joined with one of another part of the day."""
-    while True:
-        await box.clock.wait(SALT_LIFETIME_S)
-        await box.intake.rotate_salt()
 
 
 def _leaves(group: BaseExceptionGroup[StoreboxError]) -> list[StoreboxError]:

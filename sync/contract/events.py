@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from edge.presence.figures_told import ShopCounted, ShopDayCounted
 from edge.presence.footfall import Footfall
 from edge.presence.zones import ZoneCount
 from edge.storage.outbox import Gap
@@ -284,6 +285,8 @@ BY_TYPE: dict[str, Any] = {
     "code.scanned.v1": CodeScanned,
     "footfall.counted.v1": Footfall,
     "zone.counted.v1": ZoneCount,
+    "shop.counted.v1": ShopCounted,
+    "shop.day.counted.v1": ShopDayCounted,
     "offer.shown.v1": OfferShown,
     "box.diagnosed.v1": BoxDiagnosed,
 }
