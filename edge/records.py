@@ -95,7 +95,10 @@ class StayReading(Struct, frozen=True, tag="stay", array_like=True):
 
 
 class GoneReading(Struct, frozen=True, tag="gone", array_like=True):
-    """A person went out of view, after having been in it for so long. No identity."""
+    """A person went out of view, after having been in it for so long. No identity.
+
+    The last word on a track, told once of each that another reading named.
+    """
 
     track: Whole
     dwell_ms: Whole
