@@ -31,6 +31,7 @@ from edge.operation import (
     answers,
     diagnosing,
     enrolment,
+    news,
     opt_outs,
     radars,
     settings,
@@ -38,6 +39,7 @@ from edge.operation import (
 )
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
+from edge.operation.phone_codes import PhoneCodes
 from edge.operation.primary import asked_of
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
@@ -57,10 +59,9 @@ from kiosk.session import Screens
 from sensors import wire
 from sync.batch import BatchSealing
 from sync.calls import Calls
-from sync.commands import Action, Commands, EraseMember, Refresh, WithdrawConsent
+from sync.commands import Commands
 from sync.downward import Downward, Told
 from sync.link import Link
-from sync.messages import Dataset
 from sync.relay import Relay
 from sync.relaying import SatelliteUplinks
 from sync.replica import Replica
@@ -165,11 +166,11 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
-    replica.add_listener(partial(_people_changed, presence))
+    replica.add_listener(partial(news.of_dataset, presence, screens))
     satellites, relays = _satellites(config, database, clock, counters)
     own = settings.authority(config)
     commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
-    commands.add_listener(partial(_obeyed, presence, replica))
+    commands.add_listener(partial(news.of_command, presence, replica))
     calls = Calls(database, clock, address=own.address, counters=counters)
     told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
     downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
@@ -222,14 +223,6 @@ def _leave_to_embed(lease: Lease, presence: PresenceDesk, intake: Intake) -> Non
     lease.on_change(changed)
 
 
-def _obeyed(presence: PresenceDesk, replica: Replica, action: Action) -> None:
-    """What a command changes in memory."""
-    if isinstance(action, EraseMember | WithdrawConsent):
-        presence.reload()
-    elif isinstance(action, Refresh):
-        replica.refresh(action.datasets or Dataset)
-
-
 def _satellites(
     config: Config, database: Database, clock: Clock, counters: Counters
 ) -> tuple[Satellites | None, SatelliteUplinks | None]:
@@ -242,11 +235,6 @@ def _satellites(
     return satellites, SatelliteUplinks(home, database, clock, relay, counters)
 
 
-def _people_changed(presence: PresenceDesk, dataset: Dataset) -> None:
-    if dataset in (Dataset.MEMBERS, Dataset.TEMPLATES):
-        presence.reload()
-
-
 def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
     if config.clock.source is ClockSource.SYSTEM:
         return SystemClock()
@@ -257,7 +245,9 @@ def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
 @asynccontextmanager
 async def _pages(box: Box) -> AsyncIterator[str]:
     """Serve the pages; gives their address."""
-    app = pages.create(box.screens, box.presence, box.screens.settings, workers=box.workers)
+    phones = PhoneCodes(box.calls, box.database) if box.config.broker.host else None
+    settled, workers = box.screens.settings, box.workers
+    app = pages.create(box.screens, box.presence, settled, workers=workers, phones=phones)
     kiosk = box.config.kiosk
     serving = await serve(app, kiosk.host, kiosk.port)
     try:
