@@ -223,11 +223,11 @@ def _closed(body: Body, returning: bool) -> list[Found]:
 
 
 def _ordered(body: Body, _: bool) -> list[Found]:
-    currency, lines = body["currency"], body["lines"]
+    currency, lines = body.get("currency", ""), body.get("lines", ())
     return [
         (Measure.ORDERS, currency, 1),
         (Measure.ORDERS_MEMBERS, currency, int(body.get("member") is not None)),
-        (Measure.ORDER_TOTAL, currency, body["total_minor"]),
+        (Measure.ORDER_TOTAL, currency, body.get("total_minor", 0)),
         (Measure.PIECES, currency, sum(line["quantity"] for line in lines)),
         (Measure.OFFERS_USED, MEMBER_PRICE, sum(bool(line.get("offer")) for line in lines)),
     ]
@@ -268,16 +268,18 @@ _AT_ONCE: dict[str, Callable[[Body, bool], list[Found]]] = {
 def _footfall(body: Body) -> list[Found]:
     """A camera's window or a radar's. Each radar stands for itself, as it does upstream."""
     sensor = body["sensor"]
-    estimate = (body["visitors"], body["visitors_low"], body["visitors_high"])
-    learned = (Measure.WIFI, Measure.WIFI_LOW, Measure.WIFI_HIGH)
-    raw = (Measure.PHONES, Measure.PHONES_LEAST, Measure.PHONES_HIGH)
-    names = learned if body["calibrated"] else raw
+    if body["calibrated"]:
+        estimate = (Measure.WIFI, Measure.WIFI_LOW, Measure.WIFI_HIGH)
+    else:
+        estimate = (Measure.PHONES, Measure.PHONES_LEAST, Measure.PHONES_HIGH)
     return [
         (Measure.ENTRIES, sensor, body["entries"]),
         (Measure.EXITS, sensor, body["exits"]),
         (Measure.PEOPLE, sensor, body["people"]),
         (Measure.PASSERS, sensor, body["passers"]),
-        *((name, sensor, value) for name, value in zip(names, estimate, strict=True)),
+        (estimate[0], sensor, body["visitors"]),
+        (estimate[1], sensor, body["visitors_low"]),
+        (estimate[2], sensor, body["visitors_high"]),
     ]
 
 

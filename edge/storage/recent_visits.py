@@ -10,13 +10,15 @@ RECENT_MAX = 20_000
 
 
 def recent(connection: Executes, since_ms: int) -> list[tuple[str | None, int]]:
-    """The visits since then, newest first: whose (None: nobody known) and when last seen (Unix ms).
+    """The visits that ended since then, newest first: whose (None: nobody known) and when last seen
+    (Unix ms).
 
-    One that was only suggested is told as neither: it is no stranger's, and not surely a member's.
+    One that was only suggested is not told: it is no stranger's, and not surely a member's. Nor is
+    an open one, which must not be a reason for itself.
     """
     rows = connection.execute(
-        "SELECT member, last_ms FROM visit WHERE last_ms >= ? AND counted = 1"
-        " AND state <> 'suggested' ORDER BY last_ms DESC LIMIT ?",
+        "SELECT member, last_ms FROM visit WHERE last_ms >= ? AND stage = 'left'"
+        " AND counted = 1 AND state <> 'suggested' ORDER BY last_ms DESC LIMIT ?",
         (since_ms, RECENT_MAX),
     ).fetchall()
     return [(member, last_ms) for member, last_ms in rows]
