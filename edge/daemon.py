@@ -32,6 +32,7 @@ from edge.operation import (
     enrolment,
     figure_facts,
     forgetting,
+    news,
     opt_outs,
     people,
     radars,
@@ -42,6 +43,7 @@ from edge.operation import (
 from edge.operation.figures import Rolling
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
+from edge.operation.phone_codes import PhoneCodes
 from edge.operation.primary import asked_of
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
@@ -168,11 +170,11 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
-    replica.add_listener(partial(forgetting.people_changed, presence))
+    replica.add_listener(partial(news.of_dataset, presence, screens))
     satellites, relays = _satellites(config, database, clock, counters)
     own = settings.authority(config)
     commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
-    commands.add_listener(partial(forgetting.obeyed, presence, replica))
+    commands.add_listener(partial(news.of_command, presence, replica))
     calls = Calls(database, clock, address=own.address, counters=counters)
     told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
     downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
@@ -247,7 +249,9 @@ def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
 @asynccontextmanager
 async def _pages(box: Box) -> AsyncIterator[str]:
     """Serve the pages; gives their address."""
-    app = pages.create(box.screens, box.presence, box.screens.settings, workers=box.workers)
+    phones = PhoneCodes(box.calls, box.database) if box.config.broker.host else None
+    settled, workers = box.screens.settings, box.workers
+    app = pages.create(box.screens, box.presence, settled, workers=workers, phones=phones)
     kiosk = box.config.kiosk
     serving = await serve(app, kiosk.host, kiosk.port)
     try:

@@ -47,7 +47,7 @@ class CartPiece(Struct, frozen=True):
 
 
 class CartLeftOut(Struct, frozen=True):
-    """So many of one SKU stayed behind: "not_sold", "sold_out" (everywhere), or "full" (the cart)."""
+    """So many of one SKU stayed behind: "not_sold", "sold_out" everywhere, or the cart "full"."""
 
     sku: str
     quantity: int
