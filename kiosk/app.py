@@ -17,7 +17,8 @@ from kiosk.guard import Guard
 from kiosk.live import LiveConnections
 from kiosk.pages import Assets, Pages
 from kiosk.pin import Gate
-from kiosk.session import Presence, Screens
+from kiosk.people import Presence
+from kiosk.session import Screens
 from kiosk.settings import LIVE_CONNECTIONS_MAX, KioskSettings
 from kiosk.shopper import shopper_routes
 from kiosk.staff import StaffRoom, staff_routes

@@ -13,6 +13,7 @@ from edge.operation import recognition
 from edge.operation.syncing import Identity
 from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.presence.fusion import Thresholds
+from edge.presence.places import SensorPlace
 from edge.sections import BrokerSection, RecognitionMode
 from edge.sensor_spec import SensorSpec
 from kiosk.pin import read_pin
@@ -81,7 +82,20 @@ def presence(config: Config) -> PresenceSettings:
         thresholds=Thresholds(section.identified, section.suggested),
         visit_silence_s=section.visit_silence_s,
         faces=recognition.face_settings(config),
+        sensors=_places(config),
     )
+
+
+def _places(config: Config) -> dict[str, SensorPlace]:
+    """Where each sensor stands. A camera with lines to count at sees an entrance."""
+    return {
+        name: SensorPlace(sensor.screen, _counts_at_door(sensor.kind, config.options[name]))
+        for name, sensor in config.sensors.items()
+    }
+
+
+def _counts_at_door(kind: str, options: dict[str, Any]) -> bool:
+    return kind == "face" and bool(options.get("lines"))
 
 
 def kiosk(config: Config) -> KioskSettings:

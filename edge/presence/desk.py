@@ -6,9 +6,7 @@ page and the command line. Only consented templates are ever loaded, and every f
 address is wiped here, whatever becomes of it.
 """
 
-import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -17,16 +15,19 @@ from msgspec import Struct
 
 from edge.clock import Clock
 from edge.counters import Counters
-from edge.errors import StorageError, StorageFull
-from edge.presence import associations
+from edge.errors import Refused
+from edge.presence import associations, evidence, saying
 from edge.presence.calibration import Calibration
+from edge.presence.expected import Expected
 from edge.presence.faces import Faces as Faces
 from edge.presence.faces import FaceSettings, Recognition
-from edge.presence.facts import Fact, of_binding, of_strangers, put, put_singly
+from edge.presence.facts import Fact, of_binding, of_strangers
 from edge.presence.footfall import Footfall, FootfallCounter, of_radar, told
 from edge.presence.fusion import Thresholds
+from edge.presence.places import SensorPlace
 from edge.presence.requests import Answer, AskFaces, Requests
 from edge.presence.visits import Change, Judge, VisitBook
+from edge.presence.writing import Writing
 from edge.presence.zones import ZoneCounter
 from edge.records import (
     AssociationPhase,
@@ -46,12 +47,7 @@ from edge.records import (
 )
 from edge.storage import goods, members, radar_samples, visits
 from edge.storage.database import Database
-from edge.visiting import RESTS_ON, SignKind, Visit
-
-log = logging.getLogger(__name__)
-
-UNWRITTEN_MAX = 10_000
-"""Facts kept for the next try when the database refuses; beyond it the newest are counted out."""
+from edge.visiting import RESTS_ON, SignKind, Step, Visit
 
 
 class PresenceSettings(Struct, frozen=True):
@@ -60,6 +56,7 @@ class PresenceSettings(Struct, frozen=True):
     thresholds: Thresholds = Thresholds()
     visit_silence_s: float = 900
     faces: FaceSettings = FaceSettings()
+    sensors: Mapping[str, SensorPlace] = {}
 
 
 class Enrolment(Protocol):
@@ -101,13 +98,12 @@ class PresenceDesk:
         latest = visits.latest(reading, limit=1)
         last_number = int(latest[0].id.rsplit("-", 1)[1]) if latest else 0
         self._book = VisitBook(lambda: database.epoch, last_number, visits.still_open(reading))
-        self._unwritten: list[Fact] = []
-        self._writing = asyncio.Lock()
+        self._writing = Writing(database, counters, self._tell)
         self._listeners: list[Callable[[], None]] = []
         self._members = members.count(reading)
+        self._expected = Expected(database)
         self._requests = Requests(self._recognition, self._book, clock)
         self._enrolment: Enrolment | None = None
-        self._storage_trouble = ""
 
     # --- reading
 
@@ -118,6 +114,10 @@ class PresenceDesk:
     def member(self, member: str) -> Member | None:
         """A profile by id."""
         return members.get(self._database.reading, self._database.vault, member)
+
+    def history(self, visit: str) -> list[Step]:
+        """What happened in a visit, in order; empty if the box does not know it."""
+        return visits.steps(self._database.reading, visit)
 
     @property
     def recognition(self) -> Recognition:
@@ -158,6 +158,7 @@ class PresenceDesk:
         """Members, consents or templates have changed: forget what rested on what is gone."""
         self._recognition.members_changed()
         self._members = members.count(self._database.reading)
+        self._expected.changed()
         now = self._clock.now()
         for name in self._book.members() | self._recognition.named():
             member = self.member(name)
@@ -169,7 +170,7 @@ class PresenceDesk:
                 if SignKind.FACE in gone:
                     self._recognition.forget(name)
                 changes = [each for kind in gone for each in self._book.forget(name, kind)]
-            self._keep([_visited(change, now) for change in changes])
+            self._writing.keep([_visited(change, now) for change in changes])
         self._tell()
 
     # --- changing
@@ -191,7 +192,9 @@ class PresenceDesk:
         finally:
             for observation in batch:
                 observation.wipe()
-            await self._write(facts)  # what the visits already know must be written in any case
+            await self._writing.write(
+                facts
+            )  # what the visits already know must be written in any case
         return scans
 
     def _weigh(self, batch: Sequence[Observation], facts: list[Fact], scans: list[Scan]) -> None:
@@ -217,13 +220,33 @@ class PresenceDesk:
                     facts += more
                     scans.append(scan)
 
+    async def correct(self, visit: str, *, member: str | None, by: str) -> None:
+        """Staff say whose an open visit is: "it is not them" (None), or a member's. Whom it was
+        taken for is barred from it. Refused if it is not open, or the box does not know `member`.
+        """
+        now = self._clock.now()
+        if all(each.id != visit for each in self._book.open_visits()):
+            raise Refused("This visit has ended.", "Look at who is in the shop now.")
+        if member is not None and self.member(member) is None:
+            raise Refused("This box does not know that member.", "Search for them once more.")
+        sign = saying.by_staff(member, by, now) if member is not None else None
+        changes = self._book.correct(visit, sign, self._judge)
+        await self._writing.write([_visited(change, now) for change in changes])
+
+    async def proved(self, screen: str, member: str, kind: SignKind = SignKind.CODE) -> None:
+        """`member` showed at `screen` who they are, by a sign of this (explicit) kind."""
+        now = self._clock.now()
+        sign = saying.at_screen(member, kind, screen, now)
+        changes = self._book.explicit(sign, screen, self._judge)
+        await self._writing.write([_visited(change, now) for change in changes])
+
     async def pass_time(self) -> None:
         """Close what has been silent long enough and send the windows that are full."""
-        await self._write(self._due(self._clock.now()))
+        await self._writing.write(self._due(self._clock.now()))
 
     async def close(self) -> None:
         """The box stops: send the open windows; visits stay open for the next start."""
-        await self._write(self._figures(self._clock.now(), everything=True))
+        await self._writing.write(self._figures(self._clock.now(), everything=True))
         self._recognition.drop()
 
     # --- one reading each
@@ -293,7 +316,8 @@ class PresenceDesk:
         body: dict[str, object] = {"sensor": sensor, "outcome": "unknown"}
         if member is not None:
             body["outcome"] = "member"
-            changes = self._book.card(member.id, sensor, seen, self._judge)
+            sign = evidence.from_card(member.id, sensor, seen)
+            changes = self._book.explicit(sign, sensor, self._judge)
             facts += [_visited(change, seen) for change in changes]
         elif (product := goods.by_code(reading, text)) is not None:
             body |= {"outcome": "product", "sku": product.sku}
@@ -316,63 +340,8 @@ class PresenceDesk:
 
     @property
     def _judge(self) -> Judge:
-        return Judge(self._members, self._settings.thresholds)
-
-    # --- writing
-
-    async def _write(self, facts: list[Fact]) -> None:
-        self._keep(facts)
-        # Shielded: whoever is cancelled here must not leave facts that are committed already
-        # among those that still wait.
-        await asyncio.shield(asyncio.ensure_future(self._write_kept()))
-
-    def _keep(self, facts: list[Fact]) -> None:
-        room = UNWRITTEN_MAX - len(self._unwritten)
-        if len(facts) > room:
-            self._counters.add("facts_dropped_storage", len(facts) - room)
-        self._unwritten += facts[:room]
-
-    async def _write_kept(self) -> None:
-        async with self._writing:
-            facts = list(self._unwritten)
-            if not facts:
-                return
-            try:
-                await self._database.transact(lambda tx: put(tx, facts))
-            except StorageFull as error:
-                self._refused(error)
-                return
-            except StorageError as error:
-                self._refused(error)
-                await self._write_singly(facts)
-                return
-            self._written(facts)
-
-    async def _write_singly(self, facts: list[Fact]) -> None:
-        """One of them is what the database will never take; the others must not wait for it."""
-        try:
-            refused = await self._database.transact(lambda tx: put_singly(tx, facts))
-        except StorageError:
-            return  # it takes nothing at all now: they wait
-        if refused == len(facts):
-            return  # not one of them is at fault: they wait
-        self._counters.add("facts_refused", refused)
-        self._written(facts)
-
-    def _written(self, facts: list[Fact]) -> None:
-        del self._unwritten[: len(facts)]
-        if self._storage_trouble:
-            log.info("the database takes what happens in the shop again")
-            self._storage_trouble = ""
-        if any(fact.visit is not None for fact in facts):
-            self._tell()
-
-    def _refused(self, error: StorageError) -> None:
-        """Say it once; what waits is counted for status."""
-        self._counters.add("writes_refused")
-        if self._storage_trouble != str(error):
-            self._storage_trouble = str(error)
-            log.error("%s", error)
+        now = self._clock.now()
+        return Judge(self._expected.prior(now), self._settings.thresholds, now)
 
     def _tell(self) -> None:
         self._requests.look_again()

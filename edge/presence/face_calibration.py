@@ -1,4 +1,5 @@
-"""From a score to a probability: the calibration table of one model, and the threshold it gives.
+"""From a score to a probability: the calibration table of one model, the threshold it gives for
+strangers, and the ratio of "it is this member" to "it is somebody else".
 
 Read by the presence desk from the package or from a site's own file, and written by `storebox
 faces calibrate`. Numbers only: no vector of anybody is in it. Pure; it decides nothing.
@@ -27,6 +28,13 @@ COUNT_MAX = 16
 PEOPLE_MAX = 10_000_000
 FPIR_MIN, FPIR_MAX = 1e-6, 0.5
 _STEEPNESS_MIN = 1e-3
+OWN_UNKNOWN = 4.0
+"""Nats taken off the rarity of a score where members' own scores were not measured, as in tables of
+before they were."""
+_POINTS = 512
+"""Of a curve of ratios; between them it is straight."""
+_SPREADS = 4.0
+"""A curve goes on to so many spreads above the mean of own scores, and is level from there on."""
 _PLAIN = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
 """Ids of models for which the package may have a table."""
 MAKE_ONE = "Make one with: storebox faces calibrate."
@@ -40,12 +48,15 @@ class BadCalibration(InputError):
     """A calibration file that cannot be used."""
 
 
-class Cell(Struct, frozen=True, forbid_unknown_fields=True):
-    """The tail of strangers' scores with so many photos enrolled and frames fused.
+class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How strangers and members score with so many photos enrolled and frames fused.
 
     -log FMR(s) = base + slope x + bend x^2 with x = s - start - shift, from x = 0 on; below it a
     score says nothing. `shift` moves the tail to that of the worst measured group. `pairs` is how
     many comparisons of different people it was fitted to.
+
+    Members' own scores are normal around `own_mean` with `own_spread`, fitted to the lower half of
+    them, where it is decided; `own_people` is of how many they were measured, 0 for not at all.
     """
 
     photos: Count
@@ -56,12 +67,17 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True):
     bend: Weight
     shift: Annotated[float, Meta(ge=0, le=10)]
     pairs: Annotated[int, Meta(ge=1, le=10**12)]
+    own_mean: Number = 0.0
+    own_spread: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    own_people: Annotated[int, Meta(ge=0, le=PEOPLE_MAX)] = 0
 
     def __post_init__(self) -> None:
         if not self.slope + self.bend > _STEEPNESS_MIN:
             raise ValueError("a cell's tail must fall")
         if not all(map(math.isfinite, (self.start, self.base, self.slope, self.bend, self.shift))):
             raise ValueError("a cell has a number that is not finite")
+        if self.own_people and not (self.own_spread > 0 and math.isfinite(self.own_mean)):
+            raise ValueError("a cell's own scores have no spread")
 
     def rarity(self, score: float) -> float:
         """-log of the share of strangers' comparisons that score so high; 0 below the tail."""
@@ -76,6 +92,37 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True):
         root = math.sqrt(self.slope**2 + 4 * self.bend * left)
         x = 2 * left / (self.slope + root) if left else 0.0
         return self.start + self.shift + x
+
+
+class Curve:
+    """log f_own(s) / f_strangers(s) of one cell, in nats, never falling with the score.
+
+    f_strangers is the density of its tail, FMR(s) x d(-log FMR)/ds; f_own is normal. Above the mean
+    of own scores the ratio of two such curves may fall again, though no higher score can speak
+    less for a member: there the largest ratio below it counts. 0 below the strangers' tail.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        if not cell.own_people:
+            return
+        first = cell.start + cell.shift
+        last = max(first, cell.own_mean) + _SPREADS * cell.own_spread
+        self._scores = np.linspace(first, last, _POINTS)
+        x = self._scores - first
+        rarity = cell.base + cell.slope * x + cell.bend * x * x
+        steepness = np.maximum(cell.slope + 2 * cell.bend * x, _STEEPNESS_MIN)
+        apart = (self._scores - cell.own_mean) / cell.own_spread
+        own = -(apart**2) / 2 - math.log(cell.own_spread * math.sqrt(2 * math.pi))
+        self._ratios = np.maximum.accumulate(own + rarity - np.log(steepness))
+
+    def ratio(self, score: float) -> float:
+        """In nats; not bounded, and negative where a stranger is likelier."""
+        if not self._cell.own_people:
+            return self._cell.rarity(score) - OWN_UNKNOWN
+        if not score >= self._scores[0]:
+            return 0.0
+        return float(np.interp(score, self._scores, self._ratios))
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +160,7 @@ class Calibration:
         self.table = table
         self.cohort = cohort
         self._cells = {(cell.photos, cell.frames): cell for cell in table.cells}
+        self._curves = {key: Curve(cell) for key, cell in self._cells.items()}
 
     @property
     def model(self) -> str:
@@ -136,12 +184,23 @@ class Calibration:
             return 0.0
         return min(cell.rarity(score) for cell in self._near(photos, frames))
 
+    def ratio(self, score: float, photos: int, frames: int) -> float:
+        """What a member's score says for them against a stranger: log f_own - log f_strangers, in
+        nats, at least 0 and not bounded above.
+        """
+        if photos < 1 or frames < 1 or math.isnan(score):
+            return 0.0
+        return max(0.0, min(self._curves[key].ratio(score) for key in self._keys(photos, frames)))
+
     def _near(self, photos: int, frames: int) -> list[Cell]:
         """The cell, or all neighbours of one that was not measured: the strictest counts."""
+        return [self._cells[key] for key in self._keys(photos, frames)]
+
+    def _keys(self, photos: int, frames: int) -> list[tuple[int, int]]:
         rows = _around(photos, {key[0] for key in self._cells})
         columns = _around(frames, {key[1] for key in self._cells})
-        near = [cell for (p, f), cell in self._cells.items() if p in rows and f in columns]
-        return near or list(self._cells.values())
+        near = [(p, f) for p, f in self._cells if p in rows and f in columns]
+        return near or list(self._cells)
 
     def to_json(self) -> bytes:
         """The file."""

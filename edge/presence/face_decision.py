@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from edge.presence.face_calibration import FPIR_MAX, Calibration
 from edge.presence.gallery import Look
+from edge.presence.prior import MEMBER_SHARE
 
 FRAMES_MIN = 3
 """So many frames of the track must name the member by themselves."""
@@ -70,12 +71,22 @@ class Rules(Struct, frozen=True):
         return self.calibration.threshold(look.photos, frames, self.people, held)
 
     def worth(self, look: Look, frames: int) -> float:
-        """What the look's score says of this member against somebody else, in nats, 0 to LLR_MAX.
+        """What the look's score says of this member against anybody else, in nats, 0 to LLR_MAX.
 
-        A member scores higher than a stranger's tail nearly always, so it is the rarity alone.
+        The member is the best of N, but that needs no further correction here. Of all N scores, if
+        member b came, s_b is drawn from f_own and the others from f_str; if a stranger came, all
+        are. So L_b = f_own(s_b) / f_str(s_b) is the whole ratio of b to a stranger: that there were
+        N to be the best of is paid for by the prior, which is share/N for each. It may also be
+        another member who came. Fusion counts each of them with a ratio of one, which is no less
+        than those behind have on average; the runner-up r's own is L_r, counted here in full:
+
+            worth = log L_b - log(1 + share/N (L_r - 1))
         """
-        rarity = self.calibration.rarity(look.score, look.photos, frames)
-        return min(LLR_MAX, max(0.0, rarity - max(0.0, self.raised)))
+        ratio = self.calibration.ratio
+        first = ratio(look.score, look.photos, frames) - max(0.0, self.raised)
+        rival = min(LLR_MAX, ratio(look.runner_up, look.photos, frames))
+        rivals = math.log1p(MEMBER_SHARE / max(1, self.people) * math.expm1(rival))
+        return min(LLR_MAX, max(0.0, first - rivals))
 
     def ahead(self, look: Look, frames: int) -> float:
         """How much rarer the look's score is than that of the next other member, in nats."""

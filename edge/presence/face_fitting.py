@@ -1,4 +1,5 @@
-"""From labelled vectors to a calibration table: how high strangers score, by photos and frames.
+"""From labelled vectors to a calibration table: how high strangers score, and how high members do
+against themselves, by photos and frames.
 
 Called by `storebox faces calibrate` and by the accuracy bench. Pure and seeded; what it gives
 holds numbers only, no vector. It decides nothing and reads no picture.
@@ -6,7 +7,9 @@ holds numbers only, no vector. It decides nothing and reads no picture.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -32,6 +35,13 @@ ROUNDS = 20
 LEVELS = 24
 LIKELIEST, RAREST_HITS = 0.3, 4
 """The tail is fitted from the score of so many strangers to that of so few hits."""
+OWN_PEOPLE_MIN = 25
+"""Own scores of fewer people say nothing of how low they get; the cell goes without."""
+OWN_SPREAD_MIN = 1e-4
+"""Own scores that hardly differ are of copies of one picture."""
+OWN_LEVELS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""The shares of own scores that mean and spread are fitted to. Only the lower half: a member may be
+missed there, and its tail is longer than that of the upper half."""
 GROUP_LEVELS = (0.05, 0.03, 0.02)
 """Shares of strangers named at which groups are compared."""
 
@@ -125,7 +135,9 @@ def fitted(
         tops = _tops(people, levels, (photos, frames), dice)
         groups = tuple(_group(tops, name, mask, draws.group_min) for name, mask in counted)
         highest = max((one for one in groups if one.judged), key=_shift, default=worst)
-        cells.append(_cell(tops, (photos, frames), max(0.0, highest.shift)))
+        cell = _cell(tops, (photos, frames), max(0.0, highest.shift))
+        own_dice = np.random.default_rng((draws.seed, number, 1))  # the strangers' stay as they are
+        cells.append(_with_own(cell, people, levels, own_dice))
         if not found or (photos, frames) == TOLD:
             found, worst = groups, highest
         step((number + 1) / len(draws.cells))
@@ -206,6 +218,34 @@ def _tops(
         scores.append(compared.max(axis=1) - levels.of(probes, mine) / 2)
         whose.append(mine)
     return _Tops(np.concatenate(scores).astype(np.float64), np.concatenate(whose), half, len(mine))
+
+
+def _with_own(
+    cell: Cell, people: Sequence[Person], levels: _Levels, dice: np.random.Generator
+) -> Cell:
+    """The cell with the own scores of whoever has pictures enough: some are enrolled, others come.
+
+    Each counts once a round, however many pictures there are. Least squares of the scores over the
+    quantiles of a normal variable.
+    """
+    able = [i for i, one in enumerate(people) if len(one.vectors) >= cell.photos + cell.frames]
+    if len(able) < OWN_PEOPLE_MIN:
+        return cell
+    whose, scores = np.array(able), []
+    for _ in range(ROUNDS):
+        drawn = [_some(people[i].vectors, cell.photos + cell.frames, dice) for i in able]
+        mine = lengths_one(np.stack([each[: cell.photos].mean(axis=0) for each in drawn]))
+        probes = lengths_one(np.stack([each[cell.photos :].mean(axis=0) for each in drawn]))
+        both = levels.of(mine, whose) + levels.of(probes, whose)
+        scores.append(np.einsum("nd,nd->n", mine, probes) - both / 2)
+    normal = [NormalDist().inv_cdf(level) for level in OWN_LEVELS]
+    lowest = np.quantile(np.concatenate(scores).astype(np.float64), OWN_LEVELS)
+    spread, mean = np.polyfit(normal, lowest, 1).tolist()
+    if not spread > OWN_SPREAD_MIN:
+        return cell
+    return msgspec.structs.replace(
+        cell, own_mean=round(mean, 5), own_spread=round(spread, 5), own_people=len(able)
+    )
 
 
 def _some(vectors: Vector, count: int, dice: np.random.Generator) -> Vector:

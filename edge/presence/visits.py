@@ -11,6 +11,7 @@ import msgspec
 
 from edge.presence import evidence, fusion
 from edge.presence.face_decision import FaceDecision
+from edge.presence.prior import Prior
 from edge.records import Moment
 from edge.visiting import REASON_BEGINS, Evidence, SignKind, Stage, Strength, Visit, VisitState
 
@@ -43,6 +44,8 @@ class OpenVisit:
     tracks: set[Track] = field(default_factory=set)
     associations: set[str] = field(default_factory=set)
     """The sources of signs of phones that are on the Wi-Fi now."""
+    barred: set[str] = field(default_factory=set)
+    """Members whose visit this is not, whatever a sign that is not explicit says."""
 
     @property
     def off_network(self) -> bool:
@@ -90,7 +93,7 @@ class VisitBook:
         entry = self._open[self._by_track[track]]
         source = f"{track[0]}/{track[1]}"
         sign = evidence.from_face(decision, track[0], seen)
-        if sign is None:
+        if sign is None or sign.member in entry.barred:
             entry.signs.pop(source, None)
             return changes
         entry.signs[source] = sign
@@ -101,8 +104,11 @@ class VisitBook:
         visit = self._by_track.get(track)
         return visit is not None and self._open[visit].visit.member is not None
 
-    def card(self, member: str, sensor: str, seen: Moment, judge: "Judge") -> list[Change]:
-        """The member's card was scanned: their visit, opened here if they were not seen before."""
+    def explicit(self, sign: Evidence, sensor: str, judge: "Judge") -> list[Change]:
+        """A sign that the member gave themselves, at `sensor` or a screen of that name: it belongs
+        to their visit, opened here if they were not seen before.
+        """
+        member, seen = sign.member, sign.seen
         here = self.member_is_here(member)
         changes: list[Change] = []
         if here is not None:
@@ -110,8 +116,25 @@ class VisitBook:
             changes += self._touch(entry, seen)
         else:
             changes, entry = self._begin(sensor, seen)
-        entry.signs[f"card/{sensor}"] = evidence.from_card(member, sensor, seen)
+        entry.barred.discard(member)
+        entry.signs[f"{sign.kind}/{sensor}"] = sign
         return changes + self._decide(entry, judge)
+
+    def correct(self, visit: str, sign: Evidence | None, judge: "Judge") -> list[Change]:
+        """Staff say that this open visit is not who it is believed to be; `sign` says who it is."""
+        entry = self._open[visit]
+        wrong = entry.visit.member
+        changes: list[Change] = []
+        if wrong is not None and (sign is None or sign.member != wrong):
+            entry.barred.add(wrong)
+            entry.signs = {key: each for key, each in entry.signs.items() if each.member != wrong}
+            entry.visit = anonymous(entry.visit)
+            changes.append(Change(entry.visit, None, {}))
+        if sign is not None:
+            entry.barred.discard(sign.member)
+            entry.signs["staff"] = sign
+            changes += self._decide(entry, judge)
+        return changes
 
     def associated(self, session: str, sign: Evidence, sensor: str, judge: "Judge") -> list[Change]:
         """A member's phone is on the Wi-Fi, by a login of this `session`."""
@@ -283,12 +306,13 @@ class VisitBook:
 class Judge:
     """What a decision needs besides the signs."""
 
-    members: int
+    prior: Prior
     thresholds: fusion.Thresholds
+    now: Moment
 
     def decide(self, signs: Iterable[Evidence]) -> fusion.Decision:
-        """`fusion.decide` with these members and thresholds."""
-        return fusion.decide(signs, self.members, self.thresholds)
+        """`fusion.decide` with this prior and these thresholds, now."""
+        return fusion.decide(signs, self.prior, self.thresholds, self.now)
 
 
 _RANK = {VisitState.ANONYMOUS: 0, VisitState.SUGGESTED: 1, VisitState.IDENTIFIED: 2}

@@ -19,6 +19,7 @@ DELETED = {
     "answers": ("answered", "member"),
     "signs": ("visit_sign", "member"),
     "steps": ("visit_step", "member"),
+    "carts_taken": ("cart_taken", "member"),
 }
 """What the receipt calls it, the table, and its column with the member's id."""
 LINKED = {

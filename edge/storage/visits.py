@@ -6,7 +6,7 @@ import msgspec
 
 from edge.records import Moment
 from edge.storage.outbox import Executes
-from edge.visiting import Stage, Visit, VisitState
+from edge.visiting import SignKind, Stage, Step, Visit, VisitState
 
 VISITS_LISTED_MAX = 500
 
@@ -45,6 +45,22 @@ def latest(connection: Executes, limit: int = VISITS_LISTED_MAX) -> list[Visit]:
     """The newest visits first."""
     rows = connection.execute("SELECT * FROM visit ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
     return [_visit(row) for row in rows]
+
+
+def steps(connection: Executes, visit: str) -> list[Step]:
+    """The history of one visit, in order."""
+    rows = connection.execute(
+        "SELECT at, what, sensor, text, member, sign, llr FROM visit_step"
+        " WHERE visit = ? ORDER BY number",
+        (visit,),
+    ).fetchall()
+    return [_step(row) for row in rows]
+
+
+def _step(row: tuple[Any, ...]) -> Step:
+    at, what, sensor, text, member, sign, llr = row
+    moment = msgspec.json.decode(at, type=Moment)
+    return Step(moment, what, sensor, text, member, SignKind(sign) if sign else None, llr)
 
 
 def _visit(row: tuple[Any, ...]) -> Visit:

@@ -22,6 +22,7 @@ from edge.sections import BoxSection
 from edge.storage import (
     answered,
     belongings,
+    carts,
     consent_words,
     documents,
     erased,
@@ -65,6 +66,7 @@ def live(tx: Transaction, name: str, time: Time) -> None:
     for dataset in ("balances", "history"):
         row = documents.cells(dataset, f"{name}/1", b'{"of": "%s"}' % name.encode(), owner)
         tx.execute("INSERT INTO document VALUES (?, ?, ?, ?)", row)
+    carts.take(tx, carts.Taken(name, 1, "main", (carts.Piece("sku-1", 1),)))
     answered.put(tx, Answered("balance", f'{{"member":"{name}"}}', name, b"{}", now))
     for stage in (Stage.ARRIVED, Stage.LEFT):
         reasons, number = (f"the card of {name}",), tx.next_number("visit")
@@ -119,6 +121,9 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
         "bindings": 0,
         "documents": 2,
         "answers": 1,
+        "signs": 0,
+        "steps": 0,
+        "carts_taken": 1,
         "visits": 2,
         "orders": 1,
         "events_kept": 1,

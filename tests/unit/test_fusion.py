@@ -8,6 +8,7 @@ from edge.presence import evidence
 from edge.presence.face_decision import FaceDecision, Outcome
 from edge.presence.fusion import Thresholds, decide, posteriors
 from edge.presence.gallery import vector_of
+from edge.presence.prior import even
 from edge.records import Moment
 from edge.visiting import Evidence, Strength, VisitState
 from tests import faces
@@ -34,44 +35,44 @@ def sign(llr: float, strength: Strength, member: str = "m1") -> Evidence:
 
 @given(SIGNS, st.integers(3, 100_000))
 def test_probabilities_are_probabilities(signs: list[Evidence], members: int) -> None:
-    scores = posteriors(signs, members)
+    scores = posteriors(signs, even(members))
     assert all(0 <= score <= 1 for score in scores.values())
     assert sum(scores.values()) <= 1 + 1e-9
 
 
 @given(SIGNS, MEMBERS)
 def test_order_does_not_matter(signs: list[Evidence], members: int) -> None:
-    forwards = decide(signs, members, Thresholds())
-    backwards = decide(signs[::-1], members, Thresholds())
+    forwards = decide(signs, even(members), Thresholds(), NOW)
+    backwards = decide(signs[::-1], even(members), Thresholds(), NOW)
     assert (forwards.state, forwards.member) == (backwards.state, backwards.member)
 
 
 @given(st.floats(-10, 10), st.integers(2, 10_000))
 def test_the_larger_the_shop_the_less_a_sign_says(llr: float, members: int) -> None:
-    small = posteriors([sign(llr, Strength.AGREEMENT)], members)["m1"]
-    large = posteriors([sign(llr, Strength.AGREEMENT)], members * 2)["m1"]
+    small = posteriors([sign(llr, Strength.AGREEMENT)], even(members))["m1"]
+    large = posteriors([sign(llr, Strength.AGREEMENT)], even(members * 2))["m1"]
     assert large < small
 
 
 def test_a_card_identifies_even_in_a_large_chain() -> None:
-    outcome = decide([evidence.from_card("m1", "kiosk", NOW)], 10_000, Thresholds())
+    outcome = decide([evidence.from_card("m1", "kiosk", NOW)], even(10_000), Thresholds(), NOW)
     assert outcome.state is VisitState.IDENTIFIED
     assert "card scanned at kiosk" in outcome.reasons[0]
 
 
 def test_a_weak_sign_never_identifies_however_strong() -> None:
-    outcome = decide([sign(50, Strength.WEAK)], 10, Thresholds())
+    outcome = decide([sign(50, Strength.WEAK)], even(10), Thresholds(), NOW)
     assert outcome.state is VisitState.SUGGESTED
 
 
 def test_two_equal_members_are_nobody() -> None:
     signs = [sign(9, Strength.AGREEMENT, "m1"), sign(9, Strength.AGREEMENT, "m2")]
-    assert decide(signs, 10, Thresholds()).state is VisitState.ANONYMOUS
+    assert decide(signs, even(10), Thresholds(), NOW).state is VisitState.ANONYMOUS
 
 
 def test_repeating_a_sign_is_no_news() -> None:
-    once = decide([sign(5, Strength.AGREEMENT)], 10, Thresholds())
-    often = decide([sign(5, Strength.AGREEMENT)] * 9, 10, Thresholds())
+    once = decide([sign(5, Strength.AGREEMENT)], even(10), Thresholds(), NOW)
+    often = decide([sign(5, Strength.AGREEMENT)] * 9, even(10), Thresholds(), NOW)
     assert once == often
 
 
@@ -92,7 +93,7 @@ def test_who_is_to_be_asked_is_suggested_at_most(
     sign = evidence.from_face(decision(outcome), "door", NOW)
     assert sign is not None
     assert sign.strength is strength
-    assert decide([sign], 1_000, Thresholds()).state is state
+    assert decide([sign], even(1_000), Thresholds(), NOW).state is state
 
 
 def test_a_face_of_nobody_known_is_no_sign() -> None:
