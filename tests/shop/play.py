@@ -5,7 +5,7 @@ wrong, and corrects it. What comes back is only what the product itself wrote (r
 for the calibration of its beliefs, what its best guess was.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from edge import consent
 from edge.clock import ScenarioClock
 from edge.counters import Counters
 from edge.presence.desk import PresenceDesk, PresenceSettings
-from edge.records import Event, Member, Moment, Observation, Stream
+from edge.records import Event, Member, Observation, Stream
 from edge.sales import Product
 from edge.storage import goods, visits
 from edge.storage.database import Database, Transaction
@@ -28,7 +28,7 @@ from tests.shop.scenes import PRODUCT, Act
 from tests.shop.story import DAY_MS, Story
 
 START_MS = 1_699_999_200_000 // DAY_MS * DAY_MS
-BATCH_MS = 3000
+BATCH_MS = 5000
 PASS_MS = 30_000
 """So often the desk is told that time passes."""
 CORRECTS, CORRECTS_AFTER_MS = 0.5, 90_000
@@ -73,7 +73,8 @@ class Told:
     corrected: int = 0
 
 
-Guess = Callable[[PresenceDesk], list[tuple[Visit, str, float]]]
+Each = Callable[["Stage", int], Awaitable[None]]
+"""What is done between batches, at this time of the story (ms)."""
 
 
 class Stage:
@@ -84,6 +85,7 @@ class Stage:
         self.clock = ScenarioClock(START_MS, frozenset())
         self.counters = Counters()
         self.desk = PresenceDesk(self.database, self.clock, settings, self.counters)
+        self.batch_ms = BATCH_MS
         self._dice = dice
         self._cursor = 0
         self._who: dict[int, int] = {}
@@ -106,7 +108,7 @@ class Stage:
         self.desk.reload()
 
     async def play(
-        self, story: Story, day: int, *, guesses: bool = True, each: "Each | None" = None
+        self, story: Story, day: int, *, guesses: bool = True, each: Each | None = None
     ) -> Told:
         """One day from the first reading to the last, and an hour more; what the product said.
 
@@ -118,7 +120,7 @@ class Stage:
         batch: list[Act] = []
         passed = 0
         for act in story.day(midnight):
-            if batch and act.at_ms - batch[0].at_ms > BATCH_MS:
+            if batch and act.at_ms - batch[0].at_ms > self.batch_ms:
                 await self._feed(batch, story, told, guesses)
                 batch = []
                 if each is not None:
@@ -143,14 +145,14 @@ class Stage:
         self.clock.move(acts[-1].at_ms + 200)
         await self.desk.observe(observations)
         if guesses:
-            self._note(told)
+            self._note(acts, told)
 
-    def _note(self, told: Told) -> None:
-        for visit, member, posterior in guesses_of(self.desk):
-            known = told.believed.get(visit.id)
-            if known is None or (known.member, known.posterior) != (member, posterior):
-                who = self._who.get(visit.last_seen.wall_ms)
-                told.believed[visit.id] = Believed(visit.id, member, posterior, who)
+    def _note(self, acts: list[Act], told: Told) -> None:
+        """What the product believes of the visits that this batch touched."""
+        at = {act.at_ms for act in acts}
+        for visit, member, posterior in guesses_of(self.desk, at):
+            who = self._who.get(visit.last_seen.wall_ms)
+            told.believed[visit.id] = Believed(visit.id, member, posterior, who)
 
     async def _pass(self, story: Story, told: Told) -> None:
         await self.desk.pass_time()
@@ -202,16 +204,19 @@ class Stage:
         self.database.close()
 
 
-class Each:
-    """What is done between batches."""
-
-    async def __call__(self, stage: Stage, at_ms: int) -> None:
-        """At this time of the story."""
-
-
-def guesses_of(desk: PresenceDesk) -> list[tuple[Visit, str, float]]:
-    """Of the open visits, the best guess and how probable it is."""
-    return [(one, one.member, one.posterior) for one in desk.here() if one.member is not None]
+def guesses_of(desk: PresenceDesk, at_ms: set[int]) -> list[tuple[Visit, str, float]]:
+    """The best guess for each open visit that was last seen at one of these times, and how probable
+    it is, however little: the product keeps no word of it, so this looks inside.
+    """
+    found = []
+    judge = desk._judge
+    for entry in desk._book._open.values():
+        if entry.signs and entry.visit.last_seen.wall_ms in at_ms:
+            signs = [sign for sign in entry.signs.values() if sign.member not in entry.barred]
+            decision = judge.decide(signs)
+            if decision.guessed is not None:
+                found.append((entry.visit, decision.guessed, decision.guess))
+    return found
 
 
 def _accept(rows: list[tuple[Member, Template | None]], tx: Transaction) -> None:
@@ -219,8 +224,3 @@ def _accept(rows: list[tuple[Member, Template | None]], tx: Transaction) -> None
         consent.accept_member(tx, member)
         if template is not None:
             consent.accept_template(tx, template)
-
-
-def moment(stage: Stage) -> Moment:
-    """Now, in the story."""
-    return stage.clock.now()

@@ -131,19 +131,19 @@ class Scenes:
         begin = stay.in_ms - 900 - FRAME_MS * 4 - self._ms(0, 600)
         if self._chance(BROKEN):
             stay.marks.add("broken")
-            yield from self._track(one, shot and shot.frames[:2], begin, stay.in_ms - 500)
+            yield from self._track(one, shot and shot.frames[:2], (begin, stay.in_ms - 500))
             begin = stay.in_ms - 350
         crossed = not self._chance(NOT_CROSSED)
         if not crossed:
             stay.marks.add("not crossed")
         frames = shot and (shot.frames[2:] if "broken" in stay.marks else shot.frames)
         end = stay.in_ms + self._ms(400, 1800)
-        yield from self._track(one, frames, begin, end, stay.in_ms if crossed else None)
+        yield from self._track(one, frames, (begin, end), (stay.in_ms, True) if crossed else None)
         stay.track = self.last_track
         stay.good = shot is not None and shot.good and frames is not None and len(frames) >= 3
         if crossed and self._chance(CROSSED_TWICE):
             stay.marks.add("twice")
-            yield from self._track(one, None, end + 150, end + 900, end + 400)
+            yield from self._track(one, None, (end + 150, end + 900), (end + 400, True))
 
     def _swallowed(self, one: Person, before: Stay, shot: Shot | None) -> Iterator[Act]:
         """The frames of somebody taken for who went before go on in that one's track."""
@@ -157,12 +157,12 @@ class Scenes:
         self,
         one: Person,
         frames: Vectors | None,
-        begin: int,
-        end: int,
-        crosses: int | None = None,
-        inwards: bool = True,
+        when: tuple[int, int],
+        crosses: tuple[int, bool] | None = None,
         sensor: str = DOOR,
     ) -> Iterator[Act]:
+        """In view from when to when; `crosses` says when the line was passed, and if inwards."""
+        begin, end = when
         self.last_track += 1
         track = self.last_track
         yield Act(begin, sensor, TrackReading(track), one.number)
@@ -172,7 +172,8 @@ class Scenes:
                 yield Act(at_ms, sensor, _face(track, number, frame, mean), one.number)
             end = max(end, at_ms + 50)
         if crosses is not None:
-            yield Act(crosses, sensor, CrossingReading(LINE, inwards, track), one.number)
+            at_ms, inwards = crosses
+            yield Act(at_ms, sensor, CrossingReading(LINE, inwards, track), one.number)
         yield Act(end, sensor, GoneReading(track, end - begin), one.number)
 
     def _leave(self, one: Person, stay: Stay) -> Iterator[Act]:
@@ -181,21 +182,21 @@ class Scenes:
         stay.marks.add("exit seen")
         shot = self._cameras.shot(one, self._dice, 1) if self._chance(EXIT_FACE) else None
         frames = shot.frames if shot is not None else None
-        end = stay.out_ms + self._ms(300, 900)
-        yield from self._track(one, frames, stay.out_ms - 700, end, stay.out_ms, inwards=False)
+        when = (stay.out_ms - 700, stay.out_ms + self._ms(300, 900))
+        yield from self._track(one, frames, when, (stay.out_ms, False))
 
     def _pass(self, one: Person, stay: Stay) -> Iterator[Act]:
         """Staff in the view of the door camera; half the time looking elsewhere."""
         shot = self._cameras.shot(one, self._dice, self._frames()) if self._chance(0.5) else None
         frames = shot.frames if shot is not None else None
-        yield from self._track(one, frames, stay.in_ms, stay.in_ms + self._ms(1500, 20_000))
+        yield from self._track(one, frames, (stay.in_ms, stay.in_ms + self._ms(1500, 20_000)))
 
     def _outside(self, one: Person, stay: Stay) -> Iterator[Act]:
         """Somebody who does not come in."""
         if self._chance(OUTSIDE_SEEN):
             shot = self._cameras.shot(one, self._dice, self._frames())
             frames = shot.frames if shot is not None else None
-            yield from self._track(one, frames, stay.in_ms, stay.in_ms + self._ms(1500, 4000))
+            yield from self._track(one, frames, (stay.in_ms, stay.in_ms + self._ms(1500, 4000)))
         phone = one.phone_habit * OUTSIDE_PHONE
         if one.logs_in_as is not None and self._chance(phone):
             stay.out_ms = stay.in_ms + self._ms(20_000, 60_000)
@@ -207,7 +208,7 @@ class Scenes:
         if self._chance(BROWSES):
             at_ms = self._within(stay, 0.1, 0.9)
             end = at_ms + self._ms(4000, 60_000)
-            yield from self._track(one, None, at_ms, end, sensor=FLOOR)
+            yield from self._track(one, None, (at_ms, end), sensor=FLOOR)
             stood = StayReading(SHELVES, end - at_ms, self.last_track)
             yield Act(end - 1, FLOOR, stood, one.number)
         if one.kind == "adult" and self._chance(one.kiosk_habit):
@@ -219,7 +220,7 @@ class Scenes:
         shot = self._cameras.shot(one, self._dice, self._frames(), close=True)
         frames = shot.frames if shot is not None else None
         yield Act(at_ms, KIOSK, QueueReading(BEFORE_KIOSK, 1), one.number)
-        yield from self._track(one, frames, at_ms, end, sensor=KIOSK)
+        yield from self._track(one, frames, (at_ms, end), sensor=KIOSK)
         yield Act(end, KIOSK, QueueReading(BEFORE_KIOSK, 0), one.number)
         scan = at_ms + self._ms(4000, 10_000)
         yield Act(scan, SCANNER, CodeReading(PRODUCT), one.number)

@@ -13,14 +13,22 @@ from edge.presence.desk import PresenceSettings
 from edge.presence.face_calibration import Calibration, with_cohort
 from edge.presence.face_fitting import Draws, cohort_from, fitted, vectors_in_cohort
 from edge.presence.faces import Faces, FaceSettings
+from edge.presence.places import SensorPlace
 from tests.shop.cameras import MODEL, Cameras, Model, labelled
 from tests.shop.judge import Verdict, judge
 from tests.shop.people import Town, town
 from tests.shop.play import Stage
+from tests.shop.scenes import DOOR, KIOSK, SCANNER
 from tests.shop.story import Story
 
-CELLS = ((3, 1), (5, 1), (3, 3), (5, 3), (3, 5), (5, 5))
-PICTURES = 9
+CELLS = ((3, 3), (5, 3), (3, 5), (5, 5))
+"""Photos and frames for which the table is fitted; a track of fewer frames names nobody anyway."""
+PLACES = {
+    DOOR: SensorPlace(entrance=True),
+    KIOSK: SensorPlace(screen="main"),
+    SCANNER: SensorPlace(screen="main"),
+}
+PICTURES = 10
 
 
 class Size(Struct, frozen=True):
@@ -46,7 +54,7 @@ def calibration(people: int, seed: int) -> Calibration:
 def settings(size: Size, seed: int) -> PresenceSettings:
     """Faces are matched at the marked entrance, by the fitted table."""
     faces = FaceSettings(Faces.ZONE, MODEL, calibration(size.labelled, seed))
-    return PresenceSettings(faces=faces)
+    return PresenceSettings(faces=faces, sensors=PLACES)
 
 
 def story(size: Size, seed: int) -> Story:
