@@ -6,13 +6,13 @@ changes nothing. Numbers of nobody: no figure names a member. Pure; what is comp
 numbers stands in `edge/presence/figures.py`, who rolls them up in `edge/operation/figures.py`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from edge.records import Moment
+from edge.records import ConsentKind, Moment
 
 CELL_MS = 300_000
 """Cells begin at whole multiples of five minutes of Unix time, in every time zone of today."""
@@ -126,7 +126,6 @@ class CellChange(Struct, frozen=True):
 
 
 Found = tuple[Measure, str, int]
-Body = Mapping[str, Any]
 
 
 def cell_of(wall_ms: int) -> int:
@@ -140,29 +139,29 @@ def bucket(dwell_s: float) -> str:
 
 
 def cell_changes(
-    type_: str, body: Body, moment: Moment, *, returning: bool = False
+    type_: str, body: object, moment: Moment, *, returning: bool = False
 ) -> list[CellChange]:
-    """What an event adds. `returning`: the member of the visit that ends was here before.
+    """What an event adds; `body` is its JSON, decoded. `returning`: the member of the visit that
+    ends was here before.
 
     A window's numbers are spread over the cells it reaches into, evenly by time; those of a window
-    whose times cannot be go to its end. Other events add nothing.
+    whose times cannot be go to its end. Other events add nothing, nor does a body that is not what
+    its type says: figures stand in no event's way.
     """
-    if type_ in _AT_ONCE:
-        found = _AT_ONCE[type_](body, returning)
-        cell = cell_of(moment.wall_ms)
-        return [
-            CellChange(cell, measure, subject[:SUBJECT_CHARACTERS_MAX], value)
-            for measure, subject, value in found
-            if value
-        ]
-    if type_ in _IN_WINDOWS:
-        return [
-            CellChange(cell, measure, subject[:SUBJECT_CHARACTERS_MAX], part)
-            for measure, subject, value in _IN_WINDOWS[type_](body)
-            for cell, part in _parts(measure, value, _span(body))
-            if part
-        ]
-    return []
+    shape = _SHAPES.get(type_)
+    if shape is None:
+        return []
+    try:
+        told = msgspec.convert(body, shape)
+    except msgspec.ValidationError:
+        return []
+    span = _span(told, moment)
+    return [
+        CellChange(cell, measure, subject[:SUBJECT_CHARACTERS_MAX], part)
+        for measure, subject, value in told.found(returning)
+        for cell, part in _parts(measure, value, span)
+        if part
+    ]
 
 
 def _parts(measure: Measure, value: int, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
@@ -174,9 +173,9 @@ def _parts(measure: Measure, value: int, span: tuple[int, int]) -> Iterator[tupl
         yield cell, value
 
 
-def _span(body: Body) -> tuple[int, int]:
+def _span(told: "Told", moment: Moment) -> tuple[int, int]:
     """From when to when it was counted; the last moment alone where that cannot be."""
-    from_ms, until_ms = body["from_ms"], body["until_ms"]
+    from_ms, until_ms = told.window or (moment.wall_ms, moment.wall_ms + 1)
     if 0 < until_ms - from_ms <= SPAN_MS_MAX:
         return from_ms, until_ms
     return max(0, until_ms - 1), max(1, until_ms)
@@ -197,111 +196,176 @@ def spread(value: int, from_ms: int, until_ms: int) -> Iterator[tuple[int, int]]
         told = upto
 
 
-# --- what happens at one moment
+# --- what the events say
 
 
-def _opened(body: Body, _: bool) -> list[Found]:
-    return [(Measure.VISITS_OPENED, "", 1)]
+class Told(Struct):
+    """Of an event's body what figures are made of, and what it means."""
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """From when to when it was counted, if not at one moment."""
+        return None
+
+    def found(self, returning: bool) -> list[Found]:
+        """What is added, by measure and subject."""
+        raise NotImplementedError
 
 
-def _merged(body: Body, _: bool) -> list[Found]:
-    return [(Measure.VISITS_MERGED, "", 1)]
+class _Opened(Told):
+    def found(self, returning: bool) -> list[Found]:
+        return [(Measure.VISITS_OPENED, "", 1)]
 
 
-def _closed(body: Body, returning: bool) -> list[Found]:
+class _Merged(Told):
+    def found(self, returning: bool) -> list[Found]:
+        return [(Measure.VISITS_MERGED, "", 1)]
+
+
+class _Closed(Told):
     """A visit counts when it ends: only then is it known whose it was, and that it was one."""
-    if not body.get("counted", True):
-        return []
-    found = [(Measure.VISITS, "", 1)]
-    recognised = body.get("recognised", body.get("member") is not None)
-    if recognised:
-        found += [(Measure.RECOGNISED, "", 1), (Measure.RETURNING, "", int(returning))]
-    dwell_s = body.get("dwell_s")
-    if dwell_s is not None:
-        found += [(Measure.DWELL, bucket(dwell_s), 1), (Measure.DWELL_S, "", int(dwell_s))]
-    return found
+
+    member: str | None = None
+    dwell_s: int | None = None
+    counted: bool = True
+    recognised: bool | None = None
+
+    def found(self, returning: bool) -> list[Found]:
+        if not self.counted:
+            return []
+        found = [(Measure.VISITS, "", 1)]
+        known = self.member is not None if self.recognised is None else self.recognised
+        if known:
+            found += [(Measure.RECOGNISED, "", 1), (Measure.RETURNING, "", int(returning))]
+        if self.dwell_s is not None:
+            found += [(Measure.DWELL, bucket(self.dwell_s), 1), (Measure.DWELL_S, "", self.dwell_s)]
+        return found
 
 
-def _ordered(body: Body, _: bool) -> list[Found]:
-    currency, lines = body.get("currency", ""), body.get("lines", ())
-    return [
-        (Measure.ORDERS, currency, 1),
-        (Measure.ORDERS_MEMBERS, currency, int(body.get("member") is not None)),
-        (Measure.ORDER_TOTAL, currency, body.get("total_minor", 0)),
-        (Measure.PIECES, currency, sum(line["quantity"] for line in lines)),
-        (Measure.OFFERS_USED, MEMBER_PRICE, sum(bool(line.get("offer")) for line in lines)),
-    ]
+class _Line(Struct):
+    quantity: int
+    offer: bool = False
 
 
-def _shown(body: Body, _: bool) -> list[Found]:
-    return [(Measure.OFFERS_SHOWN, body.get("kind") or MEMBER_PRICE, 1)]
+class _Ordered(Told):
+    currency: str
+    total_minor: int
+    lines: tuple[_Line, ...]
+    member: str | None = None
+
+    def found(self, returning: bool) -> list[Found]:
+        return [
+            (Measure.ORDERS, self.currency, 1),
+            (Measure.ORDERS_MEMBERS, self.currency, int(self.member is not None)),
+            (Measure.ORDER_TOTAL, self.currency, self.total_minor),
+            (Measure.PIECES, self.currency, sum(line.quantity for line in self.lines)),
+            (Measure.OFFERS_USED, MEMBER_PRICE, sum(line.offer for line in self.lines)),
+        ]
 
 
-def _agreed(body: Body, _: bool) -> list[Found]:
-    joins = body.get("kind") == "programme"
-    return [(Measure.JOINED, body.get("by") or "", 1)] if joins else []
+class _Offered(Told):
+    kind: str = MEMBER_PRICE
+
+    def found(self, returning: bool) -> list[Found]:
+        return [(Measure.OFFERS_SHOWN, self.kind, 1)]
 
 
-def _enrolled(body: Body, _: bool) -> list[Found]:
-    first = not body.get("extended")
-    return [(Measure.ENROLMENTS, body.get("by") or "", 1)] if first else []
+class _Agreed(Told):
+    kind: str
+    by: str = ""
+
+    def found(self, returning: bool) -> list[Found]:
+        return [(Measure.JOINED, self.by, int(self.kind == ConsentKind.PROGRAMME))]
 
 
-def _scanned(body: Body, _: bool) -> list[Found]:
-    return [(Measure.SCANS, body.get("outcome") or "unknown", 1)]
+class _Enrolled(Told):
+    by: str = ""
+    extended: int = 0
+
+    def found(self, returning: bool) -> list[Found]:
+        return [(Measure.ENROLMENTS, self.by, int(not self.extended))]
 
 
-_AT_ONCE: dict[str, Callable[[Body, bool], list[Found]]] = {
-    "visit.opened.v1": _opened,
-    "visit.merged.v1": _merged,
-    "visit.closed.v1": _closed,
-    "order.placed.v1": _ordered,
-    "offer.shown.v1": _shown,
-    "consent.given.v1": _agreed,
-    "face.enrolled.v1": _enrolled,
-    "code.scanned.v1": _scanned,
-}
+class _Scanned(Told):
+    outcome: str = "unknown"
 
-# --- what is counted in windows
+    def found(self, returning: bool) -> list[Found]:
+        return [(Measure.SCANS, self.outcome, 1)]
 
 
-def _footfall(body: Body) -> list[Found]:
+class _Window(Told):
+    """What is counted for a while by one sensor."""
+
+    sensor: str
+    from_ms: int
+    until_ms: int
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        return self.from_ms, self.until_ms
+
+
+class _Footfall(_Window, kw_only=True):
     """A camera's window or a radar's. Each radar stands for itself, as it does upstream."""
-    sensor = body["sensor"]
-    if body["calibrated"]:
-        estimate = (Measure.WIFI, Measure.WIFI_LOW, Measure.WIFI_HIGH)
-    else:
-        estimate = (Measure.PHONES, Measure.PHONES_LEAST, Measure.PHONES_HIGH)
-    return [
-        (Measure.ENTRIES, sensor, body["entries"]),
-        (Measure.EXITS, sensor, body["exits"]),
-        (Measure.PEOPLE, sensor, body["people"]),
-        (Measure.PASSERS, sensor, body["passers"]),
-        (estimate[0], sensor, body["visitors"]),
-        (estimate[1], sensor, body["visitors_low"]),
-        (estimate[2], sensor, body["visitors_high"]),
-    ]
+
+    entries: int
+    exits: int
+    people: int
+    passers: int
+    visitors: int
+    visitors_low: int
+    visitors_high: int
+    calibrated: bool
+
+    def found(self, returning: bool) -> list[Found]:
+        if self.calibrated:
+            estimate = (Measure.WIFI, Measure.WIFI_LOW, Measure.WIFI_HIGH)
+        else:
+            estimate = (Measure.PHONES, Measure.PHONES_LEAST, Measure.PHONES_HIGH)
+        return [
+            (Measure.ENTRIES, self.sensor, self.entries),
+            (Measure.EXITS, self.sensor, self.exits),
+            (Measure.PEOPLE, self.sensor, self.people),
+            (Measure.PASSERS, self.sensor, self.passers),
+            (estimate[0], self.sensor, self.visitors),
+            (estimate[1], self.sensor, self.visitors_low),
+            (estimate[2], self.sensor, self.visitors_high),
+        ]
 
 
-def _zone(body: Body) -> list[Found]:
-    zone = f"{body['sensor']}/{body['zone']}"
-    lasted_s = max(0, body["until_ms"] - body["from_ms"]) / 1000
-    return [
-        (Measure.ZONE_VISITS, zone, body["visits"]),
-        (Measure.ZONE_DWELL_S, zone, round(body["dwell_mean_s"] * body["visits"])),
-        (Measure.QUEUE_AREA, zone, round(body["queue_mean"] * lasted_s)),
-        (Measure.QUEUE_S, zone, round(lasted_s)),
-        (Measure.QUEUE_MAX, zone, body["queue_max"]),
-    ]
+class _Zone(_Window, kw_only=True):
+    zone: str
+    visits: int
+    dwell_mean_s: float
+    queue_mean: float
+    queue_max: int
+
+    def found(self, returning: bool) -> list[Found]:
+        zone = f"{self.sensor}/{self.zone}"
+        lasted_s = max(0, self.until_ms - self.from_ms) / 1000
+        return [
+            (Measure.ZONE_VISITS, zone, self.visits),
+            (Measure.ZONE_DWELL_S, zone, round(self.dwell_mean_s * self.visits)),
+            (Measure.QUEUE_AREA, zone, round(self.queue_mean * lasted_s)),
+            (Measure.QUEUE_S, zone, round(lasted_s)),
+            (Measure.QUEUE_MAX, zone, self.queue_max),
+        ]
 
 
-_IN_WINDOWS: dict[str, Callable[[Body], list[Found]]] = {
-    "footfall.counted.v1": _footfall,
-    "zone.counted.v1": _zone,
+_SHAPES: dict[str, type[Told]] = {
+    "visit.opened.v1": _Opened,
+    "visit.merged.v1": _Merged,
+    "visit.closed.v1": _Closed,
+    "order.placed.v1": _Ordered,
+    "offer.shown.v1": _Offered,
+    "consent.given.v1": _Agreed,
+    "face.enrolled.v1": _Enrolled,
+    "code.scanned.v1": _Scanned,
+    "footfall.counted.v1": _Footfall,
+    "zone.counted.v1": _Zone,
 }
-
-COUNTED = frozenset({*_AT_ONCE, *_IN_WINDOWS})
+COUNTED = frozenset(_SHAPES)
 """Types that add something."""
-WITHHOLDING = frozenset(_IN_WINDOWS)
+WITHHOLDING = frozenset({"footfall.counted.v1", "zone.counted.v1"})
 """Types whose events may withhold numbers: the desk hands the true ones to
 `Transaction.count`, and what it emits is not counted."""

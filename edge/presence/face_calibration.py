@@ -10,6 +10,7 @@ import binascii
 import math
 import re
 from importlib import resources
+from statistics import NormalDist
 from typing import Annotated
 
 import msgspec
@@ -28,13 +29,14 @@ COUNT_MAX = 16
 PEOPLE_MAX = 10_000_000
 FPIR_MIN, FPIR_MAX = 1e-6, 0.5
 _STEEPNESS_MIN = 1e-3
-OWN_UNKNOWN = 4.0
+OWN_UNKNOWN = 4.5
 """Nats taken off the rarity of a score where members' own scores were not measured, as in tables of
-before they were."""
+before they were: of recognised members of the recorded people, 19 of 20 lose less than that."""
+OWN_LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
+"""The shares of members' own scores that lie below those in a cell."""
+_NORMAL = np.array([NormalDist().inv_cdf(level) for level in OWN_LEVELS])
 _POINTS = 512
-"""Of a curve of ratios; between them it is straight."""
-_SPREADS = 4.0
-"""A curve goes on to so many spreads above the mean of own scores, and is level from there on."""
+"""Of a curve of ratios; between them it is straight, and level behind the last."""
 _PLAIN = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
 """Ids of models for which the package may have a table."""
 MAKE_ONE = "Make one with: storebox faces calibrate."
@@ -55,8 +57,8 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     score says nothing. `shift` moves the tail to that of the worst measured group. `pairs` is how
     many comparisons of different people it was fitted to.
 
-    Members' own scores are normal around `own_mean` with `own_spread`, fitted to the lower half of
-    them, where it is decided; `own_people` is of how many they were measured, 0 for not at all.
+    `own` are the scores of members against themselves at OWN_LEVELS, measured of `own_people`;
+    empty where they were not measured.
     """
 
     photos: Count
@@ -67,8 +69,7 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     bend: Weight
     shift: Annotated[float, Meta(ge=0, le=10)]
     pairs: Annotated[int, Meta(ge=1, le=10**12)]
-    own_mean: Number = 0.0
-    own_spread: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    own: Annotated[tuple[Number, ...], Meta(max_length=len(OWN_LEVELS))] = ()
     own_people: Annotated[int, Meta(ge=0, le=PEOPLE_MAX)] = 0
 
     def __post_init__(self) -> None:
@@ -76,8 +77,8 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
             raise ValueError("a cell's tail must fall")
         if not all(map(math.isfinite, (self.start, self.base, self.slope, self.bend, self.shift))):
             raise ValueError("a cell has a number that is not finite")
-        if self.own_people and not (self.own_spread > 0 and math.isfinite(self.own_mean)):
-            raise ValueError("a cell's own scores have no spread")
+        if self.own and (len(self.own) != len(OWN_LEVELS) or not min(np.diff(self.own)) > 0):
+            raise ValueError("a cell's own scores do not rise")
 
     def rarity(self, score: float) -> float:
         """-log of the share of strangers' comparisons that score so high; 0 below the tail."""
@@ -97,28 +98,33 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 class Curve:
     """log f_own(s) / f_strangers(s) of one cell, in nats, never falling with the score.
 
-    f_strangers is the density of its tail, FMR(s) x d(-log FMR)/ds; f_own is normal. Above the mean
-    of own scores the ratio of two such curves may fall again, though no higher score can speak
-    less for a member: there the largest ratio below it counts. 0 below the strangers' tail.
+    f_strangers is the density of the cell's tail, FMR(s) x d(-log FMR)/ds. f_own is that of own
+    scores, whose quantiles against those of a normal variable, z(s), are joined by straight lines:
+    f_own = phi(z) dz/ds, with dz/ds smoothed over neighbours. High above what members have the
+    ratio of two such curves may fall again, though no higher score can speak less for a member:
+    there the largest ratio below it counts.
     """
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        if not cell.own_people:
+        if not cell.own:
             return
-        first = cell.start + cell.shift
-        last = max(first, cell.own_mean) + _SPREADS * cell.own_spread
-        self._scores = np.linspace(first, last, _POINTS)
+        own, first = np.array(cell.own), cell.start + cell.shift
+        self._scores = np.linspace(first, max(first, cell.own[-1]) + own[-1] - own[0], _POINTS)
         x = self._scores - first
         rarity = cell.base + cell.slope * x + cell.bend * x * x
         steepness = np.maximum(cell.slope + 2 * cell.bend * x, _STEEPNESS_MIN)
-        apart = (self._scores - cell.own_mean) / cell.own_spread
-        own = -(apart**2) / 2 - math.log(cell.own_spread * math.sqrt(2 * math.pi))
-        self._ratios = np.maximum.accumulate(own + rarity - np.log(steepness))
+        rises = np.gradient(_NORMAL, own)
+        z = np.interp(self._scores, own, _NORMAL)
+        z += rises[0] * np.minimum(0, self._scores - own[0])
+        z += rises[-1] * np.maximum(0, self._scores - own[-1])
+        members = -(z**2) / 2 - math.log(2 * math.pi) / 2
+        members += np.log(np.interp(self._scores, own, rises))
+        self._ratios = np.maximum.accumulate(members + rarity - np.log(steepness))
 
     def ratio(self, score: float) -> float:
-        """In nats; not bounded, and negative where a stranger is likelier."""
-        if not self._cell.own_people:
+        """In nats; not bounded, and negative where a stranger is likelier. 0 below the tail."""
+        if not self._cell.own:
             return self._cell.rarity(score) - OWN_UNKNOWN
         if not score >= self._scores[0]:
             return 0.0

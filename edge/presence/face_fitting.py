@@ -7,7 +7,6 @@ holds numbers only, no vector. It decides nothing and reads no picture.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge.errors import InputError
 from edge.presence.cohort import Cohort, Vector, lengths_one, level, measured
-from edge.presence.face_calibration import VERSION, Cell, Table, rarity_at
+from edge.presence.face_calibration import OWN_LEVELS, VERSION, Cell, Table, rarity_at
 
 PEOPLE_MIN = 100
 """Fewer strangers say nothing of one in a hundred of them."""
@@ -37,11 +36,6 @@ LIKELIEST, RAREST_HITS = 0.3, 4
 """The tail is fitted from the score of so many strangers to that of so few hits."""
 OWN_PEOPLE_MIN = 25
 """Own scores of fewer people say nothing of how low they get; the cell goes without."""
-OWN_SPREAD_MIN = 1e-4
-"""Own scores that hardly differ are of copies of one picture."""
-OWN_LEVELS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-"""The shares of own scores that mean and spread are fitted to. Only the lower half: a member may be
-missed there, and its tail is longer than that of the upper half."""
 GROUP_LEVELS = (0.05, 0.03, 0.02)
 """Shares of strangers named at which groups are compared."""
 
@@ -225,8 +219,7 @@ def _with_own(
 ) -> Cell:
     """The cell with the own scores of whoever has pictures enough: some are enrolled, others come.
 
-    Each counts once a round, however many pictures there are. Least squares of the scores over the
-    quantiles of a normal variable.
+    Each counts once a round, however many pictures there are.
     """
     able = [i for i, one in enumerate(people) if len(one.vectors) >= cell.photos + cell.frames]
     if len(able) < OWN_PEOPLE_MIN:
@@ -238,14 +231,10 @@ def _with_own(
         probes = lengths_one(np.stack([each[cell.photos :].mean(axis=0) for each in drawn]))
         both = levels.of(mine, whose) + levels.of(probes, whose)
         scores.append(np.einsum("nd,nd->n", mine, probes) - both / 2)
-    normal = [NormalDist().inv_cdf(level) for level in OWN_LEVELS]
-    lowest = np.quantile(np.concatenate(scores).astype(np.float64), OWN_LEVELS)
-    spread, mean = np.polyfit(normal, lowest, 1).tolist()
-    if not spread > OWN_SPREAD_MIN:
+    own = np.quantile(np.concatenate(scores).astype(np.float64), OWN_LEVELS).round(5)
+    if not np.diff(own).min() > 0:  # copies of one picture
         return cell
-    return msgspec.structs.replace(
-        cell, own_mean=round(mean, 5), own_spread=round(spread, 5), own_people=len(able)
-    )
+    return msgspec.structs.replace(cell, own=tuple(own.tolist()), own_people=len(able))
 
 
 def _some(vectors: Vector, count: int, dice: np.random.Generator) -> Vector:

@@ -33,6 +33,8 @@ class Fact(Struct, frozen=True):
     binding: Binding | None = None
     sample: RadarSample | None = None
     strangers: Kept | None = None
+    untold: object = None
+    """The body before any number was withheld: the figures of this box are made of it."""
 
 
 def of_binding(made: Binding, moment: Moment) -> Fact:
@@ -53,6 +55,8 @@ def put(tx: Transaction, facts: Sequence[Fact]) -> None:
         visits.put(tx, ask(visit))
     for fact in facts:
         _emit(tx, fact, fact.visit and ask(fact.visit))
+        if fact.untold is not None:
+            tx.count(fact.type, fact.untold, fact.moment)
         if fact.binding is not None:
             _bind(tx, fact.binding)
         if fact.sample is not None:

@@ -6,7 +6,6 @@ dates, rolls up and tells; `edge/operation/figure_facts.py` reads. No row names 
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -34,8 +33,16 @@ UNDATED_ROWS_MAX = 400_000
 VISIT_CLOSED = "visit.closed.v1"
 _LARGEST = ", ".join(f"'{measure}'" for measure in Measure if measure.largest)
 _ADD = (
-    f" SET value = CASE WHEN measure IN ({_LARGEST})"  # noqa: S608 - our own names
+    f"SET value = CASE WHEN measure IN ({_LARGEST})"
     " THEN max(value, excluded.value) ELSE value + excluded.value END"
+)
+_COUNT = (
+    "INSERT INTO figure VALUES (?, ?, ?, ?)"  # noqa: S608 - our own names
+    f" ON CONFLICT (from_ms, measure, subject) DO UPDATE {_ADD}"
+)
+_COUNT_UNDATED = (
+    "INSERT INTO figure_undated VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
+    f" ON CONFLICT (boot, mono_ms, measure, subject) DO UPDATE {_ADD}"
 )
 
 
@@ -73,17 +80,19 @@ def count(connection: Executes, type_: str, body: object, moment: Moment) -> Non
         _add_undated(connection, changes, moment)
 
 
-def _was_here(connection: Executes, closed: dict[str, Any]) -> bool:
+def _was_here(connection: Executes, closed: object) -> bool:
     """Whether the member of a visit was here before it, within the last 90 days."""
-    member = closed.get("member")
-    if member is None:
-        return False
+    match closed:
+        case {"visit": str(visit), "member": str(member)}:
+            pass
+        case _:
+            return False
     row = connection.execute(
         "SELECT 1 FROM visit AS now JOIN visit AS before ON before.member = now.member"
         " WHERE now.id = ?1 AND now.member = ?2 AND before.id <> now.id"
         " AND before.last_ms < json_extract(now.opened, '$[0]')"
         " AND before.last_ms >= json_extract(now.opened, '$[0]') - ?3 LIMIT 1",
-        (closed["visit"], member, RETURN_DAYS * DAY_MS),
+        (visit, member, RETURN_DAYS * DAY_MS),
     ).fetchone()
     return row is not None
 
@@ -106,11 +115,7 @@ def _of_few(connection: Executes, change: CellChange) -> CellChange:
 
 def _add(connection: Executes, changes: Iterable[CellChange]) -> None:
     rows = [(each.from_ms, each.measure, each.subject, each.value) for each in changes]
-    connection.executemany(
-        "INSERT INTO figure VALUES (?, ?, ?, ?)"
-        f" ON CONFLICT (from_ms, measure, subject) DO UPDATE{_ADD}",
-        rows,
-    )
+    connection.executemany(_COUNT, rows)
     marks = [(period, from_ms) for from_ms in {row[0] for row in rows} for period in Period]
     connection.executemany("INSERT OR IGNORE INTO figure_due VALUES (?, ?)", marks)
 
@@ -122,8 +127,7 @@ def _add_undated(connection: Executes, changes: Iterable[CellChange], moment: Mo
     """By the time since the boot, in cells of it: the middle of a cell tells which."""
     since_ms = moment.mono_ms - moment.wall_ms
     connection.executemany(
-        "INSERT INTO figure_undated VALUES (?, ?, ?, ?, ?, ?)"
-        f" ON CONFLICT (boot, mono_ms, measure, subject) DO UPDATE{_ADD}",
+        _COUNT_UNDATED,
         [
             (
                 moment.boot,

@@ -174,6 +174,7 @@ class Embedding:
             person.doubts.reason,
         )
         vector.fill(0)
+        track.named = True
         self._core.observe(reading, seen, shot.worth)
         self._core.flush()
         for sent in (reading.vector, reading.fused):

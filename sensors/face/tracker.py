@@ -46,6 +46,8 @@ class Track:
     hits: int = 1
     velocity: tuple[float, float] = (0.0, 0.0)
     """Pixels in a millisecond."""
+    named: bool = False
+    """Whether the core has been told its number, and must be told that it has gone."""
 
     @property
     def box(self) -> Box:

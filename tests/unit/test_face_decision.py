@@ -52,8 +52,13 @@ def test_a_second_member_who_may_be_the_one_takes_from_what_the_first_is_worth()
     worths = [rules.worth(replace(alone, runner_up=second), 3) for second in (0.1, 0.3, 0.38)]
     assert rules.worth(alone, 3) == worths[0] > worths[1] > worths[2]
     ratio = rules.calibration.ratio
-    counted = math.log1p(0.3 / 500 * math.expm1(ratio(0.3, 3, 3)))
+    counted = math.log(1 + 0.3 / 500 * math.exp(ratio(0.3, 3, 3)))
     assert worths[1] == pytest.approx(ratio(0.4, 3, 3) - counted)
+
+
+def test_those_enrolled_who_are_far_behind_are_not_the_one() -> None:
+    few, many = (replace(RULES, enrolled=count).worth(SURE, 3) for count in (0, 500))
+    assert many - few == pytest.approx(-math.log(0.7), abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ NAMES = (
     "0009_faces",
     "0010_enrolment",
     "0011_visits",
+    "0012_consent_log",
     "0013_figures",
     "0014_carts",
 )
