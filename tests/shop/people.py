@@ -126,8 +126,9 @@ class Town:
 def town(dice: np.random.Generator, adults: int, *, staff: int = 5, delivery: int = 8) -> Town:
     """A town of so many adults, with their children, the shop's staff, and who brings things."""
     made = Town()
-    while sum(1 for one in made.people if one.kind == "adult") < adults:
-        _household(made, dice)
+    grown = 0
+    while grown < adults:
+        grown += _household(made, dice)
     _twins(made, dice)
     for kind, count in (("staff", staff), ("delivery", delivery)):
         for _ in range(count):
@@ -137,11 +138,12 @@ def town(dice: np.random.Generator, adults: int, *, staff: int = 5, delivery: in
     return made
 
 
-def _household(town: Town, dice: np.random.Generator) -> None:
+def _household(town: Town, dice: np.random.Generator) -> int:
+    """One more household; how many adults it has."""
     first = _shopper(town, dice)
     lot = dice.random()
     if lot >= COUPLE_SHARE + FAMILY_SHARE:
-        return
+        return 1
     second = _shopper(town, dice)
     first.partner, second.partner = second.number, first.number
     for one, other in ((first, second), (second, first)):
@@ -152,6 +154,7 @@ def _household(town: Town, dice: np.random.Generator) -> None:
         for child in children:
             child.group = CHILDREN
         first.children = second.children = tuple(child.number for child in children)
+    return 2
 
 
 def _shopper(town: Town, dice: np.random.Generator) -> Person:
