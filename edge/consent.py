@@ -14,10 +14,21 @@ from msgspec.structs import replace
 from edge import erasure
 from edge.errors import ConsentMissing
 from edge.records import Consent, ConsentKind, Member, Moment, Stream
-from edge.storage import bindings, consent_words, members, staging, templates, withdrawn
+from edge.storage import (
+    bindings,
+    consent_log,
+    consent_words,
+    erased,
+    members,
+    staging,
+    templates,
+    withdrawn,
+)
 from edge.storage.bindings import Binding
+from edge.storage.consent_log import BY_PLATFORM, Ended, What
+from edge.storage.consent_log import Said as Said
 from edge.storage.database import Transaction
-from edge.storage.outbox import Executes
+from edge.storage.outbox import UNDATED, Executes
 from edge.storage.staging import Op
 from edge.storage.templates import Means, Template
 from edge.storage.vault import Vault
@@ -31,13 +42,6 @@ by and by, and are handed on; each login renews it."""
 GIVEN, WITHDRAWN = "consent.given.v1", "consent.withdrawn.v1"
 
 
-class Said(Struct, frozen=True):
-    """Who told the box of an agreement or its end: `kiosk` or `staff`, and which seller, if any."""
-
-    channel: str
-    by: str = ""
-
-
 class Agreement(Struct, frozen=True):
     """What a member agrees to on the box: which text they were shown, and that they are adult."""
 
@@ -46,7 +50,7 @@ class Agreement(Struct, frozen=True):
     adult: bool
 
 
-def accept_member(tx: Transaction, member: Member) -> None:
+def accept_member(tx: Transaction, member: Member, moment: Moment = UNDATED) -> None:
     """Write a member. Without consent to the programme there is no profile on the box at all."""
     if not member.agreed(ConsentKind.PROGRAMME):
         raise ConsentMissing(
@@ -54,6 +58,9 @@ def accept_member(tx: Transaction, member: Member) -> None:
             "The platform must not send this profile; it was not stored.",
         )
     agreed = consent_words.merged(tx, member.id, member.consents)
+    kinds = {each.kind for each in agreed}
+    ended = [each for each in members.consents(tx, member.id) if each.kind not in kinds]
+    _ended(tx, member.id, ended, BY_PLATFORM, moment)
     members.put(tx, tx.vault, replace(member, consents=agreed))
     _forget_signs(tx, member.id)
 
@@ -84,12 +91,23 @@ def swap_members(tx: Transaction, gone: Sequence[str], moment: Moment) -> list[s
     consent_words.lapse(tx, moment)
     consent_words.settle_stage(tx)
     losing = members.losing(tx)
-    refused = members.swap(tx)
+    refused = members.swap(tx, moment)
     for member in losing:
+        erased.set_deleted(tx)
         _forget_signs(tx, member)
+    bad = [key for key in staging.keys(tx, "members", Op.BAD) if not staging.is_forgotten(key)]
+    note_refused(tx, bad, ConsentKind.PROGRAMME, moment)
     for member in (*refused, *staging.keys(tx, "members", Op.DOUBT)):
-        doubt_member(tx, member)
+        doubt_member(tx, member, moment)
     return refused
+
+
+def note_refused(
+    tx: Transaction, refused: Sequence[str], kind: ConsentKind, moment: Moment
+) -> None:
+    """The platform sent rows of these members that need this consent, and was refused: noted."""
+    for member in refused:
+        consent_log.note_refused(tx, tx.vault, member, kind, moment)
 
 
 def swap_templates(tx: Transaction, gone: Sequence[tuple[str, str]]) -> list[str]:
@@ -101,12 +119,15 @@ def swap_templates(tx: Transaction, gone: Sequence[tuple[str, str]]) -> list[str
     return templates.swap(tx, ConsentKind.FACE)
 
 
-def doubt_member(tx: Transaction, member: str) -> None:
+def doubt_member(tx: Transaction, member: str, moment: Moment = UNDATED) -> None:
     """The platform still lists the member, but in a row that cannot be used.
 
     Their profile stays as it is, and every consent beyond the programme counts as withdrawn until
     a legible row gives it again: an unreadable withdrawal must not be overheard.
     """
+    held = members.consents(tx, member)
+    ended = [each for each in held if each.kind is not ConsentKind.PROGRAMME]
+    _ended(tx, member, ended, BY_PLATFORM, moment)
     consent_words.drop_given(tx, member, but=ConsentKind.PROGRAMME)
     members.drop_consents(tx, member, but=ConsentKind.PROGRAMME)
     _forget_signs(tx, member)
@@ -125,7 +146,9 @@ def give(tx: Transaction, member: str, agreement: Agreement, said: Said, moment:
     back_ms = last.withdrawn_ms if last is not None else None
     # Whatever the clocks say, it is later than what was taken back here.
     given_ms = moment.wall_ms if back_ms is None else max(moment.wall_ms, back_ms + 1)
-    members.put_consent(tx, member, Consent(kind, given_ms, agreement.text_version, said.channel))
+    given = Consent(kind, given_ms, agreement.text_version, said.channel, said.by)
+    consent_log.note_given(tx, member, given, moment)
+    members.put_consent(tx, member, given)
     consent_words.set_given(tx, member, kind, given_ms=given_ms, now=moment)
     body = {
         "member": member,
@@ -148,7 +171,7 @@ def withdraw_here(
     given_ms = members.given_ms(tx, member, kind)
     if given_ms is None:
         return False
-    withdraw(tx, member, kind, moment)
+    withdraw(tx, member, kind, moment, said)
     if kind is not ConsentKind.PROGRAMME:
         until_ms = max(given_ms, moment.wall_ms) if moment.trusted else given_ms
         consent_words.set_withdrawn(tx, member, kind, given_ms=until_ms)
@@ -157,23 +180,26 @@ def withdraw_here(
     return True
 
 
-def withdraw(tx: Transaction, member: str, kind: ConsentKind, moment: Moment) -> None:
+def withdraw(
+    tx: Transaction, member: str, kind: ConsentKind, moment: Moment, said: Said = BY_PLATFORM
+) -> None:
     """The member takes one agreement back: what rested on it goes, history and what waits to be
     told included; with the programme all does. No row that knows only this agreement revives it.
     """
     if kind is ConsentKind.PROGRAMME:
-        forget_member(tx, member, moment)
+        forget_member(tx, member, moment, said)
         return
-    given_ms = members.given_ms(tx, member, kind)
-    if given_ms is not None:
-        consent_words.set_withdrawn(tx, member, kind, given_ms=given_ms)
+    held = [each for each in members.consents(tx, member) if each.kind is kind]
+    for each in held:
+        consent_words.set_withdrawn(tx, member, kind, given_ms=each.given_ms)
+    _ended(tx, member, held, said, moment)
     tx.execute("DELETE FROM consent WHERE member = ? AND kind = ?", (member, kind))
     _forget_signs(tx, member)
 
 
-def forget_member(tx: Transaction, member: str, moment: Moment) -> bool:
+def forget_member(tx: Transaction, member: str, moment: Moment, said: Said = BY_PLATFORM) -> bool:
     """Erase a profile with key, templates and consents, and say so upstream. False if unknown."""
-    return erasure.forget(tx, member, moment)
+    return erasure.forget(tx, member, moment, said)
 
 
 def agreed_by(connection: Executes, member: str) -> frozenset[ConsentKind]:
@@ -245,6 +271,17 @@ def bind(tx: Transaction, made: Binding) -> None:
 def expire_bindings(tx: Transaction, now: Moment) -> int:
     """Delete the bindings that are over, if the clock can be trusted; how many."""
     return bindings.expire(tx, now.wall_ms, BINDING_MS) if now.trusted else 0
+
+
+def _ended(
+    tx: Transaction, member: str, ended: Sequence[Consent], said: Said, moment: Moment
+) -> None:
+    """Note that these consents end; their rows leave no byte either."""
+    if not ended:
+        return
+    for each in ended:
+        consent_log.note_ended(tx, member, each, Ended(What.WITHDRAWN, said), moment)
+    erased.set_deleted(tx)
 
 
 def _forget_signs(tx: Transaction, member: str) -> None:

@@ -6,39 +6,48 @@
 their transactions. `scrub` runs in the daemon, until the very bytes are gone from the files.
 """
 
+import asyncio
+
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import StorageError
+from edge.racing import first_of, rung
 from edge.records import Moment, Stream
-from edge.storage import belongings, erased, outbox
+from edge.storage import belongings, consent_log, erased, members, outbox
+from edge.storage.consent_log import BY_PLATFORM, Ended, Said, What
 from edge.storage.database import Database
 from edge.storage.transaction import Transaction
 
 RECEIPT = "erasure.done.v1"
 SCRUB_S = 3.0
-"""So often it is looked whether something was deleted; one checkpoint is for all of it. Nothing of
-what was withdrawn is to be on the box five seconds later."""
+"""So often it is looked at the latest whether something is left of what was deleted: when a reader
+was in the way, or the process before this one ended. Else the commit itself says so: nothing of
+what was withdrawn is to be on the box a second later."""
 
 
-def erase(tx: Transaction, member: str, moment: Moment) -> dict[str, int]:
+def erase(tx: Transaction, member: str, moment: Moment, said: Said = BY_PLATFORM) -> dict[str, int]:
     """Erase `member` for ever, known here or not; how many rows of each kind went."""
-    counts = _remove(tx, member)
+    counts = _remove(tx, member, moment, said)
+    if not counts["profile"]:
+        consent_log.note_erased(tx, tx.vault, member, moment, by=said)
     erased.add(tx, tx.vault, member, moment.wall_ms)
     _receipt(tx, member, counts, moment)
     return counts
 
 
-def forget(tx: Transaction, member: str, moment: Moment) -> bool:
+def forget(tx: Transaction, member: str, moment: Moment, said: Said = BY_PLATFORM) -> bool:
     """Erase `member`, who may come back with a new consent. False if unknown."""
-    counts = _remove(tx, member)
+    counts = _remove(tx, member, moment, said)
     known = counts["profile"] > 0
     if known:
         _receipt(tx, member, counts, moment)
     return known
 
 
-def _remove(tx: Transaction, member: str) -> dict[str, int]:
-    counts = belongings.remove(tx, member)
+def _remove(tx: Transaction, member: str, moment: Moment, said: Said) -> dict[str, int]:
+    for each in members.consents(tx, member):
+        consent_log.note_ended(tx, member, each, Ended(What.ERASED, said), moment)
+    counts = belongings.remove(tx, tx.vault, member)
     counts["events_kept"], counts["events_emptied"] = outbox.forget(tx, member)
     return counts
 
@@ -49,13 +58,18 @@ def _receipt(tx: Transaction, member: str, counts: dict[str, int], moment: Momen
 
 
 async def scrub(database: Database, clock: Clock, counters: Counters) -> None:
-    """Wipe what was deleted, and once more when the receipts, which name people, have left."""
+    """Wipe what was deleted, as soon as the database says so, and once more when the receipts,
+    which name people, have left.
+    """
+    told = asyncio.Event()
+    database.on_deleted(told.set)
     while True:
+        told.clear()
         try:
             await scrub_once(database)
         except StorageError:  # status and the log say it already; it is tried again
             counters.add("erasure.not_scrubbed")
-        await clock.wait(SCRUB_S)
+        await first_of(rung(told), clock.wait(SCRUB_S))
 
 
 async def scrub_once(database: Database) -> bool:

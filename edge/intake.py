@@ -17,9 +17,10 @@ import msgspec
 
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock
 from edge.errors import BadWireFrame, DeviceGone, Refused
-from edge.records import FaceReading, Observation, SensorStatus, TrackReading
+from edge.records import Moment, Observation, SensorStatus
 from edge.sensor_spec import SensorSpec
 from edge.showing import PICTURE_S, SURVEY_S, Showing
+from edge.tracks import Tracks
 from sensors import wire
 from sensors.declaration import declared
 from sensors.radar.survey import Survey
@@ -51,15 +52,19 @@ class SensorLine:
     observations: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     health: wire.Health = field(default_factory=lambda: wire.Health(False, "not connected"))
-    last_seen_ms: int | None = None
+    latest: Moment | None = None
+    """Of its newest observation."""
     restarts: int = 0
     connection: socket.socket | None = None
-    track_last: int = 0
-    track_base: int = 0
-    """A restarted sensor numbers its tracks from 1 again; to the core they are new people."""
+    tracks: Tracks = field(default_factory=Tracks)
     showing: Showing = field(default_factory=Showing)
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two messages at once would mix their bytes."""
+
+    @property
+    def last_seen_ms(self) -> int | None:
+        """Wall time of its newest observation, None before the first."""
+        return self.latest.wall_ms if self.latest is not None else None
 
 
 class Intake:
@@ -94,10 +99,11 @@ class Intake:
             await self._receive(line, connection)
         finally:
             line.connection = None
+            self._end_tracks(line)
 
     async def _greet(self, line: SensorLine) -> None:
         spec, scenario = line.spec, self._scenario
-        line.track_base = line.track_last
+        line.tracks.connect()
         timeline = scenario is not None and spec.recorded
         configure = wire.Configure(
             sensor=spec.name,
@@ -166,12 +172,19 @@ class Intake:
             if live:  # another box, or a live device in a recorded morning: it happens now
                 now = self._clock.now()
                 observation = msgspec.structs.replace(observation, seen=now)
-            if isinstance(observation.reading, TrackReading | FaceReading):
-                observation = _renumbered(observation, observation.reading, line)
-            line.held.append(observation)
-            line.last_seen_ms = observation.seen.wall_ms
+            told = line.tracks.take(observation)
+            if len(told) != 1:
+                line.dropped["track_beyond_limit" if told else "gone_unknown"] += 1
+            line.held += told
+            line.latest = observation.seen
         line.observations += len(observations)
         self._arrived.set()
+
+    def _end_tracks(self, line: SensorLine) -> None:
+        """Nobody will say any more that those who are in view have gone."""
+        if line.latest is not None:
+            line.held += line.tracks.end(line.spec.name, line.latest)
+            self._arrived.set()
 
     async def _room(self, line: SensorLine) -> None:
         async with self._taken:
@@ -380,15 +393,6 @@ def _count(total: Counter[str], counts: dict[str, int]) -> None:
     for reason, count in counts.items():
         known = reason in total or len(total) < DROP_REASONS_MAX
         total[reason[:DROP_REASON_CHARACTERS_MAX] if known else "other"] += count
-
-
-def _renumbered(
-    observation: Observation, reading: TrackReading | FaceReading, line: SensorLine
-) -> Observation:
-    track = line.track_base + reading.track
-    line.track_last = max(line.track_last, track)
-    renumbered = msgspec.structs.replace(reading, track=track)
-    return msgspec.structs.replace(observation, reading=renumbered)
 
 
 def _head_ms(line: SensorLine) -> int:

@@ -8,6 +8,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 
+async def rung(event: asyncio.Event) -> None:
+    """One way: until `event` is set."""
+    await event.wait()
+
+
 async def first_of(*ways: Coroutine[Any, Any, None]) -> None:
     """Run all ways until one ends, then cancel the others; its error rises."""
     tasks = [asyncio.ensure_future(way) for way in ways]

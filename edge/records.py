@@ -95,7 +95,10 @@ class StayReading(Struct, frozen=True, tag="stay", array_like=True):
 
 
 class GoneReading(Struct, frozen=True, tag="gone", array_like=True):
-    """A person went out of view, after having been in it for so long. No identity."""
+    """A person went out of view, after having been in it for so long. No identity.
+
+    The last word on a track, told once of each that another reading named.
+    """
 
     track: Whole
     dwell_ms: Whole
@@ -248,12 +251,13 @@ class ConsentKind(StrEnum):
 
 
 class Consent(Struct, frozen=True):
-    """One agreement: which text, when, by which channel."""
+    """One agreement: which text, when, by which channel; `witness` is who saw it, if anybody."""
 
     kind: ConsentKind
     given_ms: Whole
     text_version: Short
     channel: Short
+    witness: Short = ""
 
 
 LOGINS_MAX = 4

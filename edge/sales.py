@@ -8,7 +8,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from edge.records import Moment, Short, Text, Whole
+from edge.records import Member, Moment, Short, Text, Whole
+
+LINE_QUANTITY_MAX = 99
+CART_LINES_MAX = 50
+"""Larger orders belong to a seller's desk, and a page must stay readable."""
 
 
 class Product(Struct, frozen=True):
@@ -46,12 +50,13 @@ class Stock(Struct, frozen=True):
 
 
 class CartLine(Struct, frozen=True):
-    """One line of a cart or order, with the price it was added at."""
+    """One line of a cart or order, with the price it was added at; `offer`: it is a member's."""
 
     sku: str
     title: str
     quantity: int
     unit_price_minor: int
+    offer: bool = False
 
     @property
     def total_minor(self) -> int:
@@ -69,3 +74,11 @@ class Order(Struct, frozen=True):
     currency: str
     placed: Moment
     member: str | None = None
+
+
+def price_for(product: Product, member: Member | None) -> tuple[int, bool]:
+    """What one piece costs, in minor units, and whether that is an offer to members alone."""
+    special = product.member_price_minor
+    if member is None or special is None:
+        return product.price_minor, False
+    return special, special < product.price_minor

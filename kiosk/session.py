@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -20,9 +20,10 @@ from edge.presence.enrolment import Enrolment
 from edge.presence.requests import Answer, Found
 from edge.records import Member
 from edge.sales import Order
-from edge.visiting import Visit
 from kiosk import state
 from kiosk.live import Bell
+from kiosk.offers import OffersShown
+from kiosk.people import NOT_FOUND, Presence
 from kiosk.settings import KioskSettings
 from kiosk.state import Page, ScreenState
 from kiosk.words import EXCUSE, LANGUAGES, N_, NO_ROOM
@@ -34,36 +35,9 @@ LOOKING_S_MAX = 15.0
 NO_ROOM_SAID_S = 60.0
 """So long after there was no room carts and staff are told of it; then the next try finds out."""
 
-NOT_FOUND = {
-    Found.ASK: N_("We are not sure enough that it is you. Show your loyalty card, please."),
-    Found.UNKNOWN: N_("We do not know your face. Your loyalty card works just as well: scan it."),
-    Found.NOBODY: N_("We could not see you. Look into the camera, or scan your loyalty card."),
-    Found.OFF: N_("Faces are not recognised here at present. Scan your loyalty card, please."),
-}
-"""What is said when a shopper who asked was not recognised, by what came of looking."""
 WELCOME = N_("Nice to see you! Member prices are on.")
 ADDED = N_("It is in the cart.")
 REPRICED = (N_("The prices have changed."), N_("Look at the cart once more, please."))
-
-
-class Presence(Protocol):
-    """What the screens ask of the presence desk."""
-
-    def here(self) -> list[Visit]:
-        """The open visits."""
-        ...
-
-    def member(self, member: str, /) -> Member | None:
-        """Any member this box knows, by id."""
-        ...
-
-    async def its_me(self, screen: str) -> Answer:
-        """What `screen`'s camera says of who stands there, within seconds."""
-        ...
-
-    def add_listener(self, listener: Callable[[], None], /) -> None:
-        """Call `listener`, on the loop, when visits or members changed."""
-        ...
 
 
 class Place:
@@ -104,6 +78,8 @@ class Screens:
             for name in settings.screens
         }
         self._full_ms: int | None = None
+        self._offers = OffersShown(ordering)
+        self._beyond_listeners: list[Callable[[], None]] = []
         presence.add_listener(self._somebody_changed)
         if enrolment is not None:
             enrolment.add_listener(self._enrolment_changed)
@@ -145,7 +121,7 @@ class Screens:
         """The scanner of `screen` read `text`; `member` if that is their card."""
         if member is not None:
             async with self.turn(screen) as place:
-                await self._greet(screen, place, member, card=True)
+                await self.greet(screen, place, member, card=True)
             return
         async with self.turn(screen) as place:
             shelf = self._find(text)
@@ -190,7 +166,7 @@ class Screens:
             order = await self.ordering.place(screen, member=member)
             self._full_ms = None
             place.state = state.ordered(place.state, order.number)
-            self.shop.ring()
+            self.beyond_changed()
             return order
         return None
 
@@ -207,7 +183,7 @@ class Screens:
                 return
             place.state = replace(place.state, looking=False)
             if answer.member is not None:
-                await self._greet(screen, place, answer.member)
+                await self.greet(screen, place, answer.member)
             elif not place.state.member:
                 notice = NOT_FOUND.get(answer.found, NOT_FOUND[Found.ASK])
                 place.state = replace(place.state, notice=(notice,))
@@ -216,6 +192,7 @@ class Screens:
         """The shopper says they are not who the screen says, or no longer want to be."""
         async with self.turn(screen) as place:
             place.state = state.forgotten(place.state)
+            await self.ordering.give_back(screen)
             await self._reprice(screen, None)
 
     async def speak(self, screen: str, language: str) -> None:
@@ -330,9 +307,11 @@ class Screens:
                 log.error("screen %s: %s", screen, error)
                 place.state = replace(place.state, notice=self._excuse(error))
             finally:
+                place.state = state.settled(place.state)
                 await self._turn_away(screen, place)
                 place.used.set()
                 place.bell.ring()
+            await self._offers.shown(place.state, screen)
 
     def _excuse(self, error: StoreboxError) -> tuple[str, ...]:
         """What to say when the box cannot; that it has no room others are told before they try."""
@@ -342,11 +321,11 @@ class Screens:
         self.shop.ring()
         return NO_ROOM
 
-    async def _greet(
-        self, screen: str, place: Place, member: Member, *, card: bool = False
-    ) -> None:
+    async def greet(self, screen: str, place: Place, member: Member, *, card: bool = False) -> None:
+        """Within a turn: `member` showed there who they are. Whoever was greeted before is gone."""
         greeted = state.greeted(place.state, member.id, card=card)
         place.state = replace(greeted, notice=(WELCOME,))
+        await self.ordering.give_back(screen, but=member.id)
         await self._reprice(screen, member)
 
     async def _reprice(self, screen: str, member: Member | None) -> None:
@@ -388,6 +367,16 @@ class Screens:
     def _enrolment_changed(self, screen: str) -> None:
         self.bell(screen).ring()
         self.shop.ring()
+
+    def add_beyond_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when what members bought or began elsewhere has changed."""
+        self._beyond_listeners.append(listener)
+
+    def beyond_changed(self) -> None:
+        """The platform sent carts, wishes or orders to collect, or a shopper went on with one."""
+        for listener in self._beyond_listeners:
+            listener()
+        self._somebody_changed()
 
     def _somebody_changed(self) -> None:
         self.shop.ring()

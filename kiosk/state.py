@@ -10,6 +10,8 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edge.ordering.continuing import LeftOut
+
 CODE_SHOWN_MAX = 40
 """How much of an unknown code is shown; it may be anything that a stranger printed."""
 
@@ -26,17 +28,23 @@ class Page(StrEnum):
     """Consent, progress or end of an enrolment (`Enrolment.at` says which)."""
     FACE_OFF = "face_off"
     """Asks whether the consent to faces is really to be taken back."""
+    PHONE = "phone"
+    """Asks for a telephone number, to send a code to."""
+    CODE = "code"
+    """Asks for the code that was sent to `phone`."""
 
 
 FACES = frozenset({Page.FACE, Page.FACE_OFF})
+PHONES = frozenset({Page.PHONE, Page.CODE})
 
 
 class ScreenState(Struct, frozen=True):
     """One screen. `person` counts the people before it, so that no late answer reaches the next.
 
     `notice` are English sentences, which are also the keys of their translations. `card`: the
-    member showed their card, and was not only recognised. `warned_ms` is when the warning was put
-    up (monotonic), or None.
+    member showed their card, and was not only recognised. `phone` is the number that a code was
+    sent to, for as long as it is asked for. `left_out` is what stayed behind of a web cart, as long
+    as the cart is shown. `warned_ms` is when the warning was put up (monotonic), or None.
     """
 
     language: str
@@ -50,6 +58,8 @@ class ScreenState(Struct, frozen=True):
     card: bool = False
     notice: tuple[str, ...] = ()
     looking: bool = False
+    phone: str = ""
+    left_out: tuple[LeftOut, ...] = ()
     warned_ms: int | None = None
 
 
@@ -83,14 +93,19 @@ def greeted(state: ScreenState, member: str, *, card: bool = False) -> ScreenSta
     same = state.member == member
     left = state.page is Page.UNKNOWN or (state.page in FACES and not same)
     page = Page.ATTRACT if left else state.page
+    if state.page in PHONES:
+        page = Page.PRODUCT if state.sku else Page.ATTRACT
     shown = card or (same and state.card)
-    return replace(state, page=page, code="", member=member, card=shown, looking=False)
+    kept = state.left_out if same else ()
+    return replace(
+        state, page=page, code="", member=member, card=shown, looking=False, left_out=kept
+    )
 
 
 def forgotten(state: ScreenState) -> ScreenState:
     """The shopper said that this is somebody else."""
     page = Page.ATTRACT if state.page in FACES else state.page
-    return replace(state, page=page, member="", card=False, looking=False)
+    return replace(state, page=page, member="", card=False, looking=False, left_out=())
 
 
 def face_shown(state: ScreenState) -> ScreenState:
@@ -108,11 +123,33 @@ def cart_shown(state: ScreenState) -> ScreenState:
     return replace(_after_order(state), page=Page.CART, code="")
 
 
+def phone_shown(state: ScreenState) -> ScreenState:
+    """The shopper wants to say who they are by a code to their telephone."""
+    return replace(_after_order(state), page=Page.PHONE, code="", phone="")
+
+
+def code_asked(state: ScreenState, phone: str) -> ScreenState:
+    """A code is on its way to `phone`."""
+    return replace(state, page=Page.CODE, phone=phone)
+
+
+def continued(state: ScreenState, left_out: tuple[LeftOut, ...]) -> ScreenState:
+    """A web cart goes on here: the cart is shown, and what stayed behind."""
+    return replace(cart_shown(state), left_out=left_out)
+
+
+def settled(state: ScreenState) -> ScreenState:
+    """After an action: what belongs to a page that is no longer shown is forgotten."""
+    phone = state.phone if state.page is Page.CODE else ""
+    left_out = state.left_out if state.page is Page.CART else ()
+    return replace(state, phone=phone, left_out=left_out)
+
+
 def went_back(state: ScreenState) -> ScreenState:
     """One step back: to the product looked at last, else to the start."""
     if state.page is Page.ORDERED:
         return left(state, state.language, state.touched_ms)
-    back_to_product = state.sku and state.page in (Page.CART, Page.UNKNOWN)
+    back_to_product = state.sku and state.page in {Page.CART, Page.UNKNOWN, *PHONES}
     if back_to_product:
         return replace(state, page=Page.PRODUCT, code="")
     return replace(state, page=Page.ATTRACT, sku="", code="")

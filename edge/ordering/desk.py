@@ -10,22 +10,26 @@ from msgspec import Struct
 
 from edge.clock import Clock
 from edge.errors import EmptyCart, Refused, UnknownProduct
+from edge.ordering import continuing, cross_channel, purchases
+from edge.ordering.continuing import Continuation, Continued
+from edge.ordering.cross_channel import Beyond
+from edge.ordering.purchases import Purchases
 from edge.records import (
     Member,
     Stream,
 )
 from edge.sales import (
+    CART_LINES_MAX,
+    LINE_QUANTITY_MAX,
     CartLine,
     Order,
     Product,
     Stock,
+    price_for,
 )
-from edge.storage import goods, members, orders
+from edge.storage import carts, goods, members, orders
+from edge.storage.carts import Piece
 from edge.storage.database import Database, Transaction
-
-LINE_QUANTITY_MAX = 99
-CART_LINES_MAX = 50
-"""Larger orders belong to a seller's desk, and a page must stay readable."""
 
 
 class Selling(Protocol):
@@ -99,6 +103,16 @@ class OrderingDesk:
         """The newest orders first, up to a page's worth."""
         return orders.latest(self._database.reading)
 
+    def beyond(self, member: str) -> Beyond:
+        """What a member has begun in other channels."""
+        now = self._clock.now()
+        return cross_channel.of(self._database.reading, self._database.vault, member, now=now)
+
+    def purchases(self, member: str, language: str) -> Purchases:
+        """What a member has bought, with titles in `language`."""
+        reading, vault = self._database.reading, self._database.vault
+        return purchases.of(reading, vault, member, language=language)
+
     # --- changing
 
     async def add(self, screen: str, sku: str, *, language: str, member: Member | None) -> None:
@@ -114,8 +128,8 @@ class OrderingDesk:
             before = lines[sku].quantity if sku in lines else 0
             if before >= LINE_QUANTITY_MAX or (before == 0 and len(lines) >= CART_LINES_MAX):
                 raise Refused("The cart is full.", "Place this order first, please.")
-            price = _price(product, member)
-            line = CartLine(sku, product.title(language), before + 1, price)
+            price, offer = price_for(product, member)
+            line = CartLine(sku, product.title(language), before + 1, price, offer)
             orders.put_line(tx, screen, line)
 
         # Carts are few and small, and without one the orders' reserve would be of no use.
@@ -132,16 +146,52 @@ class OrderingDesk:
             for line in orders.cart(tx, screen):
                 product = goods.by_sku(tx, line.sku)
                 if product is not None:
-                    price = _price(product, member)
-                    orders.put_line(
-                        tx, screen, CartLine(line.sku, line.title, line.quantity, price)
-                    )
+                    price, offer = price_for(product, member)
+                    now = CartLine(line.sku, line.title, line.quantity, price, offer)
+                    orders.put_line(tx, screen, now)
 
         await self._database.transact(change, reserve=True)
 
     async def abandon(self, screen: str) -> None:
-        """Empty the cart: the shopper went away."""
-        await self._database.transact(lambda tx: orders.empty_cart(tx, screen))
+        """Empty the cart: the shopper went away. A web cart that went on in it is theirs again."""
+        moment = self._clock.now()
+
+        def change(tx: Transaction) -> None:
+            continuing.give_back(tx, screen, moment)
+            orders.empty_cart(tx, screen)
+
+        await self._database.transact(change, reserve=True)
+
+    async def continue_cart(self, screen: str, member: Member, *, language: str) -> Continued:
+        """Go on at `screen` with the member's cart from the web. Refused if there is none."""
+        moment = self._clock.now()
+
+        def change(tx: Transaction) -> Continued:
+            cart = cross_channel.cart_of(tx, tx.vault, member.id)
+            if cart is None or not members.exists(tx, member.id):
+                raise continuing.nothing_to_continue()
+            wanted = tuple(Piece(line.sku, line.quantity) for line in cart.lines)
+            what = Continuation(member, screen, language)
+            return continuing.take_over(tx, what, wanted, cart.as_of_ms, moment)
+
+        return await self._database.transact(change, reserve=True)
+
+    async def give_back(self, screen: str, *, but: str | None = None) -> None:
+        """Another stands at `screen` now: web carts that went on there leave it, save `but`'s."""
+        if all(taken.member == but for taken in carts.at(self._database.reading, screen)):
+            return
+        moment = self._clock.now()
+        await self._database.transact(
+            lambda tx: continuing.give_back(tx, screen, moment, but=but), reserve=True
+        )
+
+    async def offer_shown(self, sku: str) -> None:
+        """A member was shown their price of `sku`; whose it was is not told."""
+        moment = self._clock.now()
+        body = {"sku": sku, "kind": "member_price"}
+        await self._database.transact(
+            lambda tx: tx.emit(Stream.BULK, "offer.shown.v1", body, moment)
+        )
 
     async def place(self, screen: str, *, member: Member | None) -> Order:
         """Turn the cart into an order with a number; it is safe when this returns. EmptyCart."""
@@ -163,16 +213,11 @@ class OrderingDesk:
             )
             orders.put_order(tx, order)
             orders.empty_cart(tx, screen)
+            carts.ordered(tx, screen)
             tx.emit(Stream.CRIT, "order.placed.v1", _told(order), moment, member=order.member)
             return order
 
         return await self._database.transact(change, reserve=True)
-
-
-def _price(product: Product, member: Member | None) -> int:
-    if member is not None and product.member_price_minor is not None:
-        return product.member_price_minor
-    return product.price_minor
 
 
 def _told(order: Order) -> dict[str, object]:

@@ -379,7 +379,8 @@ class PresenceDesk:
         windows = self._footfall.due(now, everything=everything)
         facts = [_counted(window, now) for window in windows]
         for zone in self._zones.due(now, everything=everything):
-            facts.append(Fact(None, Stream.BULK, "zone.counted.v1", zone, now))
+            bulk, name = Stream.BULK, "zone.counted.v1"
+            facts.append(Fact(None, bulk, name, zone.told, now, untold=zone.untold))
         self._recognition.pass_time(now, self._book.is_known, members=self._members)
         strangers = self._recognition.unwritten(now, everything=everything)
         return [*facts, of_strangers(strangers, now)] if strangers else facts
@@ -395,4 +396,5 @@ class PresenceDesk:
 
 
 def _counted(window: Footfall, moment: Moment) -> Fact:
-    return Fact(None, Stream.BULK, "footfall.counted.v1", told(window), moment)
+    name = "footfall.counted.v1"
+    return Fact(None, Stream.BULK, name, told(window), moment, untold=window)

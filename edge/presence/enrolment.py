@@ -22,7 +22,7 @@ from edge.presence import capture as steps
 from edge.presence.capture import Asked, Capture, Failure, Purpose, Stage
 from edge.presence.enrolled_frames import Shots
 from edge.presence.enrolling import Checked, Enrolling
-from edge.racing import first_of
+from edge.racing import first_of, rung
 from edge.records import ConsentKind, Hint, Moment, PoseReading
 from edge.storage import consent_words
 from edge.storage.database import Database
@@ -307,7 +307,7 @@ class Enrolment:
                     self._step(screen, place, steps.failed(place.capture, Failure.TIMED_OUT))
                     return
                 left_s = (place.capture.until_ms - now_ms) / 1000
-                await first_of(_rung(place.changed), self._clock.wait(left_s))
+                await first_of(rung(place.changed), self._clock.wait(left_s))
                 place.changed.clear()
         finally:
             await self._ask_cameras(screen, 0)
@@ -367,7 +367,3 @@ class Enrolment:
     def _tell_of_people(self) -> None:
         for listener in self._people_listeners:
             listener()
-
-
-async def _rung(event: asyncio.Event) -> None:
-    await event.wait()

@@ -2,6 +2,11 @@
 
 Pure: called by the presence desk, never touches storage or a clock. A probe request is evidence
 of nobody: a radar only counts.
+
+What somebody has or says is worth 1 / (e c): `e` is how often such a sign is of somebody else than
+it says, and `c` = 1e-6 by what chance it then names this very member of a chain. What `e` is was
+not measured here: each is a careful guess, to be compared with the corrections of staff
+(`storebox visits rates`). Faces have a ratio that was measured (`face_decision`).
 """
 
 from edge.presence.face_decision import FaceDecision, Outcome
@@ -9,27 +14,44 @@ from edge.records import Moment
 from edge.visiting import REASON_BEGINS, Evidence, SignKind, Strength
 
 CARD_LLR = 20.7
-"""A scanned loyalty card: about one in a thousand is a borrowed one, and that it is this very
-member's has a chance of one in a million: e^20.7."""
+"""A scanned loyalty card or code: about one in a thousand is a borrowed one. log(1000 x 1e6)."""
+
+CODE_LLR = 20.7
+"""A code that was sent to the member's phone and typed at a screen: like a card, about one in a
+thousand is typed by whoever holds the phone for them."""
+
+STAFF_LLR = 19.1
+"""A seller said who it is: one in two hundred times it is somebody else, as two customers are mixed
+up or the wrong line is tapped. log(200 x 1e6)."""
 
 LOGIN_LLR = 18.4
 """A login to the shop's Wi-Fi: about one in a hundred is with a number that somebody else in the
-family uses, or on a phone that was lent; and this very member's by a chance of one in a million."""
+family uses, or on a phone that was lent. log(100 x 1e6)."""
 
 PHONE_LLR = 17.7
-"""A phone with which a member logged in lately: twice as often somebody else has it by now."""
+"""A phone with which a member logged in lately: twice as often somebody else has it by now. Weak
+however likely it is, as nobody did anything to be known by it."""
 
 
 def from_card(member: str, name_of_sensor: str, seen: Moment) -> Evidence:
-    """A scan of the member's own card."""
-    return Evidence(
-        member,
-        SignKind.CARD,
-        CARD_LLR,
-        Strength.EXPLICIT,
-        f"{REASON_BEGINS[SignKind.CARD]} scanned at {name_of_sensor}",
-        seen,
-    )
+    """A scan of the member's own card or loyalty code."""
+    kind = SignKind.CARD
+    reason = f"{REASON_BEGINS[kind]} scanned at {name_of_sensor}"
+    return Evidence(member, kind, CARD_LLR, Strength.EXPLICIT, reason, seen)
+
+
+def from_code(member: str, screen: str, seen: Moment) -> Evidence:
+    """The code that was sent to the member's phone, typed at `screen`."""
+    kind = SignKind.CODE
+    reason = f"{REASON_BEGINS[kind]} typed at {screen}"
+    return Evidence(member, kind, CODE_LLR, Strength.EXPLICIT, reason, seen)
+
+
+def from_staff(member: str, by: str, seen: Moment) -> Evidence:
+    """The seller `by` (an id, no name) said who it is."""
+    kind = SignKind.STAFF
+    reason = f"{REASON_BEGINS[kind]} said so: {by}"
+    return Evidence(member, kind, STAFF_LLR, Strength.EXPLICIT, reason, seen)
 
 
 def from_login(member: str, nas: str, seen: Moment) -> Evidence:

@@ -1,4 +1,5 @@
-"""From a score to a probability: the calibration table of one model, and the threshold it gives.
+"""From a score to a probability: the calibration table of one model, the threshold it gives for
+strangers, and the ratio of "it is this member" to "it is somebody else".
 
 Read by the presence desk from the package or from a site's own file, and written by `storebox
 faces calibrate`. Numbers only: no vector of anybody is in it. Pure; it decides nothing.
@@ -9,6 +10,7 @@ import binascii
 import math
 import re
 from importlib import resources
+from statistics import NormalDist
 from typing import Annotated
 
 import msgspec
@@ -27,6 +29,14 @@ COUNT_MAX = 16
 PEOPLE_MAX = 10_000_000
 FPIR_MIN, FPIR_MAX = 1e-6, 0.5
 _STEEPNESS_MIN = 1e-3
+OWN_UNKNOWN = 4.5
+"""Nats taken off the rarity of a score where members' own scores were not measured, as in tables of
+before they were: of recognised members of the recorded people, 19 of 20 lose less than that."""
+OWN_LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
+"""The shares of members' own scores that lie below those in a cell."""
+_NORMAL = np.array([NormalDist().inv_cdf(level) for level in OWN_LEVELS])
+_POINTS = 512
+"""Of a curve of ratios; between them it is straight, and level behind the last."""
 _PLAIN = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
 """Ids of models for which the package may have a table."""
 MAKE_ONE = "Make one with: storebox faces calibrate."
@@ -40,12 +50,15 @@ class BadCalibration(InputError):
     """A calibration file that cannot be used."""
 
 
-class Cell(Struct, frozen=True, forbid_unknown_fields=True):
-    """The tail of strangers' scores with so many photos enrolled and frames fused.
+class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How strangers and members score with so many photos enrolled and frames fused.
 
     -log FMR(s) = base + slope x + bend x^2 with x = s - start - shift, from x = 0 on; below it a
     score says nothing. `shift` moves the tail to that of the worst measured group. `pairs` is how
     many comparisons of different people it was fitted to.
+
+    `own` are the scores of members against themselves at OWN_LEVELS, measured of `own_people`;
+    empty where they were not measured.
     """
 
     photos: Count
@@ -56,12 +69,16 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True):
     bend: Weight
     shift: Annotated[float, Meta(ge=0, le=10)]
     pairs: Annotated[int, Meta(ge=1, le=10**12)]
+    own: Annotated[tuple[Number, ...], Meta(max_length=len(OWN_LEVELS))] = ()
+    own_people: Annotated[int, Meta(ge=0, le=PEOPLE_MAX)] = 0
 
     def __post_init__(self) -> None:
         if not self.slope + self.bend > _STEEPNESS_MIN:
             raise ValueError("a cell's tail must fall")
         if not all(map(math.isfinite, (self.start, self.base, self.slope, self.bend, self.shift))):
             raise ValueError("a cell has a number that is not finite")
+        if self.own and (len(self.own) != len(OWN_LEVELS) or not min(np.diff(self.own)) > 0):
+            raise ValueError("a cell's own scores do not rise")
 
     def rarity(self, score: float) -> float:
         """-log of the share of strangers' comparisons that score so high; 0 below the tail."""
@@ -76,6 +93,42 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True):
         root = math.sqrt(self.slope**2 + 4 * self.bend * left)
         x = 2 * left / (self.slope + root) if left else 0.0
         return self.start + self.shift + x
+
+
+class Curve:
+    """log f_own(s) / f_strangers(s) of one cell, in nats, never falling with the score.
+
+    f_strangers is the density of the cell's tail, FMR(s) x d(-log FMR)/ds. f_own is that of own
+    scores, whose quantiles against those of a normal variable, z(s), are joined by straight lines:
+    f_own = phi(z) dz/ds, with dz/ds smoothed over neighbours. High above what members have the
+    ratio of two such curves may fall again, though no higher score can speak less for a member:
+    there the largest ratio below it counts.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        if not cell.own:
+            return
+        own, first = np.array(cell.own), cell.start + cell.shift
+        self._scores = np.linspace(first, max(first, cell.own[-1]) + own[-1] - own[0], _POINTS)
+        x = self._scores - first
+        rarity = cell.base + cell.slope * x + cell.bend * x * x
+        steepness = np.maximum(cell.slope + 2 * cell.bend * x, _STEEPNESS_MIN)
+        rises = np.gradient(_NORMAL, own)
+        z = np.interp(self._scores, own, _NORMAL)
+        z += rises[0] * np.minimum(0, self._scores - own[0])
+        z += rises[-1] * np.maximum(0, self._scores - own[-1])
+        members = -(z**2) / 2 - math.log(2 * math.pi) / 2
+        members += np.log(np.interp(self._scores, own, rises))
+        self._ratios = np.maximum.accumulate(members + rarity - np.log(steepness))
+
+    def ratio(self, score: float) -> float:
+        """In nats; not bounded, and negative where a stranger is likelier. 0 below the tail."""
+        if not self._cell.own:
+            return self._cell.rarity(score) - OWN_UNKNOWN
+        if not score >= self._scores[0]:
+            return 0.0
+        return float(np.interp(score, self._scores, self._ratios))
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +166,7 @@ class Calibration:
         self.table = table
         self.cohort = cohort
         self._cells = {(cell.photos, cell.frames): cell for cell in table.cells}
+        self._curves = {key: Curve(cell) for key, cell in self._cells.items()}
 
     @property
     def model(self) -> str:
@@ -136,12 +190,23 @@ class Calibration:
             return 0.0
         return min(cell.rarity(score) for cell in self._near(photos, frames))
 
+    def ratio(self, score: float, photos: int, frames: int) -> float:
+        """What a member's score says for them against a stranger: log f_own - log f_strangers, in
+        nats, at least 0 and not bounded above.
+        """
+        if photos < 1 or frames < 1 or math.isnan(score):
+            return 0.0
+        return max(0.0, min(self._curves[key].ratio(score) for key in self._keys(photos, frames)))
+
     def _near(self, photos: int, frames: int) -> list[Cell]:
         """The cell, or all neighbours of one that was not measured: the strictest counts."""
+        return [self._cells[key] for key in self._keys(photos, frames)]
+
+    def _keys(self, photos: int, frames: int) -> list[tuple[int, int]]:
         rows = _around(photos, {key[0] for key in self._cells})
         columns = _around(frames, {key[1] for key in self._cells})
-        near = [cell for (p, f), cell in self._cells.items() if p in rows and f in columns]
-        return near or list(self._cells.values())
+        near = [(p, f) for p, f in self._cells if p in rows and f in columns]
+        return near or list(self._cells)
 
     def to_json(self) -> bytes:
         """The file."""

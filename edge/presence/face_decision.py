@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from edge.presence.face_calibration import FPIR_MAX, Calibration
 from edge.presence.gallery import Look
+from edge.presence.prior import MEMBER_SHARE
 
 FRAMES_MIN = 3
 """So many frames of the track must name the member by themselves."""
@@ -56,13 +57,15 @@ class Rules(Struct, frozen=True):
     """By what a track is judged.
 
     `people` is how many members the shop has (at least the gallery's size), `target_fpir` the
-    share of strangers that may get a name, `raised` (nats) how much rarer `strangers` wants it.
+    share of strangers that may get a name, `raised` (nats) how much rarer `strangers` wants it,
+    `enrolled` how many members can be matched.
     """
 
     calibration: Calibration
     people: int
     target_fpir: float = 0.001
     raised: float = 0.0
+    enrolled: int = 0
 
     def threshold(self, look: Look, frames: int, fpir: float) -> float:
         """The least score of `look` at which strangers are named with the chance `fpir`."""
@@ -70,12 +73,26 @@ class Rules(Struct, frozen=True):
         return self.calibration.threshold(look.photos, frames, self.people, held)
 
     def worth(self, look: Look, frames: int) -> float:
-        """What the look's score says of this member against somebody else, in nats, 0 to LLR_MAX.
+        """What the look's score says of this member against anybody else, in nats, 0 to LLR_MAX.
 
-        A member scores higher than a stranger's tail nearly always, so it is the rarity alone.
+        The member is the best of N, but that needs no correction of its own. Of all N scores, if
+        member b came, s_b is drawn from f_own and the others from f_str; if a stranger came, all
+        are. So L_b = f_own(s_b) / f_str(s_b) is the whole ratio of b to a stranger: that there were
+        N to be the best of is paid for by the prior, which is share/N for each.
+
+        It may also be another member who came. Fusion counts each of them with a ratio of one,
+        which is right for those who are not enrolled. The runner-up r has L_r, and those enrolled
+        who are behind, g of all members, have next to none:
+
+            worth = log L_b - log(1 - share g + share/N L_r)
         """
-        rarity = self.calibration.rarity(look.score, look.photos, frames)
-        return min(LLR_MAX, max(0.0, rarity - max(0.0, self.raised)))
+        ratio = self.calibration.ratio
+        first = ratio(look.score, look.photos, frames) - max(0.0, self.raised)
+        rival = math.exp(min(LLR_MAX, ratio(look.runner_up, look.photos, frames)))
+        people = max(1, self.people)
+        behind = min(1.0, self.enrolled / people)
+        others = 1 - MEMBER_SHARE * behind + MEMBER_SHARE / people * rival
+        return min(LLR_MAX, max(0.0, first - math.log(others)))
 
     def ahead(self, look: Look, frames: int) -> float:
         """How much rarer the look's score is than that of the next other member, in nats."""

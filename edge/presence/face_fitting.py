@@ -1,4 +1,5 @@
-"""From labelled vectors to a calibration table: how high strangers score, by photos and frames.
+"""From labelled vectors to a calibration table: how high strangers score, and how high members do
+against themselves, by photos and frames.
 
 Called by `storebox faces calibrate` and by the accuracy bench. Pure and seeded; what it gives
 holds numbers only, no vector. It decides nothing and reads no picture.
@@ -7,13 +8,14 @@ holds numbers only, no vector. It decides nothing and reads no picture.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from edge.errors import InputError
 from edge.presence.cohort import Cohort, Vector, lengths_one, level, measured
-from edge.presence.face_calibration import VERSION, Cell, Table, rarity_at
+from edge.presence.face_calibration import OWN_LEVELS, VERSION, Cell, Table, rarity_at
 
 PEOPLE_MIN = 100
 """Fewer strangers say nothing of one in a hundred of them."""
@@ -32,6 +34,8 @@ ROUNDS = 20
 LEVELS = 24
 LIKELIEST, RAREST_HITS = 0.3, 4
 """The tail is fitted from the score of so many strangers to that of so few hits."""
+OWN_PEOPLE_MIN = 25
+"""Own scores of fewer people say nothing of how low they get; the cell goes without."""
 GROUP_LEVELS = (0.05, 0.03, 0.02)
 """Shares of strangers named at which groups are compared."""
 
@@ -125,7 +129,9 @@ def fitted(
         tops = _tops(people, levels, (photos, frames), dice)
         groups = tuple(_group(tops, name, mask, draws.group_min) for name, mask in counted)
         highest = max((one for one in groups if one.judged), key=_shift, default=worst)
-        cells.append(_cell(tops, (photos, frames), max(0.0, highest.shift)))
+        cell = _cell(tops, (photos, frames), max(0.0, highest.shift))
+        own_dice = np.random.default_rng((draws.seed, number, 1))  # the strangers' stay as they are
+        cells.append(_with_own(cell, people, levels, own_dice))
         if not found or (photos, frames) == TOLD:
             found, worst = groups, highest
         step((number + 1) / len(draws.cells))
@@ -206,6 +212,29 @@ def _tops(
         scores.append(compared.max(axis=1) - levels.of(probes, mine) / 2)
         whose.append(mine)
     return _Tops(np.concatenate(scores).astype(np.float64), np.concatenate(whose), half, len(mine))
+
+
+def _with_own(
+    cell: Cell, people: Sequence[Person], levels: _Levels, dice: np.random.Generator
+) -> Cell:
+    """The cell with the own scores of whoever has pictures enough: some are enrolled, others come.
+
+    Each counts once a round, however many pictures there are.
+    """
+    able = [i for i, one in enumerate(people) if len(one.vectors) >= cell.photos + cell.frames]
+    if len(able) < OWN_PEOPLE_MIN:
+        return cell
+    whose, scores = np.array(able), []
+    for _ in range(ROUNDS):
+        drawn = [_some(people[i].vectors, cell.photos + cell.frames, dice) for i in able]
+        mine = lengths_one(np.stack([each[: cell.photos].mean(axis=0) for each in drawn]))
+        probes = lengths_one(np.stack([each[cell.photos :].mean(axis=0) for each in drawn]))
+        both = levels.of(mine, whose) + levels.of(probes, whose)
+        scores.append(np.einsum("nd,nd->n", mine, probes) - both / 2)
+    own = np.quantile(np.concatenate(scores).astype(np.float64), OWN_LEVELS).round(5)
+    if not np.diff(own).min() > 0:  # copies of one picture
+        return cell
+    return msgspec.structs.replace(cell, own=tuple(own.tolist()), own_people=len(able))
 
 
 def _some(vectors: Vector, count: int, dice: np.random.Generator) -> Vector:

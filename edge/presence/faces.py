@@ -229,6 +229,7 @@ class Recognition:
             max(members, len(self._gallery), 1),
             self._settings.target_fpir,
             strangers.raised(self._strangers).by,
+            len(self._gallery),
         )
         looks.decision = decide(looks.fused, looks.frames, looks.doubt, rules)
         return looks.decision

@@ -40,6 +40,8 @@ class Fact(Struct, frozen=True):
     signs: Mapping[str, Evidence | None] = {}
     steps: Mapping[int, Step] = {}
     mistaken: tuple[str, int] | None = None
+    untold: object = None
+    """The body before any number was withheld: the figures of this box are made of it."""
 
 
 Agreed = dict[str, frozenset[ConsentKind]]
@@ -85,6 +87,8 @@ def put(tx: Transaction, facts: Sequence[Fact]) -> None:
         if fact.visit is not None:
             _put_history(tx, known, fact, ended=written[fact.visit.id].left)
         _emit(tx, known, fact)
+        if fact.untold is not None:
+            tx.count(fact.type, fact.untold, fact.moment)
         if fact.binding is not None:
             _bind(tx, fact.binding)
         if fact.sample is not None:

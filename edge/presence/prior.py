@@ -5,6 +5,7 @@ is passed in. It only shifts what signs say: bounded, so that no prior alone com
 and smoothed, so that who never came is still found.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -58,10 +59,35 @@ def even(members: int, share: float = MEMBER_SHARE) -> Prior:
 def from_visits(visits: Iterable[tuple[str | None, int]], members: int, now_ms: int) -> Prior:
     """The prior from recent visits, each its member (None: nobody known) and when it was (Unix ms).
 
-    Weights are (a/n + v) / (a + V): `v` the faded visits of the member, `V` those of all members,
-    `n` = `members`, and `a` = max(EVEN_VISITS, V) (Dirichlet smoothing). A visit later than now
-    counts as one of now: the clock was put back.
+    Members weigh (a/n + v) / (a + V): `v` the faded visits of the member, `V` those of all, `n` =
+    `members`, `a` = max(EVEN_VISITS, V) (Dirichlet smoothing). Their share is that of a Beta
+    distribution with SHARE_VISITS at MEMBER_SHARE. What a bound takes off goes to nobody known. A
+    visit later than now counts as one of now: the clock was put back.
     """
     if members < 1:
         return Prior()
-    return even(members)
+    theirs: dict[str, float] = {}
+    total = 0.0
+    for member, seen_ms in visits:
+        weight = _held(now_ms - seen_ms)
+        total += weight
+        if member is not None and weight:
+            theirs[member] = theirs.get(member, 0.0) + weight
+    known = math.fsum(theirs.values())
+    share = (SHARE_VISITS * MEMBER_SHARE + known) / (SHARE_VISITS + total)
+    share = min(SHARE_MAX, max(SHARE_MIN, share))
+    count = max(members, len(theirs))
+    smooth = max(EVEN_VISITS, known)
+
+    def weighed(visits: float) -> float:
+        weight = (smooth / count + visits) / (smooth + known)
+        return min(MEMBER_MAX, share * min(weight, TIMES_EVEN_MAX / count))
+
+    return Prior(count, weighed(0.0), {name: weighed(own) for name, own in theirs.items()})
+
+
+def _held(age_ms: int) -> float:
+    """What a visit still counts: half after each HALF_LIFE_MS, nothing beyond WINDOW_MS."""
+    if age_ms > WINDOW_MS:
+        return 0.0
+    return float(0.5 ** (max(0, age_ms) / HALF_LIFE_MS))

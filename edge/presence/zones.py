@@ -7,6 +7,7 @@ upstream. Nobody is told apart here: a stay is a length of time without a person
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -123,6 +124,13 @@ class _Window:
         self.area_ms += self.length * max(0, until_ms - begun_ms)
 
 
+class Closed(NamedTuple):
+    """A finished window: as it may be told, and as it was."""
+
+    told: ZoneCount
+    untold: ZoneCount
+
+
 class ZoneCounter:
     """The open windows of all zones."""
 
@@ -143,14 +151,15 @@ class ZoneCounter:
             window.queue(length, seen)
         return window is not None
 
-    def due(self, now: Moment, *, everything: bool = False) -> list[ZoneCount]:
+    def due(self, now: Moment, *, everything: bool = False) -> list[Closed]:
         """Close the windows that may be told (or all) and give their numbers."""
         closed = []
         for zone, window in list(self._windows.items()):
             if not (everything or _is_over(window, now)):
                 continue
             del self._windows[zone]
-            closed.append(told(window.count(zone, now), window.people(now)))
+            count = window.count(zone, now)
+            closed.append(Closed(told(count, window.people(now)), count))
             if standing := window.standing(now):
                 left = _Window(now, length=standing, largest=standing, since=window.since)
                 self._windows[zone] = left

@@ -7,6 +7,7 @@ goes with it; a test requires that each table with a member in it is known here.
 
 from edge.storage import members
 from edge.storage.outbox import Executes
+from edge.storage.vault import Vault
 
 DELETED = {
     "profile": ("member", "id"),
@@ -26,16 +27,28 @@ DELETED = {
 LINKED = {
     "visits": (
         "UPDATE visit SET member = NULL, posterior = 0, reasons = '[]', state = 'anonymous'"
-        " WHERE member = ?"
+        " WHERE member = :member"
     ),
-    "orders": "UPDATE placed_order SET member = NULL WHERE member = ?",
+    "orders": "UPDATE placed_order SET member = NULL WHERE member = :member",
+    "consent_log": "UPDATE consent_log SET member = NULL, who = :who WHERE member = :member",
 }
-"""What happened without saying to whom."""
+"""What happened without saying to whom. The log of consents stays as a proof, by a keyed mark."""
 
 
-def remove(connection: Executes, member: str) -> dict[str, int]:
+def remove(connection: Executes, vault: Vault, member: str) -> dict[str, int]:
     """Delete or unlink everything of `member`; how many rows of each kind."""
-    counts = {
+    unlinked = {"member": member, "who": vault.pseudonym(member)}
+    linked = {
+        name: int(connection.execute(unlink, unlinked).rowcount) for name, unlink in LINKED.items()
+    }
+    counts = counted(connection, member)
+    members.erase(connection, member)
+    return counts | linked
+
+
+def counted(connection: Executes, member: str) -> dict[str, int]:
+    """How many rows of each kind there are of `member` that an erasure deletes."""
+    return {
         name: int(
             connection.execute(
                 f"SELECT count(*) FROM {table} WHERE {column} = ?",  # noqa: S608 - constants
@@ -44,7 +57,3 @@ def remove(connection: Executes, member: str) -> dict[str, int]:
         )
         for name, (table, column) in DELETED.items()
     }
-    members.erase(connection, member)
-    for name, unlink in LINKED.items():
-        counts[name] = int(connection.execute(unlink, (member,)).rowcount)
-    return counts

@@ -139,6 +139,7 @@ def settle_stage(tx: Executes) -> None:
 
 def _stored(tx: Executes, member: str) -> list[Consent]:
     rows = tx.execute(
-        "SELECT kind, given_ms, text_version, channel FROM consent WHERE member = ?", (member,)
+        "SELECT kind, given_ms, text_version, channel, witness FROM consent WHERE member = ?",
+        (member,),
     ).fetchall()
     return [Consent(ConsentKind(row[0]), *row[1:]) for row in rows]

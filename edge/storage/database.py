@@ -26,7 +26,7 @@ from edge.storage.outbox import Depth
 from edge.storage.segments import Sealing, Waiting
 from edge.storage.transaction import Transaction
 from edge.storage.vault import Vault
-from edge.storage.writer import Change, Mend, Writer
+from edge.storage.writer import Change, Mend, Tell, Writer
 
 __all__ = ["Database", "Transaction", "connect", "open_reading"]
 
@@ -56,7 +56,9 @@ class Database:
         self._listeners: list[Callable[[frozenset[Stream]], None]] = []
         self._mending = False
         self._backlog = Backlog(self.reading, lambda: bulk.reading, bulk.sealing, self._mend)
-        self._writer = Writer(writer, bulk, vault=vault, journal=journal, tell=self._tell)
+        self._deleted_listeners: list[Callable[[], None]] = []
+        tell = Tell(self._tell, self._tell_deleted)
+        self._writer = Writer(writer, bulk, vault=vault, journal=journal, tell=tell)
         self._writer.start()
 
     @classmethod
@@ -159,6 +161,10 @@ class Database:
         """Call `listener` on the loop after commits that emitted, with the streams concerned."""
         self._listeners.append(listener)
 
+    def on_deleted(self, listener: Callable[[], None]) -> None:
+        """Call `listener` on the loop after a commit that left bytes to be scrubbed."""
+        self._deleted_listeners.append(listener)
+
     def close(self) -> None:
         """Finish what is queued, then close the files."""
         self._writer.stop()
@@ -206,6 +212,10 @@ class Database:
     def _tell(self, streams: frozenset[Stream]) -> None:
         for listener in self._listeners:
             listener(streams)
+
+    def _tell_deleted(self) -> None:
+        for listener in self._deleted_listeners:
+            listener()
 
 
 def _migrate(path: Path, writer: Any, vault: Vault) -> None:

@@ -47,22 +47,29 @@ def count(connection: Executes) -> int:
 # in the way ends in a file that is believed to be clean.
 
 _SCRUBBING = "scrubbing: "
+DELETED, RECEIPT = "deleted", "receipt"
 
 
 def set_deleted(connection: Executes) -> None:
     """Something was deleted whose bytes may be left in the file or its log."""
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('erased', 'deleted')")
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('erased', ?)", (DELETED,))
+
+
+def left(connection: Executes) -> str:
+    """What may be left: `DELETED`, `RECEIPT`, what a scrub under way leaves, or nothing."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'erased'").fetchone()
+    return str(row[0]) if row else ""
 
 
 def to_be_scrubbed(connection: Executes, receipt: str) -> bool:
     """Whether bytes are left that need not wait. `receipt` is the type of the receipts."""
-    row = connection.execute("SELECT value FROM meta WHERE name = 'erased'").fetchone()
-    return row is not None and (row[0] != "receipt" or not _waits(connection, receipt))
+    some = left(connection)
+    return bool(some) and (some != RECEIPT or not _waits(connection, receipt))
 
 
 def set_scrubbing(connection: Executes, receipt: str) -> None:
     """What is deleted by now is about to be scrubbed."""
-    after = "receipt" if _waits(connection, receipt) else "clean"
+    after = RECEIPT if _waits(connection, receipt) else "clean"
     connection.execute("UPDATE meta SET value = ? WHERE name = 'erased'", (_SCRUBBING + after,))
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from edge.records import Consent, ConsentKind, Member
-from edge.storage import consent_words, staging
+from edge.records import Consent, ConsentKind, Member, Moment
+from edge.storage import consent_log, consent_words, staging
 from edge.storage.outbox import Executes
 from edge.storage.vault import Vault, seal, unseal
 
@@ -61,7 +61,10 @@ def cells(vault: Vault, member: Member, wrapped: bytes | None) -> tuple[object, 
 
 def consent_cells(member: Member) -> list[tuple[object, ...]]:
     """The consents of a member as rows."""
-    return [(member.id, c.kind, c.given_ms, c.text_version, c.channel) for c in member.consents]
+    return [
+        (member.id, c.kind, c.given_ms, c.text_version, c.channel, c.witness)
+        for c in member.consents
+    ]
 
 
 def login_cells(vault: Vault, member: Member) -> list[tuple[object, ...]]:
@@ -72,8 +75,9 @@ def login_cells(vault: Vault, member: Member) -> list[tuple[object, ...]]:
     return [(member.id, mark) for mark in sorted(marks)]
 
 
-def swap(connection: Executes) -> list[str]:
+def swap(connection: Executes, now: Moment) -> list[str]:
     """Take over the members that are staged; those who could not be, because of a card or a key.
+    Consents that end with it are noted (`consent_log`).
 
     A card that changes hands is free first. In its place stands what no scanner reads and nobody
     can guess, until its member's own row is written.
@@ -100,6 +104,7 @@ def swap(connection: Executes) -> list[str]:
         "INSERT INTO member_key SELECT id, wrapped FROM stage_member"
         " WHERE wrapped IS NOT NULL ORDER BY id"
     )
+    consent_log.note_staged(connection, now)
     _swap_consents(connection)
     return refused
 
@@ -152,8 +157,8 @@ def _swap_consents(connection: Executes) -> None:
     )
     connection.execute(
         "INSERT INTO consent SELECT * FROM stage_consent WHERE true ORDER BY member, kind"
-        " ON CONFLICT (member, kind) DO UPDATE SET given_ms = excluded.given_ms,"
-        " text_version = excluded.text_version, channel = excluded.channel"
+        " ON CONFLICT (member, kind) DO UPDATE SET given_ms = excluded.given_ms, text_version ="
+        " excluded.text_version, channel = excluded.channel, witness = excluded.witness"
     )
     connection.execute(
         "DELETE FROM login WHERE member IN (SELECT id FROM stage_member)"
@@ -168,10 +173,10 @@ def _swap_consents(connection: Executes) -> None:
 def put_consent(connection: Executes, member: str, given: Consent) -> None:
     """Write one consent, in the place of an earlier one to the same."""
     connection.execute(
-        "INSERT INTO consent VALUES (?, ?, ?, ?, ?) ON CONFLICT (member, kind) DO UPDATE SET"
+        "INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (member, kind) DO UPDATE SET"
         " given_ms = excluded.given_ms, text_version = excluded.text_version,"
-        " channel = excluded.channel",
-        (member, given.kind, given.given_ms, given.text_version, given.channel),
+        " channel = excluded.channel, witness = excluded.witness",
+        (member, given.kind, given.given_ms, given.text_version, given.channel, given.witness),
     )
 
 
@@ -251,12 +256,14 @@ def _select(
     for id_, card, sealed, tier, segment, wrapped in rows:
         key = vault.member_key(id_, wrapped)
         name = unseal(key, sealed, member=id_, field="name").decode()
-        yield Member(id_, name, card, tier, segment, _consents(connection, id_))
+        yield Member(id_, name, card, tier, segment, consents(connection, id_))
 
 
-def _consents(connection: Executes, member: str) -> tuple[Consent, ...]:
+def consents(connection: Executes, member: str) -> tuple[Consent, ...]:
+    """What the member agrees to now, by kind."""
     rows = connection.execute(
-        "SELECT kind, given_ms, text_version, channel FROM consent WHERE member = ? ORDER BY kind",
+        "SELECT kind, given_ms, text_version, channel, witness FROM consent"
+        " WHERE member = ? ORDER BY kind",
         (member,),
     ).fetchall()
     return tuple(Consent(ConsentKind(row[0]), *row[1:]) for row in rows)

@@ -15,18 +15,21 @@ ORDERS_LISTED_MAX = 200
 def cart(connection: Executes, screen: str) -> tuple[CartLine, ...]:
     """The lines of one screen's cart, by SKU."""
     rows = connection.execute(
-        "SELECT sku, title, quantity, unit_price_minor FROM cart_line WHERE screen = ?"
+        "SELECT sku, title, quantity, unit_price_minor, offer FROM cart_line WHERE screen = ?"
         " ORDER BY sku",
         (screen,),
     ).fetchall()
-    return tuple(CartLine(*row) for row in rows)
+    return tuple(
+        CartLine(sku, title, quantity, unit_minor, bool(offer))
+        for sku, title, quantity, unit_minor, offer in rows
+    )
 
 
 def put_line(connection: Executes, screen: str, line: CartLine) -> None:
     """Write one line of a cart."""
     connection.execute(
-        "INSERT OR REPLACE INTO cart_line VALUES (?, ?, ?, ?, ?)",
-        (screen, line.sku, line.title, line.quantity, line.unit_price_minor),
+        "INSERT OR REPLACE INTO cart_line VALUES (?, ?, ?, ?, ?, ?)",
+        (screen, line.sku, line.title, line.quantity, line.unit_price_minor, line.offer),
     )
 
 
@@ -66,6 +69,14 @@ def latest(connection: Executes, limit: int = ORDERS_LISTED_MAX) -> list[Order]:
     """The newest orders first."""
     rows = connection.execute(
         "SELECT * FROM placed_order ORDER BY number DESC LIMIT ?", (limit,)
+    ).fetchall()
+    return [_order(row) for row in rows]
+
+
+def of_member(connection: Executes, member: str, limit: int) -> list[Order]:
+    """The newest orders of one member first."""
+    rows = connection.execute(
+        "SELECT * FROM placed_order WHERE member = ? ORDER BY number DESC LIMIT ?", (member, limit)
     ).fetchall()
     return [_order(row) for row in rows]
 

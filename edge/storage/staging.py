@@ -47,7 +47,7 @@ Cells = Sequence[object]
 
 _TABLES = {
     "member": 6,
-    "consent": 5,
+    "consent": 6,
     "login": 2,
     "template": 6,
     "product": 8,
@@ -67,6 +67,7 @@ _PERSONAL = {
 _KEYED_BY_MEMBER = ("members", "balances", "carts")
 _KEYED_WITH_MEMBER = ("templates", "history", "wishes")
 """Datasets whose keys are a member, or begin with one and a slash (`sync/rows.py`)."""
+_FORGOTTEN = "~"
 _FORGET = "UPDATE stage_row SET key = '~' || lower(hex(randomblob(16))) WHERE dataset = ?"
 _OF_DATASET = {
     "members": ("member", "consent", "login"),
@@ -84,7 +85,12 @@ def bucket_of(key: str) -> int:
 
 def forgotten_key() -> str:
     """Under this the row of somebody stands whose name must not be kept."""
-    return f"~{secrets.token_hex(16)}"
+    return f"{_FORGOTTEN}{secrets.token_hex(16)}"
+
+
+def is_forgotten(key: str) -> bool:
+    """Whether this key stands in place of somebody's name."""
+    return key.startswith(_FORGOTTEN)
 
 
 # --- what is under way

@@ -11,8 +11,9 @@ import msgspec
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from edge.errors import StorageError
+from edge.figures import COUNTED, WITHHOLDING
 from edge.records import Moment, Stream
-from edge.storage import outbox
+from edge.storage import figures, outbox
 from edge.storage.connections import translated
 from edge.storage.outbox import Emitted, Rewritten, Written
 from edge.storage.vault import Vault
@@ -60,7 +61,9 @@ class Transaction:
     ) -> None:
         """Put one event into the outbox, in this very transaction. `body` becomes JSON.
 
-        `member` is whom it speaks of, if anybody: an erasure finds it by that.
+        `member` is whom it speaks of, if anybody: an erasure finds it by that. What the event means
+        for the figures of the shop is added to them here, unless it is of a type that may withhold
+        numbers: then the desk says the true ones by `count`.
         """
         encoded = msgspec.json.encode(body)
         if len(encoded) > outbox.EVENT_BYTES_MAX:
@@ -74,6 +77,12 @@ class Transaction:
                 "This is a mistake in storebox: please report it.",
             )
         self._emitted.append(Emitted(stream, type_, encoded, moment, member))
+        if type_ in COUNTED - WITHHOLDING:
+            self.count(type_, body, moment)
+
+    def count(self, type_: str, body: Any, moment: Moment) -> None:
+        """Add to the figures what an event of this type would mean that said `body`."""
+        figures.count(self, type_, body, moment)
 
     def acknowledge(self, stream: Stream, upto: int) -> int:
         """The platform has committed everything up to `upto`: delete it. How many it were."""

@@ -13,12 +13,13 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from edge.errors import StorageError
 from edge.records import Stream
+from edge.storage import erased
 from edge.storage.backlog import Backlog
 from edge.storage.bulk_stream import BulkStream
 from edge.storage.connections import BUSY_MS, reserve, translated
@@ -90,7 +91,13 @@ class Applied:
         return [row for row in self.written if row.stream is Stream.BULK]
 
 
-Tell = Callable[[frozenset[Stream]], None]
+class Tell(NamedTuple):
+    """Called on the loop after a commit: which streams it emitted into; that bytes are left of
+    something that was deleted.
+    """
+
+    written: Callable[[frozenset[Stream]], None]
+    deleted: Callable[[], None]
 
 
 class Writer:
@@ -110,6 +117,8 @@ class Writer:
         self._vault = vault
         self._journal = journal
         self._tell = tell
+        self._left = ""
+        """What `erased.left` said after the commit before."""
         self._backlog = Backlog(connection, lambda: bulk.writing, bulk.sealing)
         self._waiting: queue.SimpleQueue[Change | Mend | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
@@ -235,6 +244,7 @@ class Writer:
         if any(change.scrub and change.error is None for change in batch):
             self._scrub()
         self._notify(batch[0].loop, applied.written)
+        self._notify_deleted(batch[0].loop, acknowledged=applied.acknowledged)
         for change in batch:
             change.settle()
 
@@ -301,7 +311,20 @@ class Writer:
     def _notify(self, loop: asyncio.AbstractEventLoop, written: Sequence[Written]) -> None:
         if written:
             streams = frozenset(row.stream for row in written)
-            _call(loop, lambda: self._tell(streams))
+            _call(loop, lambda: self._tell.written(streams))
+
+    def _notify_deleted(self, loop: asyncio.AbstractEventLoop, *, acknowledged: bool) -> None:
+        """Say so when bytes of something deleted are left, or a receipt that names somebody may
+        have gone: nobody has to look for it by the clock.
+        """
+        try:
+            left = erased.left(self._connection)
+        except sqlcipher.Error:  # the commit stands; the clock's turn comes
+            return
+        new = left == erased.DELETED and self._left != left
+        if new or (acknowledged and left == erased.RECEIPT):
+            _call(loop, self._tell.deleted)
+        self._left = left
 
     def _scrub(self) -> None:
         """Nothing of what was deleted stays in the file's log. Readers are waited for."""

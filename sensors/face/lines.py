@@ -46,7 +46,7 @@ class Lines:
             if known is None or known.inner == (depth > 0):
                 continue
             if meets(line, known.spot, spot):
-                crossed.append(CrossingReading(name, inwards=depth > 0))
+                crossed.append(CrossingReading(name, inwards=depth > 0, track=track))
         return crossed
 
     def forget(self, track: int) -> None:

@@ -7,7 +7,7 @@ what does it look like. It overwrites what it cut out; the picture is its caller
 
 from collections.abc import Sequence
 
-from edge.records import Moment, TrackReading
+from edge.records import CrossingReading, GoneReading, Moment, StayReading, TrackReading
 from hardware.camera import Picture
 from hardware.faces.face import FACES_MAX, Box, Face, FaceBackend
 from sensors.core_link import CoreLink
@@ -71,7 +71,8 @@ class Watcher:
             self._embedding.stop()
             self._enrol(picture, faces, seen)
         else:
-            self._embedding.see(picture, in_view, self._unmoved, seen)
+            for changed in self._embedding.see(picture, in_view, self._unmoved, seen):
+                self._split(changed.track, changed.since_ms, seen)
         self._calm = not (enrols or self._embedding.busy or self._anybody_new(seen.mono_ms))
 
     def rest(self, seen: Moment) -> None:
@@ -82,9 +83,13 @@ class Watcher:
         self._embedding.settle()
         if not self._enrols():
             self._enrolling.settle()
-        alive_ms = {track.number: track.seen_ms for track in self._tracker.alive if track.number}
+        alive = {track.number: track for track in self._tracker.alive if track.number}
+        alive_ms = {number: track.seen_ms for number, track in alive.items()}
         for reading in self._zones.settle(alive_ms, seen.mono_ms):
-            self._core.observe(reading, seen)
+            if isinstance(reading, StayReading):
+                self._name(alive[reading.track], reading, seen)
+            else:
+                self._core.observe(reading, seen)
 
     def finish(self, seen: Moment) -> None:
         """The recording is over: so are all tracks."""
@@ -134,17 +139,33 @@ class Watcher:
             if track.just_begun and self._unmoved[track].known:  # lost and found again
                 self._core.dropped("face_unmoving")
             elif track.just_begun:
-                self._core.observe(TrackReading(track.number), seen)
+                self._name(track, TrackReading(track.number), seen)
             for crossing in self._lines.follow(track.number, spot):
-                self._core.observe(crossing, seen)
+                self._name(track, crossing, seen)
             self._zones.follow(track.number, spot, seen.mono_ms)
 
+    def _name(
+        self, track: Track, reading: TrackReading | CrossingReading | StayReading, seen: Moment
+    ) -> None:
+        track.named = True
+        self._core.observe(reading, seen)
+
     def _end(self, track: Track, seen: Moment) -> None:
+        """All that is known of it goes; whoever heard of it hears that it has gone, and no more."""
         self._lines.forget(track.number)
         for stay in self._zones.forget(track.number):
-            self._core.observe(stay, seen)
+            self._name(track, stay, seen)
         self._embedding.end(track)
+        if track.named:
+            self._core.observe(GoneReading(track.number, track.seen_ms - track.begun_ms), seen)
         self._unmoved.pop(track, None)
+
+    def _split(self, track: Track, since_ms: int, seen: Moment) -> None:
+        """By its vectors it is somebody else since then, who came to where it was seen last."""
+        successor = self._tracker.split(track, since_ms)
+        self._unmoved[successor] = self._unmoved[track]
+        self._end(track, seen)
+        self._name(successor, TrackReading(successor.number), seen)
 
     # --- with leave
 

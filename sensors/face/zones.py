@@ -68,7 +68,7 @@ class Zones:
 
     def _end(self, key: tuple[str, int]) -> StayReading:
         stay = self._stays.pop(key)
-        return StayReading(key[0], stay.inside_ms - stay.entered_ms)
+        return StayReading(key[0], stay.inside_ms - stay.entered_ms, key[1])
 
 
 def within(area: tuple[Point, ...], spot: Spot) -> bool:

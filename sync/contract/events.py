@@ -9,18 +9,23 @@ from typing import Any
 
 from msgspec import Struct
 
+from edge.presence.figures_told import ShopCounted, ShopDayCounted
 from edge.presence.footfall import Footfall
 from edge.presence.zones import ZoneCount
 from edge.storage.outbox import Gap
 
 
 class OrderLine(Struct, frozen=True):
-    """One line of an order, with the price it was added at (minor units of the currency)."""
+    """One line of an order, with the price it was added at (minor units of the currency).
+
+    `offer`: that price was a member's, lower than anybody else's.
+    """
 
     sku: str
     title: str
     quantity: int
     unit_price_minor: int
+    offer: bool = False
 
 
 class OrderPlaced(Struct, frozen=True):
@@ -32,6 +37,50 @@ class OrderPlaced(Struct, frozen=True):
     total_minor: int
     currency: str
     member: str | None
+
+
+class CartPiece(Struct, frozen=True):
+    """So many of one SKU."""
+
+    sku: str
+    quantity: int
+
+
+class CartLeftOut(Struct, frozen=True):
+    """So many of one SKU stayed behind: "not_sold", "sold_out" everywhere, or the cart "full"."""
+
+    sku: str
+    quantity: int
+    why: str
+
+
+class CartContinued(Struct, frozen=True):
+    """A member went on at a screen with the web cart of `as_of_ms`; `lines` of it lie there now.
+
+    An order at that screen has them; else `cart.given_back.v1` follows. It is not offered again on
+    this box before the platform has sent a newer one.
+    """
+
+    member: str
+    screen: str
+    as_of_ms: int
+    lines: tuple[CartPiece, ...]
+    left_out: tuple[CartLeftOut, ...]
+
+
+class CartGivenBack(Struct, frozen=True):
+    """The member left the screen without ordering: the web cart of `as_of_ms` is as it was."""
+
+    member: str
+    screen: str
+    as_of_ms: int
+
+
+class OfferShown(Struct, frozen=True):
+    """Somebody who was greeted at a screen saw an offer on `sku`: "member_price". Once each."""
+
+    sku: str
+    kind: str
 
 
 class VisitOpened(Struct, frozen=True):
@@ -216,6 +265,8 @@ class Tombstone(Struct, frozen=True):
 
 BY_TYPE: dict[str, Any] = {
     "order.placed.v1": OrderPlaced,
+    "cart.continued.v1": CartContinued,
+    "cart.given_back.v1": CartGivenBack,
     "consent.given.v1": ConsentGiven,
     "consent.withdrawn.v1": ConsentWithdrawn,
     "face.enrolled.v1": FaceEnrolled,
@@ -234,6 +285,9 @@ BY_TYPE: dict[str, Any] = {
     "code.scanned.v1": CodeScanned,
     "footfall.counted.v1": Footfall,
     "zone.counted.v1": ZoneCount,
+    "shop.counted.v1": ShopCounted,
+    "shop.day.counted.v1": ShopDayCounted,
+    "offer.shown.v1": OfferShown,
     "box.diagnosed.v1": BoxDiagnosed,
 }
 """All types that a box sends, by name."""

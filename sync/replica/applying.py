@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from edge import consent
 from edge.errors import BadMessage
-from edge.records import Moment
+from edge.records import ConsentKind, Moment
 from edge.storage import datasets, documents, erased, goods, staging
 from edge.storage.database import Transaction
 from edge.storage.staging import Op
@@ -150,7 +150,10 @@ def _write_templates(
     tx: Transaction, dataset: Dataset, leaving: list[str], now: Moment
 ) -> list[str]:
     pairs = [(member, model) for member, model in _parts(dataset, leaving)]
-    return consent.swap_templates(tx, pairs)
+    refused = consent.swap_templates(tx, pairs)
+    unagreed = [member for member, _ in _parts(dataset, refused) if consent.agreed_by(tx, member)]
+    consent.note_refused(tx, unagreed, ConsentKind.FACE, now)
+    return refused
 
 
 def _write_catalogue(

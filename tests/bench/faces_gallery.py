@@ -168,6 +168,6 @@ def _enrol(tx: Transaction, numbers: Sequence[int]) -> None:
         tx.execute("INSERT INTO member VALUES (?, ?, x'00', '', '')", (name, name))
         tx.execute("INSERT INTO member_key VALUES (?, ?)", (name, wrapped))
         for kind in ("face", "marketing", "programme"):
-            tx.execute("INSERT INTO consent VALUES (?, ?, 0, 'v1', 'desk')", (name, kind))
+            tx.execute("INSERT INTO consent VALUES (?, ?, 0, 'v1', 'desk', '')", (name, kind))
         vectors = _face(number).tobytes() * PHOTOS
         templates.put(tx, Template(name, MODEL, vectors), key)

@@ -46,7 +46,13 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
             "number": "01-000001", "screen": "kiosk-1", "total_minor": 499_900, "currency": "RUB",
             "member": None,
             "lines": [{"sku": "s1", "title": "Ботинок", "quantity": 1,
-                       "unit_price_minor": 499_900}]}),
+                       "unit_price_minor": 499_900, "offer": False}]}),
+        ("cart.continued.v1", {
+            "member": "m-2", "screen": "kiosk-1", "as_of_ms": 1_800_000_000_000,
+            "lines": [{"sku": "s1", "quantity": 2}],
+            "left_out": [{"sku": "s9", "quantity": 1, "why": "not_sold"}]}),
+        ("cart.given_back.v1",
+         {"member": "m-2", "screen": "kiosk-1", "as_of_ms": 1_800_000_000_000}),
         ("consent.given.v1", {
             "member": "m-2", "kind": "face", "text_version": "face-1", "adult": True,
             "given_ms": 1_800_000_000_000, "channel": "staff", "by": "olga"}),
@@ -90,6 +96,14 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
             "sensor": "camera", "zone": "queue", "from_ms": 1_799_999_700_000,
             "until_ms": 1_800_000_000_000, "visits": 9, "dwell_mean_s": 41.5,
             "dwell_median_s": 30.0, "dwell_p90_s": 95.2, "queue_mean": 1.2, "queue_max": 3}),
+        ("shop.counted.v1", {
+            "from_ms": 1_799_999_700_000, "until_ms": 1_800_000_000_000,
+            "numbers": {"entries": 14, "visits": 9}, "withheld": ["orders/RUB", "pieces/RUB"]}),
+        ("shop.day.counted.v1", {
+            "day": "2027-01-15", "from_ms": 1_799_960_400_000, "until_ms": 1_800_046_800_000,
+            "numbers": {"entries": 214, "visits": 190, "recognised": 61, "dwell/5-10": 80},
+            "short": ["orders/RUB"], "withheld": ["returning", "dwell/60+", "dwell/<1"]}),
+        ("offer.shown.v1", {"sku": "s1", "kind": "member_price"}),
         ("box.diagnosed.v1", {
             "counters": {"link.sent_again": 1},
             "sensors": [{"name": "camera", "ok": True, "observations": 9, "dropped": {},

@@ -118,7 +118,7 @@ RIGS = {
         good=_clip,
         absent=lambda folder: f"v4l2:{folder / 'video0'}",
         garbage=_garbage("replay"),
-        readings=frozenset({"TrackReading"}),
+        readings=frozenset({"TrackReading", "GoneReading"}),
         options={},
         waits=True,
     ),

@@ -15,6 +15,7 @@ from edge.records import Observation
 from sensors.declaration import declared, kinds
 from sensors.worker import EXIT_DEVICE
 from tests.conftest import ROOT
+from tests.drivers.gone import gone_once
 from tests.drivers.rigs import RIGS, Rig
 from tests.drivers.worker import END_S_MAX, Worker, configured, running, started
 
@@ -67,6 +68,7 @@ def test_it_opens_reads_and_ends(kind: str, activated: bool, tmp_path: Path) -> 
         assert worker.observations
         assert {type(one).__name__ for one in worker.readings} <= rig.readings
         in_order(worker.observations)
+        gone_once(worker.readings)
         assert worker.watermarks == sorted(worker.watermarks)
         worker.hang_up()
         assert worker.exit_code(END_S_MAX) == 0

@@ -1,6 +1,7 @@
 """What a score is worth: thresholds that only grow where they must, and files that are refused."""
 
 import math
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -12,6 +13,8 @@ from edge.face_models import DLIB, REID0095
 from edge.presence.cohort import measured
 from edge.presence.face_calibration import (
     FILE_BYTES_MAX,
+    OWN_LEVELS,
+    OWN_UNKNOWN,
     BadCalibration,
     Calibration,
     Cell,
@@ -21,13 +24,8 @@ from edge.presence.face_calibration import (
     with_cohort,
 )
 from edge.presence.face_decision import LLR_MAX, Rules
-from edge.presence.fusion import posteriors
 from edge.presence.gallery import Look
-from edge.records import Moment
-from edge.visiting import Evidence, Strength
 from tests.unit.test_gallery import vectors
-
-NOW = Moment(0, 0, "boot", True)
 
 
 def look(score: float, photos: int) -> Look:
@@ -37,6 +35,12 @@ def look(score: float, photos: int) -> Look:
 def cell(photos: int, frames: int, **more: float) -> Cell:
     told = {"start": 0.1, "base": 6.0, "slope": 20.0, "bend": 40.0, "shift": 0.01, **more}
     return Cell(photos=photos, frames=frames, pairs=1000, **told)  # type: ignore[arg-type]
+
+
+def own(plain: Cell, mean: float = 0.5, spread: float = 0.1) -> Cell:
+    """The cell with own scores."""
+    scores = tuple(NormalDist(mean, spread).inv_cdf(level) for level in OWN_LEVELS)
+    return msgspec.structs.replace(plain, own=scores, own_people=100)
 
 
 def table(*cells: Cell, **more: object) -> Table:
@@ -56,7 +60,10 @@ cells = st.builds(
     bend=st.floats(0, 200),
     shift=st.floats(0, 0.2),
 )
-calibrations = st.lists(cells, min_size=1, max_size=6).map(lambda some: Calibration(table(*some)))
+measured_cells = st.builds(own, cells, st.floats(-1, 2), st.floats(1e-3, 1))
+calibrations = st.lists(st.one_of(cells, measured_cells), min_size=1, max_size=6).map(
+    lambda some: Calibration(table(*some))
+)
 counts = st.integers(1, 12)
 
 
@@ -96,12 +103,36 @@ def test_at_its_threshold_so_many_strangers_are_named_as_was_aimed_at(
     assert -math.expm1(people * math.log1p(-fmr)) <= fpir * 1.001
 
 
-@given(crowds)
-def test_who_reaches_the_strict_target_is_identified(people: int) -> None:
-    score = CALIBRATION.threshold(3, 3, people, 0.001)
-    worth = Rules(CALIBRATION, people).worth(look(score + 1e-9, 3), 3)
-    sign = Evidence("m", "face", worth, Strength.AGREEMENT, "face", NOW)
-    assert posteriors([sign], people)["m"] >= 0.99
+@pytest.mark.parametrize("score", [0.25, 0.4, 0.5])
+def test_a_ratio_is_that_of_the_two_densities(score: float) -> None:
+    plain = cell(3, 3)
+    measured = Calibration(table(own(plain)))
+    step = 1e-5
+    strangers = math.exp(-plain.rarity(score - step)) - math.exp(-plain.rarity(score + step))
+    members = NormalDist(0.5, 0.1).cdf(score + step) - NormalDist(0.5, 0.1).cdf(score - step)
+    assert measured.ratio(score, 3, 3) == pytest.approx(math.log(members / strangers), abs=0.06)
+    assert measured.ratio(score, 3, 3) < plain.rarity(score)
+
+
+def test_a_higher_score_than_any_member_has_speaks_no_less_for_them() -> None:
+    steep = Calibration(table(own(cell(3, 3, bend=0.0), mean=0.3, spread=0.01)))
+    low, high, far = (steep.ratio(score, 3, 3) for score in (0.29, 0.5, 9.0))
+    assert low < high == far
+
+
+def test_without_own_scores_so_much_is_taken_off_that_hardly_a_member_has_less() -> None:
+    rare = CALIBRATION.rarity(0.4, 3, 3)
+    assert CALIBRATION.ratio(0.4, 3, 3) == pytest.approx(rare - OWN_UNKNOWN)
+    for model in (DLIB, REID0095):
+        found = shipped(model, None)
+        assert found is not None
+        cells = [each for each in found.table.cells if each.own and each.photos == 3]
+        assert len(cells) >= 3
+        for each in cells:
+            strict = found.threshold(each.photos, each.frames, 1_000, 0.001)
+            usual = max(strict, each.own[3])
+            told = found.ratio(usual, each.photos, each.frames)
+            assert each.rarity(usual) - OWN_UNKNOWN <= told < each.rarity(usual)
 
 
 def test_where_nothing_was_measured_the_stricter_neighbour_counts() -> None:
@@ -190,6 +221,9 @@ def _with_cell(**more: object) -> bytes:
         _with_cell(start="NaN"),
         _with_cell(photos=0),
         _with_cell(frames=17),
+        _with_cell(own=[0.1, 0.2]),
+        _with_cell(own=[0.1] * 10),
+        _with_cell(own=[0.1] * 11),
     ],
     ids=repr,
 )

@@ -5,12 +5,13 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edge.face_models import DLIB, REID0095
 from edge.presence.face_calibration import Calibration
 from edge.presence.face_decision import NOBODY, Outcome, Rules, decide
 from edge.presence.gallery import Look
-from tests.unit.test_face_calibration import table
+from tests.unit.test_face_calibration import cell, own, table
 
 RULES = Rules(Calibration(table()), people=500)
 STRICT = RULES.threshold(Look("m", 0, 0, 3, DLIB), 3, RULES.target_fpir)
@@ -42,7 +43,22 @@ def test_three_agreeing_frames_of_an_enrolled_member_are_that_member() -> None:
     decision = decide(SURE, THREE, "", RULES)
     assert (decision.outcome, decision.member, decision.frames) == (Outcome.MEMBER, "m", 3)
     assert decision.margin == pytest.approx(0.2)
-    assert decision.llr >= math.log(500 / 0.001) - 1e-6
+    assert decision.llr == RULES.worth(SURE, 3) > 0
+
+
+def test_a_second_member_who_may_be_the_one_takes_from_what_the_first_is_worth() -> None:
+    rules = Rules(Calibration(table(*(own(cell(*key)) for key in ((1, 1), (3, 1), (3, 3))))), 500)
+    alone = Look("m", 0.4, -math.inf, 3, DLIB)
+    worths = [rules.worth(replace(alone, runner_up=second), 3) for second in (0.1, 0.3, 0.38)]
+    assert rules.worth(alone, 3) == worths[0] > worths[1] > worths[2]
+    ratio = rules.calibration.ratio
+    counted = math.log(1 + 0.3 / 500 * math.exp(ratio(0.3, 3, 3)))
+    assert worths[1] == pytest.approx(ratio(0.4, 3, 3) - counted)
+
+
+def test_those_enrolled_who_are_far_behind_are_not_the_one() -> None:
+    few, many = (replace(RULES, enrolled=count).worth(SURE, 3) for count in (0, 500))
+    assert many - few == pytest.approx(-math.log(0.7), abs=0.01)
 
 
 @pytest.mark.parametrize(

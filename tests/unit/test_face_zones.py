@@ -77,7 +77,7 @@ def test_tracks_are_told_apart_and_forgotten() -> None:
     lines = Lines({"door": DOOR})
     assert lines.follow(1, (0.5, 0.4)) == []
     assert lines.follow(2, (0.5, 0.6)) == []
-    assert lines.follow(1, (0.5, 0.6)) == [CrossingReading("door", True)]
+    assert lines.follow(1, (0.5, 0.6)) == [CrossingReading("door", True, 1)]
     lines.forget(2)
     assert lines.follow(2, (0.5, 0.4)) == []
 
@@ -136,8 +136,8 @@ def test_a_stay_is_told_when_it_ends() -> None:
         spot = (0.8, 0.5) if at_ms <= 6_000 else (0.2, 0.5)
         known.follow(1, spot, at_ms)
         told += [r for r in known.settle({1: at_ms}, at_ms) if isinstance(r, StayReading)]
-    assert told == [StayReading("shoes", 6_000)]
-    assert known.forget(1) == [StayReading("till", 10_000 - 6_125)]
+    assert told == [StayReading("shoes", 6_000, 1)]
+    assert known.forget(1) == [StayReading("till", 10_000 - 6_125, 1)]
     assert known.forget(1) == []
 
 
@@ -148,7 +148,7 @@ def test_a_step_over_the_border_and_back_is_one_stay() -> None:
         known.follow(1, spot, at_ms)
         told += [r for r in known.settle({1: at_ms}, at_ms) if isinstance(r, StayReading)]
     assert [stay for stay in told if stay.zone == "shoes"] == []
-    assert StayReading("shoes", 8_000) in known.forget(1)
+    assert StayReading("shoes", 8_000, 1) in known.forget(1)
 
 
 def test_who_is_out_of_sight_for_a_moment_has_not_left() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from edge.clock import END_OF_TIME_MS, Clock, ScenarioClock, SystemClock
 from edge.errors import BadWireFrame, DeviceGone, DeviceNotFound
 from edge.intake import HELD_MAX, STEP_MS, Intake
-from edge.records import Moment, Observation, TrackReading
+from edge.records import GoneReading, Moment, Observation, StayReading, TrackReading
 from edge.sensor_spec import SensorSpec
+from edge.tracks import OPEN_MAX
 from sensors import wire
 
 START_MS = 1_700_000_000_000
@@ -156,7 +158,38 @@ async def test_tracks_of_a_restarted_camera_are_new_people() -> None:
             assert isinstance(observation.reading, TrackReading)
             tracks.append(observation.reading.track)
         await peer.close()
+        gone = [each.reading for each in await taken(batches, 2)]
+        assert gone == [GoneReading(tracks[-2], 0), GoneReading(tracks[-1], 0)]
     assert tracks == [1, 2, 3, 4]
+
+
+async def test_who_is_in_view_when_a_camera_breaks_down_has_gone_since_it_was_seen_last() -> None:
+    intake = Intake(SystemClock(), [spec("a")])
+    batches = intake.batches()
+    peer = Peer(intake, "a")
+    later = msgspec.structs.replace(seen("a", 4_000), reading=StayReading("shoes", 900, 2))
+    await peer.send(
+        wire.Seen([seen("a", 1_000, track=1), seen("a", 2_000, track=2), later]),
+        wire.Seen([msgspec.structs.replace(later, reading=GoneReading(1, 2_500))]),
+    )
+    told = await taken(batches, 4)
+    assert told[-1].reading == GoneReading(1, 2_500)
+    await peer.close()
+    (gone,) = await taken(batches, 1)
+    assert (gone.reading, gone.seen) == (GoneReading(2, 2_000), later.seen)
+
+
+async def test_what_a_camera_says_of_tracks_that_are_not_here_is_counted_and_left_out() -> None:
+    intake = Intake(SystemClock(), [spec("a")])
+    batches = intake.batches()
+    peer = Peer(intake, "a")
+    gone = msgspec.structs.replace(seen("a", 0), reading=GoneReading(7, 0))
+    many = [seen("a", number, track=number) for number in range(1, OPEN_MAX + 2)]
+    await peer.send(wire.Seen([gone, *many]))
+    told = [each.reading for each in await taken(batches, OPEN_MAX + 2)]
+    assert GoneReading(1, 0) == told[-2], "the one that was silent longest made room"
+    assert intake.status("a").dropped == {"gone_unknown": 1, "track_beyond_limit": 1}
+    await peer.close()
 
 
 @pytest.mark.parametrize(

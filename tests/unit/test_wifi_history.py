@@ -50,7 +50,7 @@ async def by_snapshot(shop: Shop) -> None:
         row = members.cells(tx.vault, changed, wrapped)
         tx.execute("INSERT INTO stage_member VALUES (?, ?, ?, ?, ?, ?)", row)
         rows = members.consent_cells(changed)
-        tx.executemany("INSERT INTO stage_consent VALUES (?, ?, ?, ?, ?)", rows)
+        tx.executemany("INSERT INTO stage_consent VALUES (?, ?, ?, ?, ?, ?)", rows)
         return consent.swap_members(tx, [], now)
 
     assert await shop.database.transact(swap) == []

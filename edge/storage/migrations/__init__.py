@@ -24,6 +24,8 @@ NAMES = (
     "0009_faces",
     "0010_enrolment",
     "0011_visits",
+    "0012_consent_log",
+    "0013_figures",
     "0014_carts",
 )
 """Every change this version knows; a file with others was written by a newer storebox."""

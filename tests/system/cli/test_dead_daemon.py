@@ -98,6 +98,7 @@ FACTS = [
     ["members", "show", "m1"],
     ["visits", "list"],
     ["visits", "show", "v1"],
+    ["visits", "rates"],
     ["pin", "set"],
 ]
 
@@ -156,6 +157,8 @@ async def test_facts_are_read_from_the_database_of_a_dead_daemon(storebox, fille
     result = await storebox("visits", "show", "v9")
     assert result.code == FAILED
     assert "knows no visit 'v9'" in result.err
+    result = await storebox("visits", "rates", "--json")
+    assert [rate["told"] for rate in result.json["rates"]] == [0, 0, 0], "years ago"
     result = await storebox("outbox", "show", "--json", "-n", "2")
     assert [event["type"] for event in result.json["events"]] == ["order.placed.v1"] * 2
     assert sorted(f.name for f in filled.iterdir() if f.suffix in (".db", ".key")) == before
