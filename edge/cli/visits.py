@@ -8,8 +8,10 @@ from edge.cli import printing
 from edge.cli.options import CONFIG_FILE, AsJson, ConfigFile
 
 if TYPE_CHECKING:
+    from edge.operation.facts import VisitRow
     from edge.operation.visit_facts import StepRow, VisitStory
 
+LISTED = ("visit", "state", "stage", "opened", "last seen", "sensor", "member", "believed", "why")
 WORDS = {
     "sign": "a sign",
     "kiosk": "at the kiosk",
@@ -47,32 +49,23 @@ def list_(
         printing.as_json({"visits": found})
         return
     printing.table(
-        (
-            "visit",
-            "state",
-            "stage",
-            "opened",
-            "last seen",
-            "sensor",
-            "member",
-            "probability",
-            "why",
-        ),
-        (
-            (
-                visit.id,
-                visit.state,
-                visit.stage,
-                printing.local_time(visit.opened_ms),
-                printing.local_time(visit.last_seen_ms),
-                visit.sensor,
-                visit.member,
-                f"{visit.posterior:.1%}" if visit.member else "-",
-                "; ".join(visit.reasons),
-            )
-            for visit in found
-        ),
+        LISTED,
+        (_listed(visit) for visit in found),
         empty="Nobody is in the shop." if not ended else "There has been no visit.",
+    )
+
+
+def _listed(visit: "VisitRow") -> tuple[str | None, ...]:
+    return (
+        visit.id,
+        visit.state,
+        visit.stage,
+        printing.local_time(visit.opened_ms),
+        printing.local_time(visit.last_seen_ms),
+        visit.sensor,
+        visit.member,
+        f"{visit.posterior:.1%}" if visit.member else "-",
+        "; ".join(visit.reasons),
     )
 
 

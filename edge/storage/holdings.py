@@ -223,6 +223,10 @@ def _steps(asked: Asked) -> list[Row]:
     )
 
 
+def _mistaken(asked: Asked) -> list[Row]:
+    return asked.rows("until_ms", "SELECT until_ms FROM mistaken WHERE member = ?")
+
+
 def _orders(asked: Asked) -> list[Row]:
     found = asked.rows(
         "number screen lines total_minor currency placed_ms",
@@ -280,6 +284,7 @@ HOLDINGS = (
     Holding("visits", ("visit",), _visits),
     Holding("signs of open visits", ("visit_sign",), _signs),
     Holding("steps of visits", ("visit_step",), _steps),
+    Holding("face taken for another's", ("mistaken",), _mistaken),
     Holding("orders", ("placed_order",), _orders),
     Holding("events that wait for the platform", ("outbox",), _waiting),
     Holding("not yet in force", tuple(table for table, _ in _STAGED), _staged),

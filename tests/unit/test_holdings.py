@@ -18,6 +18,7 @@ from edge.storage import (
     documents,
     holdings,
     members,
+    mistaken,
     orders,
     staging,
     visits,
@@ -74,9 +75,11 @@ def live(tx: Transaction, name: str) -> None:
         (visit.id, name, seen),
     )
     tx.execute(
-        "INSERT INTO visit_step VALUES (?, 1, ?, 'opened', 'door', 'came in', NULL, NULL, NULL)",
+        "INSERT INTO visit_step VALUES"
+        " (?, 1, ?, 'opened', 'door', 'came in', NULL, NULL, NULL, NULL)",
         (visit.id, seen),
     )
+    mistaken.put(tx, name, 5)
     orders.put_order(tx, Order(f"o-{name}", "main", (LINE,), 100, "RUB", NOW, name))
     tx.emit(Stream.CRIT, "order.placed.v1", {"member": name}, NOW, member=name)
     staging.put_cells(tx, "login", [(name, b"mark")])
