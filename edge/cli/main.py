@@ -17,6 +17,7 @@ from edge.cli import (
     exits,
     face_picture,
     faces,
+    figures,
     fleet,
     members,
     models,
@@ -57,6 +58,7 @@ app.add_typer(sync_command.app, name="sync")
 app.add_typer(members.app, name="members")
 visits.app.command("rates")(visit_rates.rates)
 app.add_typer(visits.app, name="visits")
+app.add_typer(figures.app, name="figures")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
 faces.app.command("picture")(face_picture.picture)
