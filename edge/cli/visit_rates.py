@@ -37,7 +37,8 @@ def rates(config: ConfigFile = CONFIG_FILE, json: AsJson = False) -> None:
         ),
     )
     printing.say(
-        f"Over {found.days} days. identified and suggested: of visits that were told so."
+        f"Over {found.days} days, or the last {found.visits_max} visits."
+        " identified and suggested: of visits that were told so."
         " target_fpir: of strangers, how many a face gave a name."
         " Staff see only some errors: at least so many were wrong."
     )

@@ -19,18 +19,21 @@ DAY_MS = 86_400_000
 
 
 class VisitRates(Struct, frozen=True):
-    """The answer to `visit_rates`: over how many days, and each threshold."""
+    """The answer to `visit_rates`: over how many days and visits at most, and each threshold."""
 
     days: int
+    visits_max: int
     rates: tuple[Rate, ...]
 
 
 def visit_rates(connection: Executes, config: Config, now_ms: int) -> VisitRates:
-    """Of the last DAYS days."""
+    """Of the last DAYS days, or of fewer with TALLIED_MAX visits."""
     section = config.recognition
     found = recent_visits.tallies(connection, max(0, now_ms - DAYS * DAY_MS))
     thresholds = Thresholds(section.identified, section.suggested)
-    return VisitRates(DAYS, rates(found, thresholds, section.target_fpir))
+    return VisitRates(
+        DAYS, recent_visits.TALLIED_MAX, rates(found, thresholds, section.target_fpir)
+    )
 
 
 def rating_questions(

@@ -10,10 +10,12 @@ from msgspec import Struct
 from edge.storage.outbox import Executes
 from edge.visiting import REASON_BEGINS, SignKind
 
-RECENT_MAX = 20_000
-"""So many visits are read at most, the newest: weeks of a shop, and days of a very busy one."""
+RECENT_MAX = 10_000
+"""So many visits are read at most, the newest, within some tens of milliseconds: weeks of a shop,
+and a day of a very busy one."""
 
-TALLIED_MAX = 50_000
+TALLIED_MAX = 20_000
+"""So many are tallied at most, the newest: the daemon does nothing else meanwhile."""
 
 
 def recent(connection: Executes, since_ms: int) -> list[tuple[str | None, int]]:
@@ -81,8 +83,9 @@ _RECENT = (
     " AND counted = 1 ORDER BY last_ms DESC LIMIT :most)"
 )
 _STOOD = (
-    f"{_RECENT} SELECT EXISTS (SELECT 1 FROM json_each(reasons) WHERE value LIKE :face) AS by_face,"  # noqa: S608 - constants
-    " state, count(*), sum(1 - posterior) FROM recent GROUP BY by_face, state"
+    f"{_RECENT} SELECT state = 'identified' AND EXISTS (SELECT 1 FROM json_each(reasons)"  # noqa: S608 - constants
+    " WHERE value LIKE :face) AS by_face, state, count(*), sum(1 - posterior) FROM recent"
+    " GROUP BY by_face, state"
 )
 _CORRECTED = (
     f"{_RECENT} SELECT wrong.sign IS 'face' AS by_face, CASE WHEN EXISTS (SELECT 1 FROM visit_step"  # noqa: S608 - constants
