@@ -209,8 +209,9 @@ class PresenceDesk:
                     facts += self._face(observation, face)
                 case PoseReading() as pose:
                     self._pose(observation, pose)
-                case CrossingReading(inwards=inwards):
-                    self._footfall.crossing(observation.sensor, observation.seen, inwards=inwards)
+                case CrossingReading(line=line, inwards=inwards):
+                    sensor, seen = observation.sensor, observation.seen
+                    self._footfall.crossing(sensor, seen, line, inwards=inwards)
                 case StayReading() | QueueReading() as standing:
                     self._in_zone(observation, standing)
                 case AssociationReading() as association:
