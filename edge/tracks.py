@@ -2,8 +2,8 @@
 
 Used by `edge/intake.py`, one for each sensor. A restarted sensor numbers its tracks from 1 again;
 to the core they are new people. Whoever a reading named is told as gone once: by the sensor, or
-here when its connection ends or it names more at once than are remembered. It knows no identities,
-and its only clock is the moments of the observations.
+here when its connection ends or it names more at once than are remembered. With it ends what it
+said of queues. It knows no identities, and its only clock is the moments of the observations.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,15 @@ from edge.records import (
     GoneReading,
     Moment,
     Observation,
+    QueueReading,
     StayReading,
     TrackReading,
 )
 
 OPEN_MAX = 256
 """Tracks of one sensor that are remembered at once: eight times what one of ours follows."""
+QUEUES_MAX = 8
+"""Zones of one sensor whose queue is remembered: a camera has no more."""
 NAMES_TRACK = (TrackReading, FaceReading, CrossingReading, StayReading)
 UNKNOWN = 0
 """The number of nobody in particular."""
@@ -42,6 +45,7 @@ class Tracks:
         self._base = 0
         self._highest = 0
         self._open: dict[int, _Open] = {}
+        self._queues: set[str] = set()
 
     def connect(self) -> None:
         """The sensor begins anew, with its numbers, too."""
@@ -58,6 +62,8 @@ class Tracks:
             if self._open.pop(number, None) is None:
                 return []
             return [_with(observation, msgspec.structs.replace(reading, track=number))]
+        if isinstance(reading, QueueReading):
+            self._queue(reading)
         if not isinstance(reading, NAMES_TRACK) or reading.track == UNKNOWN:
             return [observation]
         number = self._base + reading.track
@@ -65,10 +71,21 @@ class Tracks:
         return [*made_room, _with(observation, msgspec.structs.replace(reading, track=number))]
 
     def end(self, sensor: str, latest: Moment) -> list[Observation]:
-        """The connection has ended: all that were not told as gone are. `latest` is the moment of
-        the sensor's last observation.
+        """The connection has ended: all that were not told as gone are, and nobody is known to
+        stand in a queue. `latest` is the moment of the sensor's last observation.
         """
-        return [self._gone(number, sensor, latest) for number in list(self._open)]
+        gone = [self._gone(number, sensor, latest) for number in list(self._open)]
+        empty = [
+            Observation(sensor, latest, QueueReading(zone, 0)) for zone in sorted(self._queues)
+        ]
+        self._queues.clear()
+        return gone + empty
+
+    def _queue(self, reading: QueueReading) -> None:
+        if reading.length == 0:
+            self._queues.discard(reading.zone)
+        elif len(self._queues) < QUEUES_MAX:
+            self._queues.add(reading.zone)
 
     def _name(self, number: int, observation: Observation) -> list[Observation]:
         self._highest = max(self._highest, number)

@@ -101,6 +101,7 @@ class Play:
         self._members = {m.card: m for m in msgspec.json.decode(people, type=list[Member])}
         self._names = {member.id: member.name for member in self._members.values()}
         self._told: dict[str, str] = {}
+        self._latest = ""
         self._orders: list[str] = []
         self._began_s = time.monotonic()
 
@@ -161,7 +162,10 @@ class Play:
                 self._told[visit["id"]] = known
                 why = "; ".join(visit["reasons"])
                 sure = visit["posterior"]
-                self._tell(visit["last_seen_ms"], f"it is {known}, {sure:.2%} sure: {why}")
+                line = f"it is {known}, {sure:.2%} sure: {why}"
+                if line != self._latest:  # two visits that turn out to be one are news once
+                    self._tell(visit["last_seen_ms"], line)
+                self._latest = line
 
     # --- acts
 

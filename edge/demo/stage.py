@@ -207,6 +207,11 @@ kind = "face"
 device = "simulated:{scenario}/door.json"
 silence_s = 60
 
+[sensors.door.lines.threshold]
+from = [0.0, 0.54]
+to = [1.0, 0.54]
+inside = "below"
+
 [sensors.scanner]
 kind = "code"
 device = "{scanner}"

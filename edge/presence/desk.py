@@ -316,7 +316,7 @@ class PresenceDesk:
 
     def _crossing(self, observation: Observation, crossing: CrossingReading) -> list[Fact]:
         sensor, seen, inwards = observation.sensor, observation.seen, crossing.inwards
-        self._footfall.crossing(sensor, seen, inwards=inwards)
+        self._footfall.crossing(sensor, seen, crossing.line, inwards=inwards)
         changes = self._book.crossed((sensor, crossing.track), seen, inwards=inwards)
         return of_visits(changes, seen)
 

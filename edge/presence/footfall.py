@@ -5,7 +5,8 @@ radar's window is counted in its own process (`sensors/radar`), a camera's here.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -17,17 +18,30 @@ from edge.records import CountReading, Moment
 WINDOW_S = 300
 ARRIVALS_MAX = 20_000
 """People a camera saw, remembered by time alone for the longest window of a radar."""
+LINES_MAX = 8
+"""Of one camera, as many as its options may draw; who crosses a further one counts without it."""
 CELL_MIN = 5
-"""A number of fewer phones than this could be somebody one knows: it is not told."""
-CELLS = {
+"""A number of fewer people or phones than this could be somebody one knows: it is not told."""
+RADAR_CELLS = {
     "phones": ("phones_low", "phones_high"),
     "passers": (),
     "visitors": ("visitors_low", "visitors_high"),
 }
-"""What a radar tells, and the interval of each, which goes with it. `people`, `entries` and `exits`
-are a camera's: each who came is an event of a visit anyway, and who went says no more than that."""
+"""What a radar tells, and the interval of each, which goes with it."""
+CAMERA_CELLS = ("people", "entries", "exits")
+"""What a camera tells. Visits have events of their own, without which the platform could not tell
+one stay from another; that is no reason to say a second time, and with the way they took, of how
+few people a window is. Days tell all of them together."""
+CELLS: Mapping[str, tuple[str, ...]] = {**RADAR_CELLS, **dict.fromkeys(CAMERA_CELLS, ())}
 COMPLEMENTS = ("addresses",)
 """Less the other cell, these would give away the one that is not told."""
+
+
+class LineCount(Struct, frozen=True):
+    """How many walked over one line of a camera, in and out."""
+
+    entries: int = 0
+    exits: int = 0
 
 
 class Footfall(Struct, frozen=True):
@@ -35,11 +49,12 @@ class Footfall(Struct, frozen=True):
 
     `visitors` are the people that a radar's count stands for, as the cameras taught it
     (`calibrated`), or one for each phone. `people` is what a camera saw, `entries` and `exits` who
-    walked over its lines.
+    walked over its lines, of which `lines` tells each by its name.
 
-    `withheld` names numbers that stand as 0 because they are not told: fewer than five phones, and
-    more than none, or what would give such a number away; or because nobody knows them: all a radar
-    heard told of presence only. A 0 that is not named there is none.
+    `withheld` names numbers that stand as 0 because they are not told: fewer than five, and more
+    than none, or what would give such a number away (`lines` is empty as soon as one of its numbers
+    is so small); or because nobody knows them: all a radar heard told of presence only. A 0 that is
+    not named there is none.
     """
 
     sensor: str
@@ -59,17 +74,32 @@ class Footfall(Struct, frozen=True):
     calibrated: bool = False
     entries: int = 0
     exits: int = 0
+    lines: dict[str, LineCount] = {}
     withheld: tuple[str, ...] = ()
 
 
 def told(window: Footfall) -> Footfall:
     """`window` as it may leave the box: without the cells that are too small."""
-    small = [cell for cell in CELLS if 0 < getattr(window, cell) < CELL_MIN]
-    if not small and not 0 < window.addresses < CELL_MIN:
+    window = _without_small_lines(window)
+    small = [cell for cell in CELLS if is_few(getattr(window, cell))]
+    if not small and not is_few(window.addresses):
         return window
     hidden = [*small, *(bound for cell in small for bound in CELLS[cell]), *COMPLEMENTS]
-    withheld = (*window.withheld, *(name for name in hidden if getattr(window, name)))
-    return msgspec.structs.replace(window, withheld=withheld, **dict.fromkeys(withheld, 0))
+    numbers = [name for name in hidden if getattr(window, name)]
+    withheld = (*window.withheld, *numbers)
+    return msgspec.structs.replace(window, withheld=withheld, **dict.fromkeys(numbers, 0))
+
+
+def is_few(number: int) -> bool:
+    """Whether these could be people whom one knows."""
+    return 0 < number < CELL_MIN
+
+
+def _without_small_lines(window: Footfall) -> Footfall:
+    """All lines or none: what is told of all but one gives that one away, less from their sum."""
+    if not any(is_few(line.entries) or is_few(line.exits) for line in window.lines.values()):
+        return window
+    return msgspec.structs.replace(window, lines={}, withheld=(*window.withheld, "lines"))
 
 
 def of_radar(sensor: str, count: CountReading, estimate: Estimate, until: Moment) -> Footfall:
@@ -90,7 +120,7 @@ def of_radar(sensor: str, count: CountReading, estimate: Estimate, until: Moment
         visitors_low=estimate.low,
         visitors_high=estimate.high,
         calibrated=estimate.calibrated,
-        withheld=() if count.tells_phones else tuple(CELLS),
+        withheld=() if count.tells_phones else tuple(RADAR_CELLS),
     )
 
 
@@ -102,6 +132,15 @@ class Window:
     people: int = 0
     entries: int = 0
     exits: int = 0
+    lines: dict[str, LineCount] = field(default_factory=dict)
+
+    def cross(self, line: str, *, inwards: bool) -> None:
+        """Somebody walked over `line`."""
+        self.entries += inwards
+        self.exits += not inwards
+        if line in self.lines or len(self.lines) < LINES_MAX:
+            known = self.lines.get(line, LineCount())
+            self.lines[line] = LineCount(known.entries + inwards, known.exits + (not inwards))
 
     def finished(self, sensor: str, until: Moment) -> Footfall:
         """The numbers."""
@@ -116,6 +155,7 @@ class Window:
             overflow=0,
             entries=self.entries,
             exits=self.exits,
+            lines=dict(self.lines),
         )
 
 
@@ -140,15 +180,12 @@ class FootfallCounter:
         self._window(sensor, seen).people += 1
         self._arrivals.append(Arrival(sensor, seen, over_line=False))
 
-    def crossing(self, sensor: str, seen: Moment, *, inwards: bool) -> None:
+    def crossing(self, sensor: str, seen: Moment, line: str, *, inwards: bool) -> None:
         """Somebody walked over a line of a camera."""
-        window = self._window(sensor, seen)
+        self._window(sensor, seen).cross(line, inwards=inwards)
         self._with_lines.add(sensor)
         if inwards:
-            window.entries += 1
             self._arrivals.append(Arrival(sensor, seen, over_line=True))
-        else:
-            window.exits += 1
 
     def seen_within(self, lasted_ms: int, until: Moment) -> int:
         """How many people the cameras saw in a window that ended at `until`: by a camera with a

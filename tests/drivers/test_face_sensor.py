@@ -12,6 +12,7 @@ import pytest
 from edge.face_models import DLIB, dimensions_of
 from edge.records import (
     FRAMES_FUSED_MAX,
+    CrossingReading,
     FaceReading,
     Moment,
     QueueReading,
@@ -27,12 +28,15 @@ from sensors.face.options import FaceOptions
 from sensors.face.quality import judged
 from sensors.face.watcher import Watcher
 from sensors.scenario import story
+from tests.drivers.gone import gone_once
 from tests.drivers.worker import Worker, configured, running, started
 from tests.scenarios import built
 
 START_MS = 1_700_000_000_000
 END_S_MAX = 60.0
 EMBED = wire.Leave("embed", None)
+THRESHOLD = {"threshold": {"from": [0.0, 0.54], "to": [1.0, 0.54], "inside": "below"}}
+"""As in the demo: everybody who comes into view there walks in over it."""
 VECTOR_BYTES = 4 * dimensions_of(DLIB)
 
 
@@ -47,9 +51,9 @@ def clip(directory: Path) -> Path:
     return directory / "visit-01.avi"
 
 
-def watched(device: str, *leave: wire.Leave) -> Worker:
+def watched(device: str, *leave: wire.Leave, options: dict[str, object] | None = None) -> Worker:
     """A whole recording; the worker has ended, what it said is kept."""
-    with running("face", configured(device, None, START_MS)) as worker:
+    with running("face", configured(device, options, START_MS)) as worker:
         for one in leave:
             worker.send(one)
         worker.until(lambda: worker.finished and worker.at_end_of_time, END_S_MAX)
@@ -152,8 +156,11 @@ def test_the_morning_shows_who_walks_in_and_nobody_else(directory: Path) -> None
     morning = story.load(directory)
     rows = json.loads((directory / "platform" / "templates.json").read_text())
     known = {row["member"]: [b64decode(one) for one in row["vectors"]] for row in rows}
-    worker = watched(f"simulated:{directory / 'door.json'}", EMBED)
+    worker = watched(f"simulated:{directory / 'door.json'}", EMBED, options={"lines": THRESHOLD})
     assert tracks(worker) == list(range(1, len(morning.visits) + 1))
+    crossed = [one for one in worker.readings if isinstance(one, CrossingReading)]
+    assert crossed == [CrossingReading("threshold", True, track) for track in tracks(worker)]
+    gone_once(worker.readings)
     for visit, track in zip(morning.visits, tracks(worker), strict=True):
         seen = [one for one in worker.observations if one.reading.track == track]
         at_ms = seen[0].seen.wall_ms - START_MS + morning.start_ms

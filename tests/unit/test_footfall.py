@@ -1,15 +1,15 @@
-"""What leaves of a radar's window: no number of people so few that one could know them."""
+"""What leaves of a window: no number of people so few that one could know them."""
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.presence.footfall import CELL_MIN, CELLS, COMPLEMENTS, Footfall, of_radar, told
+from edge.presence.footfall import CELL_MIN, CELLS, COMPLEMENTS, Footfall, LineCount, of_radar, told
 from edge.presence.people import UNKNOWN
 from edge.records import CountReading, Moment
 
-NOT_ABOUT_PHONES = {"from_ms", "until_ms", "frames", "people", "overflow", "entries", "exits"}
-"""Times, transmissions, and a camera's people, each of whom is an event of a visit."""
+NOT_ABOUT_PEOPLE = {"from_ms", "until_ms", "frames", "overflow"}
+"""Times and transmissions."""
 
 numbers = st.integers(0, 12)
 windows = st.builds(
@@ -28,10 +28,29 @@ windows = st.builds(
     visitors=numbers,
     visitors_low=numbers,
     visitors_high=numbers,
+    lines=st.just({}),
+)
+drawn = st.dictionaries(st.sampled_from("abc"), st.builds(LineCount, numbers, numbers))
+camera_windows = st.builds(
+    lambda people, lines: Footfall(
+        sensor="door",
+        from_ms=0,
+        until_ms=300_000,
+        addresses=0,
+        phones=0,
+        frames=0,
+        people=people,
+        overflow=0,
+        entries=sum(line.entries for line in lines.values()),
+        exits=sum(line.exits for line in lines.values()),
+        lines=lines,
+    ),
+    numbers,
+    drawn,
 )
 
 
-@given(windows)
+@given(windows | camera_windows)
 def test_no_small_number_leaves(window: Footfall) -> None:
     left = told(window)
     for cell in (*CELLS, *COMPLEMENTS):
@@ -50,9 +69,9 @@ def test_a_small_number_cannot_be_worked_out(window: Footfall) -> None:
 
 
 @given(windows)
-def test_what_is_large_enough_or_not_of_phones_is_told(window: Footfall) -> None:
+def test_what_is_large_enough_or_not_of_people_is_told(window: Footfall) -> None:
     left = told(window)
-    for name in NOT_ABOUT_PHONES:
+    for name in NOT_ABOUT_PEOPLE:
         assert getattr(left, name) == getattr(window, name)
     large = all(getattr(window, cell) not in range(1, CELL_MIN) for cell in (*CELLS, *COMPLEMENTS))
     assert (left == window) is large
@@ -83,7 +102,17 @@ def test_what_a_radar_of_presence_only_heard_is_no_nobody() -> None:
     assert left.frames == 30
 
 
-def test_every_number_of_a_window_is_a_cell_or_of_no_phone() -> None:
+def test_every_number_of_a_window_is_a_cell_or_of_nobody() -> None:
     fields = {f.name for f in msgspec.structs.fields(Footfall) if f.type is int}
     bounds = {bound for cell in CELLS.values() for bound in cell}
-    assert fields == {*CELLS, *bounds, *COMPLEMENTS, *NOT_ABOUT_PHONES}
+    assert fields == {*CELLS, *bounds, *COMPLEMENTS, *NOT_ABOUT_PEOPLE}
+
+
+@given(camera_windows)
+def test_lines_are_told_if_none_of_their_numbers_is_small(window: Footfall) -> None:
+    left = told(window)
+    numbers = [n for line in window.lines.values() for n in (line.entries, line.exits)]
+    small = any(0 < number < CELL_MIN for number in numbers)
+    assert left.lines == ({} if small else window.lines)
+    assert ("lines" in left.withheld) is small
+    assert told(left) == left

@@ -40,6 +40,7 @@ async def test_a_radar_gives_numbers_only(shop: Shop) -> None:
         "people": 0,
         "entries": 0,
         "exits": 0,
+        "lines": {},
         "overflow": 0,
         "withheld": [],
     }

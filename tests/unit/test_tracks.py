@@ -29,7 +29,7 @@ def readings() -> st.SearchStrategy[Reading]:
         NUMBERS.map(lambda track: StayReading("shoes", 5, track)),
         NUMBERS.map(lambda track: GoneReading(track, 3)),
         NUMBERS.map(lambda track: FaceReading(track, "m", 1, bytearray(4), bytearray(4))),
-        st.just(QueueReading("till", 2)),
+        st.builds(QueueReading, st.sampled_from(["till", "desk"]), st.integers(0, 3)),
         st.just(CodeReading("4006381333931")),
     )
 
@@ -60,8 +60,11 @@ def test_who_was_named_is_told_as_gone_once_and_nobody_else(
 ) -> None:
     heard = told(runs)
     here: dict[int, int] = {}
+    queues: dict[str, int] = {}
     for observation in heard:
         track, reading = track_of(observation.reading), observation.reading
+        if isinstance(reading, QueueReading):
+            queues[reading.zone] = reading.length
         if isinstance(reading, GoneReading):
             named_ms = here.pop(track)
             assert 0 <= reading.dwell_ms <= max(3, observation.seen.mono_ms - named_ms)
@@ -69,6 +72,7 @@ def test_who_was_named_is_told_as_gone_once_and_nobody_else(
             here.setdefault(track, observation.seen.mono_ms)
         assert len(here) <= OPEN_MAX
     assert here == {}
+    assert not any(queues.values()), "nobody is said to stand there for ever"
 
 
 @given(st.lists(st.lists(readings(), max_size=40), max_size=4))

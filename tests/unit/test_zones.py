@@ -1,12 +1,22 @@
 """Zones: lengths of stays and queues per window, and that a few people are told of nobody."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.presence import zones
-from edge.presence.footfall import CELL_MIN, WINDOW_S, FootfallCounter
+from edge.presence.desk import PresenceSettings
+from edge.presence.footfall import (
+    CELL_MIN,
+    LINES_MAX,
+    WINDOW_S,
+    FootfallCounter,
+    LineCount,
+)
+from edge.presence.places import SensorPlace
 from edge.presence.zones import PRESENT, STANDING_S_MAX, WINDOW_S_MAX, ZoneCount, ZoneCounter
 from edge.records import CrossingReading, Moment, QueueReading, StayReading, Stream, TrackReading
 from tests.unit.presence_shop import Shop, opened
@@ -114,19 +124,50 @@ def test_a_camera_with_a_line_counts_who_walks_in_over_it() -> None:
     for second in (1, 2, 3):
         counter.person("door", at(second))
         counter.person("hall", at(second))
-    counter.crossing("door", at(4), inwards=True)
-    counter.crossing("door", at(5), inwards=False)
+    counter.crossing("door", at(4), "in", inwards=True)
+    counter.crossing("door", at(5), "in", inwards=False)
     assert counter.seen_within(60_000, at(10)) == 3 + 1
     door = next(each for each in counter.due(at(10), everything=True) if each.sensor == "door")
     assert (door.people, door.entries, door.exits) == (3, 1, 1)
+    assert door.lines == {"in": LineCount(1, 1)}
+
+
+def test_each_line_of_a_camera_is_counted_by_its_name_as_far_as_there_is_room() -> None:
+    counter = FootfallCounter()
+    for number in range(1, LINES_MAX + 2):
+        for _ in range(number):
+            counter.crossing("door", at(number), f"line {number}", inwards=number % 2 == 0)
+    (door,) = counter.due(at(20), everything=True)
+    assert len(door.lines) == LINES_MAX
+    assert door.lines["line 5"] == LineCount(0, 5)
+    assert door.lines["line 6"] == LineCount(6, 0)
+    assert (door.entries, door.exits) == (2 + 4 + 6 + 8, 1 + 3 + 5 + 7 + 9)
 
 
 async def test_the_desk_sends_crossings_stays_and_queues(shop: Shop) -> None:
     stays = [StayReading("queue", 1000 * n) for n in range(1, 7)]
-    crossings = [CrossingReading("in", inwards) for inwards in (True, True, False)]
-    await shop.see(TrackReading(1), *crossings, *stays, QueueReading("queue", 2), sensor="door")
+    crossings = [CrossingReading("in", n > 0, n) for n in range(7)]
+    tracks = [TrackReading(n) for n in range(1, 8)]
+    await shop.see(*tracks, *crossings, *stays, QueueReading("queue", 2), sensor="door")
     await shop.see(after_s=WINDOW_S)
     told = dict(shop.events(Stream.BULK))
-    assert (told["footfall.counted.v1"]["entries"], told["footfall.counted.v1"]["exits"]) == (2, 1)
+    door = told["footfall.counted.v1"]
+    assert (door["people"], door["entries"], door["exits"]) == (7, 6, 0)
+    assert (door["lines"], door["withheld"]) == ({}, ["lines", "exits"])
     zone = msgspec.convert(told["zone.counted.v1"], ZoneCount)
     assert (zone.visits, zone.dwell_mean_s, zone.queue_mean) == (6, 3.5, 2.0)
+
+
+async def test_the_queue_before_a_screen_is_counted_like_any_other(tmp_path: Path) -> None:
+    """Also where visits begin at the door alone, so that its tracks are no visits of their own."""
+    sensors = {"kiosk": SensorPlace(screen="main"), "door": SensorPlace(entrance=True)}
+    shop = Shop(tmp_path, PresenceSettings(sensors=sensors))
+    for track, length in enumerate((1, 2, 5, 5, 3), start=1):
+        await shop.see(
+            TrackReading(track), QueueReading("queue", length), sensor="kiosk", after_s=60
+        )
+    await shop.see(after_s=60)
+    (zone,) = [body for type_, body in shop.events(Stream.BULK) if type_ == "zone.counted.v1"]
+    assert (zone["sensor"], zone["zone"], zone["withheld"]) == ("kiosk", "queue", [])
+    assert (zone["queue_mean"], zone["queue_max"]) == (pytest.approx((1 + 2 + 5 + 5 + 3) / 5), 5)
+    shop.database.close()
