@@ -79,9 +79,14 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("visit.opened.v1", {"visit": "v-1", "sensor": "camera"}),
         ("visit.identified.v1",
          {"visit": "v-1", "member": "m-2", "posterior": 0.997, "reasons": ["the card"]}),
+        ("visit.corrected.v1", {
+            "visit": "v-3", "member": "m-2", "into": None, "by": "olga",
+            "reasons": ["the face"]}),
         ("visit.merged.v1", {"visit": "v-2", "into": "v-1"}),
         ("code.scanned.v1", {"sensor": "scanner", "outcome": "product", "sku": "s1"}),
-        ("visit.closed.v1", {"visit": "v-1", "member": "m-2", "dwell_s": 312}),
+        ("visit.closed.v1", {
+            "visit": "v-1", "member": "m-2", "dwell_s": 312, "zones": {"camera/shoes": 95},
+            "stage": "kiosk", "counted": True, "recognised": True}),
     ),
     Stream.BULK: (
         ("footfall.counted.v1", {
