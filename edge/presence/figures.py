@@ -15,6 +15,7 @@ doors of their own and add up. Where no camera counts, Wi-Fi stands alone, learn
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from statistics import NormalDist
 
 from msgspec import Struct
 
@@ -25,9 +26,8 @@ CAMERA_MISS = 0.1
 CAMERA_BIAS = 0.05
 DEVIATION_MIN = 0.5
 """People are whole: nobody knows their number better."""
-Z = 1.751
+Z = NormalDist().inv_cdf((1 + COVERED) / 2)
 """Standard deviations that hold COVERED of a normal distribution to both sides."""
-assert COVERED == 0.92, "Z is that of COVERED"
 
 BY_PHONES = "phones, not yet learned"
 """One phone a person in each window of ten minutes: who stays longer is counted again."""

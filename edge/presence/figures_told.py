@@ -172,13 +172,13 @@ def histogram_told(numbers: Sequence[int]) -> list[int | None]:
     """The buckets of a histogram whose sum is known; None where one is withheld.
 
     With those of few people goes the smallest other one that is not empty (or all of that size),
-    which the sum would else give away; which of them is the small one stays open. Where nothing is
-    left but empty ones, these go, too: else five buckets that share a sum of five would be ones.
+    which the sum would else give away; which of them is the small one stays open. Where there is no
+    other one, the empty ones go, too: else five buckets that share a sum of five would be ones.
     """
     if not any(map(is_few, numbers)):
         return list(numbers)
     smallest = min((number for number in numbers if number >= CELL_MIN), default=0)
-    if not smallest or max(numbers) == smallest:
+    if not smallest:
         return [None] * len(numbers)
     return [None if 0 < number <= smallest else number for number in numbers]
 

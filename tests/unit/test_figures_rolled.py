@@ -105,6 +105,21 @@ async def test_what_comes_late_is_rolled_up_again_and_told_once(database: Databa
     assert (told_day["day"], told_day["numbers"]["orders/RUB"]) == ("1972-09-27", 6)
 
 
+async def test_what_is_not_over_is_neither_rolled_up_nor_told(database: Database) -> None:
+    time = Time()
+    rolling = Rolling(database, time, Counters(), "UTC")
+    await database.transact(lambda tx: order(tx, time.now()))
+    await time.pass_(HOUR_MS - 1)
+    await rolling.pass_time()
+    assert not list(figures.rolled(database.reading, Period.HOUR, ALL))
+    assert not list(figures.rolled(database.reading, Period.DAY, ALL))
+    assert len(told(database, "shop.counted.v1")) == 1
+    await time.pass_(1)
+    await rolling.pass_time()
+    assert len(list(figures.rolled(database.reading, Period.HOUR, ALL))) == 3
+    assert not told(database, "shop.day.counted.v1")
+
+
 async def test_a_box_that_is_killed_within_a_cell_goes_on_with_it(tmp_path: Path) -> None:
     time = Time()
     for _ in range(3):
@@ -189,7 +204,8 @@ async def test_only_a_trusted_clock_deletes_and_each_in_its_time(database: Datab
 async def test_a_day_whose_cells_are_gone_is_not_made_anew(database: Database) -> None:
     time = Time()
     then = time.now()
-    await database.transact(lambda tx: order(tx, then))
+    for _ in range(2):
+        await database.transact(lambda tx: order(tx, then))
     await time.pass_(2 * DAY_MS)
     rolling = Rolling(database, time, Counters(), "UTC")
     await rolling.pass_time()
@@ -197,7 +213,7 @@ async def test_a_day_whose_cells_are_gone_is_not_made_anew(database: Database) -
     await database.transact(lambda tx: figures.expire(tx, time.now()))
     await database.transact(lambda tx: order(tx, then))
     await rolling.pass_time()
-    assert sums(figures.rolled(database.reading, Period.DAY, ALL))[Measure.ORDERS, "RUB"] == 1
+    assert sums(figures.rolled(database.reading, Period.DAY, ALL))[Measure.ORDERS, "RUB"] == 2
 
 
 async def test_an_earlier_visit_makes_a_member_one_who_returns(database: Database) -> None:

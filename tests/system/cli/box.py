@@ -14,7 +14,7 @@ from edge.config import Config, load
 from edge.control import ControlServer
 from edge.counters import Counters
 from edge.lease import Lease
-from edge.operation import answers
+from edge.operation import answers, figure_facts
 from edge.records import Consent, ConsentKind, Member, Moment, SensorStatus, Stream
 from edge.storage import members, visits
 from edge.storage.database import Database, Transaction
@@ -24,7 +24,7 @@ from tests import faces
 
 OK, FAILED, USAGE, NOT_REACHABLE = 0, 1, 2, 3
 NOUNS = {"run", "demo", "status", "doctor", "sensors", "outbox", "members", "visits", "config"}
-NOUNS |= {"models", "pin", "platform", "sync", "version", "wifi"}
+NOUNS |= {"figures", "models", "pin", "platform", "sync", "version", "wifi"}
 NOW = Moment(1_700_000_000_000, 5_000, "boot", True)
 CODE = "4006381333931"
 
@@ -98,7 +98,9 @@ async def daemon(path: Path):
         kiosk=lambda: "http://127.0.0.1:8480/",
         started=clock.now(),
     )
-    server = ControlServer(Path(box.config.state.control_socket), answers.questions(parts))
+    questions = answers.questions(parts)
+    questions |= figure_facts.questions(database, clock, box.config.kiosk.timezone)
+    server = ControlServer(Path(box.config.state.control_socket), questions)
     await server.start()
     try:
         yield box
