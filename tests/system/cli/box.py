@@ -14,7 +14,8 @@ from edge.config import Config, load
 from edge.control import ControlServer
 from edge.counters import Counters
 from edge.lease import Lease
-from edge.operation import answers
+from edge.operation import answers, people
+from edge.presence.withdrawals import Withdrawals
 from edge.records import Consent, ConsentKind, Member, Moment, SensorStatus, Stream
 from edge.storage import members, visits
 from edge.storage.database import Database, Transaction
@@ -96,7 +97,9 @@ async def daemon(path: Path):
         kiosk=lambda: "http://127.0.0.1:8480/",
         started=clock.now(),
     )
-    server = ControlServer(Path(box.config.state.control_socket), answers.questions(parts))
+    withdrawals = Withdrawals(database, clock, lambda: None)
+    asked = answers.questions(parts) | people.questions(database, withdrawals)
+    server = ControlServer(Path(box.config.state.control_socket), asked)
     await server.start()
     try:
         yield box
