@@ -22,7 +22,7 @@ from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StoreboxError
-from edge.intake import SALT_LIFETIME_S, Intake
+from edge.intake import Intake
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation import (
@@ -30,15 +30,20 @@ from edge.operation import (
     answers,
     diagnosing,
     enrolment,
+    figure_facts,
     forgetting,
+    news,
     opt_outs,
     people,
     radars,
+    salt,
     settings,
     syncing,
 )
+from edge.operation.figures import Rolling
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
+from edge.operation.phone_codes import PhoneCodes
 from edge.operation.primary import asked_of
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
@@ -165,11 +170,11 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
-    replica.add_listener(partial(forgetting.people_changed, presence))
+    replica.add_listener(partial(news.of_dataset, presence, screens))
     satellites, relays = _satellites(config, database, clock, counters)
     own = settings.authority(config)
     commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
-    commands.add_listener(partial(forgetting.obeyed, presence, replica))
+    commands.add_listener(partial(news.of_command, presence, replica))
     calls = Calls(database, clock, address=own.address, counters=counters)
     told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
     downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
@@ -244,7 +249,9 @@ def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
 @asynccontextmanager
 async def _pages(box: Box) -> AsyncIterator[str]:
     """Serve the pages; gives their address."""
-    app = pages.create(box.screens, box.presence, box.screens.settings, workers=box.workers)
+    phones = PhoneCodes(box.calls, box.database) if box.config.broker.host else None
+    settled, workers = box.screens.settings, box.workers
+    app = pages.create(box.screens, box.presence, settled, workers=workers, phones=phones)
     kiosk = box.config.kiosk
     serving = await serve(app, kiosk.host, kiosk.port)
     try:
@@ -274,6 +281,7 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
         **answers.questions(parts),
         **timeline_questions(box.clock, box.intake),
         **shown_questions(box.intake),
+        **figure_facts.questions(box.database, box.clock, box.config.kiosk.timezone),
         **asked_of(box.config.satellite.primary, of_people),
     }
 
@@ -292,7 +300,9 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         found = partial(_diagnosis, box)
         telling = diagnosing.diagnose(box.database, box.clock, box.counters, found)
         tasks.append(group.create_task(telling, name="diagnostics"))
-        tasks.append(group.create_task(_rotate(box), name="salt"))
+        tasks.append(group.create_task(salt.rotate(box.intake, box.clock), name="salt"))
+        rolling = Rolling(box.database, box.clock, box.counters, box.config.kiosk.timezone)
+        tasks.append(group.create_task(rolling.run(), name="figures"))
         tasks.append(group.create_task(box.lease.run(), name="lease"))
         limits = settings.retention(box.config)
         forgotten = forgetting.tasks(box.database, box.clock, box.counters, limits)
@@ -373,13 +383,6 @@ def _report(box: Box) -> dict[str, Any]:
         now=box.clock.now(),
     )
     return {"version": version(), "sync": status, **_diagnosis(box)}
-
-
-async def _rotate(box: Box) -> None:
-    """No hash of an address can be joined with one of another part of the day."""
-    while True:
-        await box.clock.wait(SALT_LIFETIME_S)
-        await box.intake.rotate_salt()
 
 
 def _leaves(group: BaseExceptionGroup[StoreboxError]) -> list[StoreboxError]:

@@ -1,5 +1,5 @@
 """What the box forgets while it runs: bytes of what was deleted, phones whose time is over, what is
-older than `[retention]` allows; and what members' changes mean for what is in memory.
+older than `[retention]` allows.
 
 Put together by the daemon. Each task runs until it is cancelled.
 """
@@ -13,11 +13,7 @@ from edge.counters import Counters
 from edge.operation import retention
 from edge.operation.retention import Limits
 from edge.presence import associations
-from edge.presence.desk import PresenceDesk
 from edge.storage.database import Database
-from sync.commands import Action, EraseMember, Refresh, WithdrawConsent
-from sync.messages import Dataset
-from sync.replica import Replica
 
 
 def tasks(
@@ -29,17 +25,3 @@ def tasks(
         "bindings": associations.expire(database, clock, counters),
         "retention": retention.keep(database, clock, counters, limits),
     }
-
-
-def obeyed(presence: PresenceDesk, replica: Replica, action: Action) -> None:
-    """What a command changes in memory."""
-    if isinstance(action, EraseMember | WithdrawConsent):
-        presence.reload()
-    elif isinstance(action, Refresh):
-        replica.refresh(action.datasets or Dataset)
-
-
-def people_changed(presence: PresenceDesk, dataset: Dataset) -> None:
-    """What the platform's rows change in memory."""
-    if dataset in (Dataset.MEMBERS, Dataset.TEMPLATES):
-        presence.reload()

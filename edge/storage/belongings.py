@@ -20,6 +20,7 @@ DELETED = {
     "answers": ("answered", "member"),
     "signs": ("visit_sign", "member"),
     "steps": ("visit_step", "member"),
+    "mistaken": ("mistaken", "member"),
     "carts_taken": ("cart_taken", "member"),
 }
 """What the receipt calls it, the table, and its column with the member's id."""

@@ -124,6 +124,7 @@ async def test_everything_of_the_person_goes_and_nothing_of_anybody_else(databas
         "answers": 1,
         "signs": 0,
         "steps": 0,
+        "mistaken": 0,
         "carts_taken": 1,
         "visits": 2,
         "orders": 1,
