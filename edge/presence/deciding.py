@@ -139,7 +139,12 @@ class Deciding:
             counted=visit.counted or gone.counted,
             reached=max(visit.reached, gone.reached, key=stages.RANK.__getitem__),
         )
-        visits.become(stays, whole, door=stays.door or goes.door)
+        visits.become(stays, whole, door=stays.door)
+        if goes.door and not stays.door:  # else they came in twice, and leave twice
+            departs = visits.doorway.inside.remove(gone.id)
+            visits.become(stays, whole, door=True)
+            if not departs:
+                visits.doorway.inside.remove(whole.id)
         stays.step(Step(whole.last_seen, "merged", text=f"with {gone.id}"))
         visits.staged(stays, whole.last_seen)
         goes.step(Step(whole.last_seen, Stage.LEFT.value, text=f"merged into {visit.id}"))
@@ -250,7 +255,7 @@ class Deciding:
             if guess.door and guess is not entry:
                 return guess
         since_ms = seen.mono_ms - doorway.window_ms(sign.kind)
-        found = visits.doorway.newest(since_ms, seen.mono_ms)
+        found = visits.doorway.nobodys.newest(since_ms, seen.mono_ms)
         if found is None or sign.member in visits.entries[found].barred:
             return None
         return visits.entries[found]

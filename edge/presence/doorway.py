@@ -6,6 +6,7 @@ in crosses once, so that whoever is recognised later without a track is one of t
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
 
 from edge.records import Moment
 from edge.visiting import SignKind
@@ -20,61 +21,83 @@ AHEAD_OTHERWISE_S = 2.0
 """... and what reaches the box together may come in any order."""
 UNSEEN_MAX_S = 5400.0
 """Whom nobody saw leave is believed to have left after so long."""
-PHANTOMS_MAX = 2_000
-"""Departures that are still expected of visits which have ended."""
+INSIDE_MAX = 4_000
+"""So many who came in and have not left are told apart."""
 
-Key = tuple[int, str]
+
+class Queue:
+    """Visits by when they began (ms of the steady clock), the longest-open first."""
+
+    def __init__(self) -> None:
+        self._keys: list[tuple[int, str]] = []
+        self._since_ms: dict[str, int] = {}
+
+    def __contains__(self, visit: str) -> bool:
+        return visit in self._since_ms
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def put(self, visit: str, opened: Moment) -> None:
+        """It is among them, since then."""
+        self.remove(visit)
+        self._since_ms[visit] = opened.mono_ms
+        insort(self._keys, (opened.mono_ms, visit))
+
+    def remove(self, visit: str) -> bool:
+        """It is not among them any more; whether it was."""
+        since_ms = self._since_ms.pop(visit, None)
+        if since_ms is None:
+            return False
+        del self._keys[bisect_left(self._keys, (since_ms, visit))]
+        return True
+
+    def newest(self, since_ms: int, until_ms: int) -> str | None:
+        """The one that began last within these bounds; None if there is none."""
+        at = bisect_left(self._keys, (until_ms + 1, ""))
+        if at == 0 or self._keys[at - 1][0] < since_ms:
+            return None
+        return self._keys[at - 1][1]
 
 
 class Doorway:
-    """Visits by when they began at the door (ms of the steady clock), the longest-open first."""
+    """Who came in at the door."""
 
     def __init__(self) -> None:
-        self._nobodys: list[Key] = []
-        self._phantoms: list[Key] = []
+        self.nobodys = Queue()
+        """Open visits of nobody known that began there."""
+        self.inside = Queue()
+        """Everybody who came in and whose departure is still to be expected, known or not: also
+        those who were not seen for so long that their visit has ended."""
         self._awaited: dict[str, Moment] = {}
 
-    # --- visits of nobody known
+    def came_in(self, visit: str, opened: Moment) -> None:
+        """Somebody came in, whose visit this is. Who does so again has left in between, unseen, so
+        that one departure more is to be expected.
+        """
+        again = visit in self.inside
+        self.inside.put(f"{visit}/{opened.mono_ms}" if again else visit, opened)
+        if len(self.inside) > INSIDE_MAX:
+            self.inside.remove(next(iter(self.inside))[1])
 
-    def open(self, visit: str, opened: Moment) -> None:
-        """A visit of nobody known began at the door."""
-        insort(self._nobodys, (opened.mono_ms, visit))
+    def departed(self, now: Moment, here: Callable[[str], bool]) -> str | None:
+        """Somebody walked out, nobody knows who: whoever came in first of those who are not known
+        to be `here` still. None if there is nobody.
 
-    def shut(self, visit: str, opened: Moment) -> None:
-        """It ended, or is somebody's now."""
-        _remove(self._nobodys, (opened.mono_ms, visit))
-
-    def newest(self, since_ms: int, until_ms: int) -> str | None:
-        """The visit that began last within these bounds; None if there is none."""
-        at = bisect_left(self._nobodys, (until_ms + 1, ""))
-        if at == 0 or self._nobodys[at - 1][0] < since_ms:
-            return None
-        return self._nobodys[at - 1][1]
-
-    def among_nobodys(self, visit: str, opened: Moment) -> bool:
-        """Whether it is open, and of nobody known."""
-        return _has(self._nobodys, (opened.mono_ms, visit))
-
-    # --- departures
-
-    def expect_departure(self, visit: str, opened: Moment) -> None:
-        """A member's visit ended by silence: one of the next to leave is they, unrecognised."""
-        insort(self._phantoms, (opened.mono_ms, visit))
-        del self._phantoms[:-PHANTOMS_MAX]
-
-    def departed(self, now: Moment) -> str | None:
-        """Somebody walked out, nobody knows who: whose visit ends, the longest-open one's. None if
-        it is nobody's who is still believed to be here.
-
-        Who is paired with whom changes each dwell, and not their mean.
+        Who is paired with whom changes each dwell, and not their mean; it would, if members who
+        leave unrecognised were left out.
         """
         since_ms = now.mono_ms - round(UNSEEN_MAX_S * 1000)
-        while self._phantoms and self._phantoms[0][0] < since_ms:
-            del self._phantoms[0]
-        if self._phantoms and (not self._nobodys or self._phantoms[0] < self._nobodys[0]):
-            del self._phantoms[0]
-            return None
-        return self._nobodys[0][1] if self._nobodys else None
+        for opened_ms, visit in list(self.inside):
+            if opened_ms < since_ms:
+                self.inside.remove(visit)
+            elif not here(visit):
+                self.inside.remove(visit)
+                return visit
+        return None
 
     # --- who was recognised before anybody was seen at the door
 
@@ -102,14 +125,3 @@ def window_ms(kind: SignKind) -> int:
 def ahead_ms(kind: SignKind) -> int:
     """How long after a sign of this kind its giver may come in."""
     return round(AHEAD_S.get(kind, AHEAD_OTHERWISE_S) * 1000)
-
-
-def _has(keys: list[Key], key: Key) -> bool:
-    at = bisect_left(keys, key)
-    return at < len(keys) and keys[at] == key
-
-
-def _remove(keys: list[Key], key: Key) -> None:
-    at = bisect_left(keys, key)
-    if at < len(keys) and keys[at] == key:
-        del keys[at]

@@ -22,6 +22,8 @@ VISITS_OPEN_MAX = 2_000
 """More people than this are not in one shop; the longest silent visit is closed for a new one."""
 TRACKS_MAX = 4_000
 """Tracks in view of all cameras; the oldest of nobody makes room, and is counted."""
+SEEN_LATELY_S = 120.0
+"""Of whom something was seen so lately, it is not they who walk out unrecognised."""
 PRUNED_S = 60.0
 """So often it is looked for tracks that were never said to be gone."""
 
@@ -70,6 +72,18 @@ class OpenVisits:
     def of_track(self, track: TrackState) -> OpenVisit | None:
         """The visit of a track."""
         return self.entries.get(track.visit) if track.visit is not None else None
+
+    def surely_here(self, visit: str, now: Moment) -> bool:
+        """Whether a member is known to be in the shop now: seen lately, or their phone is."""
+        entry = self.entries.get(visit)
+        if entry is None or entry.identified is None:
+            return False
+        lately = age_s(entry.visit.last_seen, now) < SEEN_LATELY_S
+        return (
+            lately
+            or bool(entry.associations)
+            or any(stages.lives(track, now) for track in entry.tracks.values())
+        )
 
     def in_view(self, sensor: str, now: Moment) -> list[TrackState]:
         """Who is in view of a camera now."""
@@ -143,6 +157,8 @@ class OpenVisits:
         """An open visit, with what it rests on."""
         self.entries[entry.visit.id] = entry
         self._index(entry)
+        if entry.door:
+            self.doorway.came_in(entry.visit.id, entry.visit.opened)
         for source in entry.signs:
             self.sources[source] = entry.visit.id
         entry.due_ms = 2**63
@@ -153,7 +169,12 @@ class OpenVisits:
         """The visit is believed to be so now; `door`: whether it began at the door."""
         self._unindex(entry)
         entry.visit = visit
-        entry.door = entry.door if door is None else door
+        if door is not None and door is not entry.door:
+            entry.door = door
+            if door:
+                self.doorway.came_in(visit.id, visit.opened)
+            else:
+                self.doorway.inside.remove(visit.id)
         self._index(entry)
         self._touched[visit.id] = None
 
@@ -212,9 +233,9 @@ class OpenVisits:
         if left is not None:
             self.touch(entry, left)
         visit, known = entry.visit, entry.identified is not None
-        if entry.door and known and left is None:
-            self.doorway.expect_departure(visit.id, visit.opened)
         self.remove(entry)
+        if left is not None or not known:
+            self.doorway.inside.remove(visit.id)
         seen_once = entry.door and not known and left is None
         same_boot = visit.opened.boot == visit.last_seen.boot
         dwell_s = max(0, (visit.last_seen.mono_ms - visit.opened.mono_ms) // 1000)
@@ -300,7 +321,7 @@ class OpenVisits:
             case VisitState.SUGGESTED if visit.member is not None:
                 self._suggested.setdefault(visit.member, {})[visit.id] = None
             case VisitState.ANONYMOUS if entry.door:
-                self.doorway.open(visit.id, visit.opened)
+                self.doorway.nobodys.put(visit.id, visit.opened)
 
     def _unindex(self, entry: OpenVisit) -> None:
         visit = entry.visit
@@ -311,7 +332,7 @@ class OpenVisits:
         among.pop(visit.id, None)
         if member in self._suggested and not among:
             del self._suggested[member]
-        self.doorway.shut(visit.id, visit.opened)
+        self.doorway.nobodys.remove(visit.id)
 
 
 def _with(change: Change, rest: Change) -> Change:

@@ -129,20 +129,24 @@ class VisitBook:
         if track is not None:
             track.crossed = True
         visits.doorway.forget_arrival(entry.visit.id)
+        if entry.door:
+            visits.doorway.came_in(entry.visit.id, seen)
         visits.become(entry, replace(entry.visit, counted=True), door=True)
         visits.touch(entry, seen)
 
     def _walked_out(self, track: TrackState | None, seen: Moment) -> None:
-        """Their visit ends, or that of whoever of nobody known is here longest."""
+        """Their visit ends, or that of who came in first, if nobody knows who that is."""
         visits = self._visits
         entry = visits.of_track(track) if track is not None else None
         if entry is not None:
+            departs = entry.visit.id in visits.doorway.inside
             visits.close(entry, seen)
-            if entry.visit.counted:
+            if departs or entry.visit.counted:
                 return
-        paired = visits.doorway.departed(seen)
-        if paired is not None:
-            visits.close(visits.entries[paired], seen)
+        first = visits.doorway.departed(seen, lambda visit: visits.surely_here(visit, seen))
+        paired = visits.entries.get(first) if first is not None else None
+        if paired is not None and paired.identified is None:
+            visits.close(paired, seen)
 
     # --- signs
 
