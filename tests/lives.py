@@ -3,8 +3,6 @@
 Called by tests of what is shown of a person, what goes with a withdrawal and what stays.
 """
 
-import msgspec
-
 from edge import consent
 from edge.records import Consent, ConsentKind, Member, Moment, Stream
 from edge.sales import CartLine, Order
@@ -14,6 +12,7 @@ from edge.storage import (
     consent_words,
     documents,
     members,
+    mistaken,
     orders,
     staging,
     visits,
@@ -21,7 +20,7 @@ from edge.storage import (
 from edge.storage.answered import Answered
 from edge.storage.outbox import Executes
 from edge.storage.transaction import Transaction
-from edge.visiting import Stage, Visit, VisitState
+from edge.visiting import Evidence, SignKind, Stage, Step, Strength, Visit, VisitState
 from tests import faces
 
 NOW = Moment(1_700_000_000_000, 5_000, "boot", True)
@@ -58,16 +57,11 @@ def live(tx: Transaction, name: str, now: Moment = NOW) -> None:
         f"v-{name}", VisitState.IDENTIFIED, now, now, "door", name, 0.99, reasons, Stage.BROWSING
     )
     visits.put(tx, visit)
-    seen = msgspec.json.encode(now).decode()
-    tx.execute(
-        "INSERT INTO visit_sign VALUES (?, 'door', ?, 'card', 7.0, 'explicit', 'card', ?)",
-        (visit.id, name, seen),
-    )
-    tx.execute(
-        "INSERT INTO visit_step VALUES (?, 1, ?, 'opened', 'door', 'came in', NULL, NULL, NULL)",
-        (visit.id, seen),
-    )
+    card = Evidence(name, SignKind.CARD, 7.0, Strength.EXPLICIT, "card", now)
+    visits.put_sign(tx, visit.id, "door", card)
+    visits.put_steps(tx, visit.id, {1: Step(now, "opened", "door", "came in")})
     orders.put_order(tx, Order(f"o-{name}", "main", (LINE,), 100, "RUB", now, name))
+    mistaken.put(tx, name, now.wall_ms)
     tx.emit(Stream.CRIT, "order.placed.v1", {"member": name}, now, member=name)
     staging.put_cells(tx, "login", [(name, b"mark")])
 

@@ -142,6 +142,10 @@ def _vectors(asked: Asked, model: str) -> str:
     return text
 
 
+def _mistaken(asked: Asked) -> list[Row]:
+    return asked.rows("until_ms", "SELECT until_ms FROM mistaken WHERE member = ?")
+
+
 def _logins(asked: Asked) -> list[Row]:
     """What was typed is kept nowhere; there is a keyed mark of each."""
     found = asked.rows("keyed_mark", "SELECT hex(mark) FROM login WHERE member = ?")
@@ -272,6 +276,7 @@ HOLDINGS = (
     Holding("consent log", ("consent_log",), _consent_log),
     Holding("said on this box", ("consent_word",), _words),
     Holding("face templates", ("template", "face_mean"), _templates),
+    Holding("face mistaken for another's", ("mistaken",), _mistaken),
     Holding("Wi-Fi logins", ("login",), _logins),
     Holding("phones on the Wi-Fi", ("binding",), _bindings),
     Holding("documents of the platform", ("document",), _documents),

@@ -67,3 +67,15 @@ async def test_a_consent_is_withdrawn_at_the_command_line(storebox, filled, path
     assert whole.json["rows"]["profile"] == 1
     assert gone.code == FAILED
     assert dead.code == NOT_REACHABLE
+
+
+async def test_the_proof_is_the_same_from_the_daemon_and_from_its_files(storebox, filled, path):
+    async with daemon(path):
+        told = await storebox("privacy", "proof", "--json")
+        paper = await storebox("privacy", "proof", "--days", "30", "--language", "en")
+        printed = await storebox("privacy", "proof", "--html")
+    dead = await storebox("privacy", "proof", "--json")
+    assert told.json | {"made_ms": 0} == dead.json | {"made_ms": 0}
+    assert told.json["held"] == {"face": 1, "programme": 2}
+    assert "Of the 30 days before" in paper.out
+    assert printed.out.startswith("<!doctype html>")
