@@ -270,6 +270,7 @@ async def test_a_withdrawal_at_any_moment_leaves_nothing_and_takes_nothing_more(
         def withdrawn(tx: Transaction) -> None:
             story.tx = tx
             WAYS[way](story, who, kind)
+            story.note()  # a row seals the name anew
 
         def goes_on(tx: Transaction) -> None:
             story.tx = tx
