@@ -184,6 +184,12 @@ def _of_members(facts: Facts) -> list[Row]:
                 f"{facts.orders_days} days; its link to a member until they are erased, if sooner",
             ),
         ),
+        *_of_consents(facts),
+    ]
+
+
+def _of_consents(facts: Facts) -> list[Row]:
+    return [
         (
             Both(
                 "журнал согласий: вид, время, версия текста, канал, свидетель",
