@@ -166,13 +166,16 @@ def withdraw_here(
     tx: Transaction, member: str, kind: ConsentKind, said: Said, moment: Moment
 ) -> bool:
     """The member takes one agreement back on the box, and the platform is told. False if there is
-    none. What the platform sends and was given by now counts as taken back, too.
+    none. What the platform sends and was given by now counts as taken back, too. With the programme
+    the profile goes for good: whoever joins again gets another id.
     """
     given_ms = members.given_ms(tx, member, kind)
     if given_ms is None:
         return False
-    withdraw(tx, member, kind, moment, said)
-    if kind is not ConsentKind.PROGRAMME:
+    if kind is ConsentKind.PROGRAMME:  # for ever: the platform does not know of it yet
+        erasure.erase(tx, member, moment, said)
+    else:
+        withdraw(tx, member, kind, moment, said)
         until_ms = max(given_ms, moment.wall_ms) if moment.trusted else given_ms
         consent_words.set_withdrawn(tx, member, kind, given_ms=until_ms)
         body = {"member": member, "kind": kind, "channel": said.channel, "by": said.by}

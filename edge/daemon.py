@@ -72,9 +72,12 @@ from sync.replica import Replica
 
 log = logging.getLogger(__name__)
 
-OVERWRITING = {"GLIBC_TUNABLES": "glibc.malloc.perturb=90:glibc.malloc.tcache_count=0"}
+OVERWRITING = {
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=90:glibc.malloc.tcache_count=0",
+    "PYTHONMALLOC": "malloc",
+}
 """With this in its environment, which its unit gives it, the C library overwrites what the core
-frees: of a member who withdrew no vector lies about that a message brought."""
+frees, Python's small pieces included: of a member who withdrew nothing lies about."""
 SLOW_WORKERS = 2
 """Threads for slow calls (argon2 and the like); see ARCHITECTURE.md, Processes."""
 LAST_EVENTS_S = 2.0

@@ -79,6 +79,7 @@ async def scrub_once(database: Database) -> bool:
     due = erased.to_be_scrubbed(database.reading, RECEIPT)
     if due:
         await database.transact(lambda tx: erased.set_scrubbing(tx, RECEIPT), scrub=True)
+        database.reading.execute("PRAGMA shrink_memory")  # pages that hold it in memory
         if database.scrubbed:
             await database.transact(erased.set_scrubbed)
     return due

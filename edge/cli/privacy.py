@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import CONFIG_FILE, ConfigFile
+from edge.cli import printing
+from edge.cli.options import CONFIG_FILE, AsJson, ConfigFile
 
 
 class Language(StrEnum):
@@ -16,11 +17,6 @@ class Language(StrEnum):
 
 
 app = typer.Typer(help="Papers on privacy, from the configuration.", no_args_is_help=True)
-
-
-@app.callback()
-def _noun() -> None:
-    """With one command typer would leave the noun out."""
 
 
 @app.command()
@@ -39,3 +35,36 @@ def documents(
     loaded = load(config)
     written = papers(loaded, language or loaded.box.language)
     print(page(written) if html else markdown(written))
+
+
+@app.command()
+def proof(
+    days: Annotated[int, typer.Option(min=1, max=4000, help="How far back it goes.")] = 365,
+    language: Annotated[
+        Language | None, typer.Option(help="Of the paper; without it the box's own.")
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="A page for the printer.")] = False,
+    config: ConfigFile = CONFIG_FILE,
+    json: AsJson = False,
+) -> None:
+    """Print the proof: consents given and withdrawn, erasures, recognition that went wrong."""
+    from edge.cli.reaching import from_anywhere
+    from edge.clock import SystemClock
+    from edge.config import load
+    from edge.operation.papers.paper import markdown, page
+    from edge.operation.papers.proof import Proved, proved
+    from edge.operation.papers.proof import proof as written
+
+    loaded = load(config)
+    found = from_anywhere(
+        loaded,
+        Proved,
+        lambda connection, _: proved(connection, loaded, SystemClock().now().wall_ms, days),
+        "privacy_proof",
+        days=days,
+    )
+    if json:
+        printing.as_json(found)
+        return
+    paper = written(found, loaded.kiosk.store_name, language or loaded.box.language)
+    print(page([paper]) if html else markdown([paper]))

@@ -19,6 +19,7 @@ from edge.counters import Counters
 from edge.lease import Lease
 from edge.operation import facts, settings, syncing, visit_facts
 from edge.operation.facts import BoxStatus, ClockState, Limit, LinkState
+from edge.operation.papers.proof import proof_questions
 from edge.operation.rating import rating_questions
 from edge.operation.syncing import SyncStatus
 from edge.operation.version import version
@@ -87,32 +88,39 @@ class _Visits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def questions(parts: Parts) -> dict[str, Question]:
-    """`status`, `sensors`, `outbox`, `sync`, `members`, `member`, `visits`, `visit`, and rates."""
-    return rating_questions(
-        parts.database.reading, parts.config, lambda: parts.clock.now().wall_ms
-    ) | {
-        "status": question(Nothing, lambda _: _status(parts)),
-        "sensors": question(Nothing, lambda _: parts.sensors()),
-        "outbox": question(_Few, lambda few: facts.waiting(parts.database.backlog, few.limit)),
-        "sync": question(Nothing, lambda _: _sync(parts)),
-        "members": question(
-            _Page,
-            lambda page: facts.member_rows(
-                parts.database.reading, parts.database.vault, after=page.after, limit=page.limit
+    """`status`, `sensors`, `outbox`, `sync`, `members`, `member`, `visits`, `visit`, `visit_rates`
+    and `privacy_proof`.
+    """
+    of_box = (parts.database.reading, parts.config, lambda: parts.clock.now().wall_ms)
+    return (
+        rating_questions(*of_box)
+        | proof_questions(*of_box)
+        | {
+            "status": question(Nothing, lambda _: _status(parts)),
+            "sensors": question(Nothing, lambda _: parts.sensors()),
+            "outbox": question(_Few, lambda few: facts.waiting(parts.database.backlog, few.limit)),
+            "sync": question(Nothing, lambda _: _sync(parts)),
+            "members": question(
+                _Page,
+                lambda page: facts.member_rows(
+                    parts.database.reading, parts.database.vault, after=page.after, limit=page.limit
+                ),
             ),
-        ),
-        "member": question(
-            _One,
-            lambda one: facts.member_facts(parts.database.reading, parts.database.vault, one.id),
-        ),
-        "visits": question(
-            _Visits,
-            lambda asked: facts.visit_rows(
-                parts.database.reading, ended=asked.ended, limit=asked.limit
+            "member": question(
+                _One,
+                lambda one: facts.member_facts(
+                    parts.database.reading, parts.database.vault, one.id
+                ),
             ),
-        ),
-        "visit": question(_One, lambda one: visit_facts.story(parts.database.reading, one.id)),
-    }
+            "visits": question(
+                _Visits,
+                lambda asked: facts.visit_rows(
+                    parts.database.reading, ended=asked.ended, limit=asked.limit
+                ),
+            ),
+            "visit": question(_One, lambda one: visit_facts.story(parts.database.reading, one.id)),
+        }
+    )
 
 
 def _status(parts: Parts) -> BoxStatus:

@@ -156,6 +156,12 @@ def of(connection: Executes, vault: Vault, member: str) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def held(connection: Executes) -> dict[ConsentKind, int]:
+    """How many members agree to each kind now."""
+    rows = connection.execute("SELECT kind, count(*) FROM consent GROUP BY kind").fetchall()
+    return {ConsentKind(kind): int(count) for kind, count in rows}
+
+
 def totals(connection: Executes, since_ms: int) -> list[Total]:
     """How often what was noted since then, by kind; of everybody, here or gone."""
     rows = connection.execute(

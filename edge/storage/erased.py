@@ -84,6 +84,14 @@ def set_scrubbed(connection: Executes) -> None:
     )
 
 
+def receipts_waiting_ms(connection: Executes, receipt: str) -> list[int]:
+    """Of which moments receipts have not been acknowledged yet."""
+    rows = connection.execute(
+        "SELECT wall_ms FROM outbox WHERE stream = 'crit' AND type = ?", (receipt,)
+    ).fetchall()
+    return [int(wall_ms) for (wall_ms,) in rows]
+
+
 def _waits(connection: Executes, receipt: str) -> bool:
     row = connection.execute(
         "SELECT 1 FROM outbox WHERE stream = 'crit' AND type = ? LIMIT 1", (receipt,)

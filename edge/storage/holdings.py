@@ -142,6 +142,10 @@ def _vectors(asked: Asked, model: str) -> str:
     return text
 
 
+def _mistaken(asked: Asked) -> list[Row]:
+    return asked.rows("until_ms", "SELECT until_ms FROM mistaken WHERE member = ?")
+
+
 def _logins(asked: Asked) -> list[Row]:
     """What was typed is kept nowhere; there is a keyed mark of each."""
     found = asked.rows("keyed_mark", "SELECT hex(mark) FROM login WHERE member = ?")
@@ -223,10 +227,6 @@ def _steps(asked: Asked) -> list[Row]:
     )
 
 
-def _mistaken(asked: Asked) -> list[Row]:
-    return asked.rows("until_ms", "SELECT until_ms FROM mistaken WHERE member = ?")
-
-
 def _orders(asked: Asked) -> list[Row]:
     found = asked.rows(
         "number screen lines total_minor currency placed_ms",
@@ -276,6 +276,7 @@ HOLDINGS = (
     Holding("consent log", ("consent_log",), _consent_log),
     Holding("said on this box", ("consent_word",), _words),
     Holding("face templates", ("template", "face_mean"), _templates),
+    Holding("face mistaken for another's", ("mistaken",), _mistaken),
     Holding("Wi-Fi logins", ("login",), _logins),
     Holding("phones on the Wi-Fi", ("binding",), _bindings),
     Holding("documents of the platform", ("document",), _documents),
@@ -284,7 +285,6 @@ HOLDINGS = (
     Holding("visits", ("visit",), _visits),
     Holding("signs of open visits", ("visit_sign",), _signs),
     Holding("steps of visits", ("visit_step",), _steps),
-    Holding("face taken for another's", ("mistaken",), _mistaken),
     Holding("orders", ("placed_order",), _orders),
     Holding("events that wait for the platform", ("outbox",), _waiting),
     Holding("not yet in force", tuple(table for table, _ in _STAGED), _staged),

@@ -344,6 +344,7 @@ class Writer:
         for _ in range(SCRUB_TRIES_MAX):
             checkpoint = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not checkpoint[0]:
+                self._connection.execute("PRAGMA shrink_memory")
                 return True
         return False
 

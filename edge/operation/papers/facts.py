@@ -32,7 +32,8 @@ class Facts(Struct, frozen=True):
     """One shop. `cell_min` is the smallest number of phones that is told to the platform.
 
     `radars_elsewhere` stand at satellites, whose own papers have their settings. `hotspots` tell of
-    logins to the shop's Wi-Fi, after which a member's phone is known for `binding_days`.
+    logins to the shop's Wi-Fi, after which a member's phone is known for `binding_days`; the others
+    of that name are those of `[retention]`.
     A visit is told as a member's from the probability `identified`, to staff alone from `suggested`
     on; `target_fpir` is the share of strangers to whom a face may give a name.
     """
@@ -52,6 +53,9 @@ class Facts(Struct, frozen=True):
     radars_elsewhere: tuple[str, ...]
     hotspots: tuple[str, ...]
     binding_days: int
+    visits_days: int
+    orders_days: int
+    consent_log_days: int
     recipient: str
     cell_min: int
 
@@ -93,6 +97,9 @@ def facts(config: Config) -> Facts:
         ),
         hotspots=tuple(name for name, each in config.sensors.items() if each.kind == "radius"),
         binding_days=BINDING_DAYS,
+        visits_days=config.retention.visits_days,
+        orders_days=config.retention.orders_days,
+        consent_log_days=config.retention.consent_log_days,
         recipient=config.broker.host,
         cell_min=CELL_MIN,
     )

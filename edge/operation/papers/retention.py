@@ -172,16 +172,40 @@ def _of_members(facts: Facts) -> list[Row]:
             ),
             DATABASE,
             Both(
-                "связь с участником: до его удаления; без неё бессрочно",
-                "the link to a member: until they are erased; without it, for good",
+                f"{facts.visits_days} дней; связь с участником - не дольше, чем он в программе",
+                f"{facts.visits_days} days; its link to a member until they are erased, if sooner",
             ),
         ),
         (
             Both("заказ", "an order"),
             DATABASE,
             Both(
-                "бессрочно; связь с участником до его удаления",
-                "for good; the link to a member until they are erased",
+                f"{facts.orders_days} дней; связь с участником - не дольше, чем он в программе",
+                f"{facts.orders_days} days; its link to a member until they are erased, if sooner",
             ),
+        ),
+        *_of_consents(facts),
+    ]
+
+
+def _of_consents(facts: Facts) -> list[Row]:
+    return [
+        (
+            Both(
+                "журнал согласий: вид, время, версия текста, канал, свидетель",
+                "the log of consents: kind, time, version of the text, channel, witness",
+            ),
+            DATABASE,
+            Both(
+                f"{facts.consent_log_days} дней; после удаления участника - без имени, под"
+                " ключевым хешем",
+                f"{facts.consent_log_days} days; once a member is erased without a name, under a"
+                " keyed hash",
+            ),
+        ),
+        (
+            Both("кто удалён навсегда: ключевой хеш", "who was erased for good: a keyed hash"),
+            DATABASE,
+            Both("бессрочно, чтобы не вернулся", "for good, so that they do not come back"),
         ),
     ]

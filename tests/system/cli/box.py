@@ -14,7 +14,8 @@ from edge.config import Config, load
 from edge.control import ControlServer
 from edge.counters import Counters
 from edge.lease import Lease
-from edge.operation import answers, figure_facts
+from edge.operation import answers, figure_facts, people
+from edge.presence.withdrawals import Withdrawals
 from edge.records import Consent, ConsentKind, Member, Moment, SensorStatus, Stream
 from edge.storage import members, visits
 from edge.storage.database import Database, Transaction
@@ -100,6 +101,7 @@ async def daemon(path: Path):
     )
     questions = answers.questions(parts)
     questions |= figure_facts.questions(database, clock, box.config.kiosk.timezone)
+    questions |= people.questions(database, Withdrawals(database, clock, lambda: None))
     server = ControlServer(Path(box.config.state.control_socket), questions)
     await server.start()
     try:
