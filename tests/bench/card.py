@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -109,17 +109,22 @@ def measured(visits: int) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory(prefix="storebox-bench-") as directory:
         folder = Path(directory)
         _prepare(folder, visits)
-        listening = {kind: _listen(folder / f"{kind}.sock") for kind in KINDS}
         arguments = ["edge.cli.main", "run", "-c", str(folder / "storebox.toml")]
-        with program(arguments, folder / "log") as address:
-            links = {kind: _accepted(sock, kind) for kind, sock in listening.items()}
-            with _tablet(address) as page:
-                taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
-                for number in range(visits):
-                    kind = KINDS[number % len(KINDS)]
-                    taken[kind].append(_come(links[kind], page, kind, number))
-        for sock in listening.values():
-            sock.close()
+        with ExitStack() as open_now:
+            listening = {
+                kind: open_now.enter_context(_listen(folder / f"{kind}.sock")) for kind in KINDS
+            }
+            address = open_now.enter_context(program(arguments, folder / "log"))
+            links = {}
+            for kind, sock in listening.items():
+                connection = open_now.enter_context(sock.accept()[0])
+                links[kind] = CoreLink(connection, kind, os.getpid())
+                links[kind].healthy()
+            page = open_now.enter_context(_tablet(address))
+            taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
+            for number in range(visits):
+                kind = KINDS[number % len(KINDS)]
+                taken[kind].append(_come(links[kind], page, kind, number))
         return taken
 
 
@@ -179,6 +184,7 @@ def _tablet(address: str) -> Iterator[http.client.HTTPResponse]:
     try:
         yield page
     finally:
+        page.close()
         live.close()
 
 
@@ -250,10 +256,3 @@ def _listen(path: Path) -> socket.socket:
     listening.listen(1)
     listening.settimeout(ANSWER_S_MAX)
     return listening
-
-
-def _accepted(listening: socket.socket, kind: str) -> CoreLink:
-    connection, _ = listening.accept()
-    link = CoreLink(connection, kind, os.getpid())
-    link.healthy()
-    return link
