@@ -7,6 +7,7 @@ as its member is no longer known here. It decides nothing.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -21,9 +22,14 @@ from kiosk.people import Presence
 from kiosk.settings import KioskSettings
 
 KEPT_S = 5.0
-"""How old what is shown of a member may be: as old as the live page's own beat."""
+"""How old what is shown of a member may be before it is read again: as old as the live page's own
+beat."""
+REFRESHED_MAX = 6
+"""So many are read again at a time, which takes some 15 ms; the others with the next beats. Who is
+new is always read at once."""
 KEPT_MAX = 200
-"""Members read at a time: more than are in a shop at once."""
+"""Members kept: more than are in a shop at once."""
+LONG_AGO = -(2**53)
 WISHES_SHOWN_MAX = 12
 READY_SHOWN_MAX = 6
 
@@ -83,6 +89,13 @@ class Card(Struct, frozen=True):
     beyond: BeyondView
 
 
+class _Kept(Struct, frozen=True):
+    """A card, and when it was read (monotonic)."""
+
+    read_ms: int
+    card: Card
+
+
 class Cards:
     """Reads cards and keeps them for seconds."""
 
@@ -93,22 +106,34 @@ class Cards:
         self._presence = presence
         self._clock = clock
         self._settings = settings
-        self._kept: OrderedDict[tuple[str, str], tuple[int, Card]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         presence.add_listener(self._forget_strangers)
 
-    def card(self, member: Member, language: str) -> Card:
-        """The card of `member`, with titles in `language`."""
-        now_ms, key = self._clock.now().mono_ms, (member.id, language)
-        found = self._kept.get(key)
-        if found is not None and now_ms - found[0] <= KEPT_S * 1000:
-            return found[1]
+    def cards(self, members: Sequence[Member], language: str) -> list[Card]:
+        """The card of each of `members`, with titles in `language`."""
+        oldest_ms = self._clock.now().mono_ms - round(KEPT_S * 1000)
+        room = REFRESHED_MAX
+        found = []
+        for member in members:
+            kept = self._kept.get((member.id, language))
+            stale = kept is None or kept.read_ms < oldest_ms
+            if kept is None or (stale and room > 0):
+                room -= kept is not None
+                kept = self._read(member, language)
+            found.append(kept.card)
+        return found
+
+    def _read(self, member: Member, language: str) -> _Kept:
         bought = self._ordering.purchases(member.id, language)
         card = Card(bought, self.beyond(member, language))
-        self._kept.pop(key, None)
-        self._kept[key] = now_ms, card
+        kept = _Kept(self._clock.now().mono_ms, card)
+        before = self._kept.pop((member.id, language), None)
+        if before is not None and before.card == card:
+            kept = _Kept(kept.read_ms, before.card)  # the very one that may be drawn already
+        self._kept[member.id, language] = kept
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
-        return card
+        return kept
 
     def beyond(self, member: Member, language: str) -> BeyondView:
         """What `member` began elsewhere, as it is now."""
@@ -122,8 +147,8 @@ class Cards:
         )
 
     def changed(self) -> None:
-        """The platform or this shop knows something new of somebody."""
-        self._kept.clear()
+        """The platform or this shop knows something new of somebody: read them all again."""
+        self._kept = OrderedDict((key, _Kept(LONG_AGO, it.card)) for key, it in self._kept.items())
 
     def _cart(self, cart: Cart, member: Member) -> WebCart:
         total_minor = 0

@@ -15,6 +15,9 @@ NOT_FOUND = {
     Found.ASK: N_("We are not sure enough that it is you. Show your loyalty card, please."),
     Found.UNKNOWN: N_("We do not know your face. Your loyalty card works just as well: scan it."),
     Found.NOBODY: N_("We could not see you. Look into the camera, or scan your loyalty card."),
+    Found.SEVERAL: N_(
+        "We see several people here. Come to the screen alone, or scan your loyalty card, please."
+    ),
     Found.OFF: N_("Faces are not recognised here at present. Scan your loyalty card, please."),
 }
 """What is said when a shopper who asked was not recognised, by what came of looking."""

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from edge.clock import Clock
 from kiosk.cards import Cards
+from kiosk.drawn import DrawnCards
 from kiosk.faces import Faces
 from kiosk.live import LiveConnections
 from kiosk.pages import Pages
@@ -116,7 +117,7 @@ class StaffRoom:
         self.pages = pages
         self.gate = gate
         self.faces = faces
-        self.cards = cards
+        self.drawn = DrawnCards(pages, cards, screens.presence, faces=faces is not None)
         self.sessions = StaffSessions(screens.clock)
 
     def undoable(self, session: Session) -> Correction | None:
@@ -158,22 +159,20 @@ class StaffRoom:
         presence, now = self.screens.presence, self.screens.clock.now()
         words = self.pages.words(session.language)
         orders = self.screens.ordering.latest_orders()
-        shop = shop_view(presence.here(), presence.member, now)
-        guests = shop.guests[:CARDS_SHOWN_MAX]
+        shop = shop_view(presence.here(), presence.member, now, most=CARDS_SHOWN_MAX)
+        today = orders_of_day(orders, words.day, now.wall_ms)
         undo = self.undoable(session)
         return {
             "shop": shop,
-            "cards": [(guest, self.cards.card(guest.member, words.language)) for guest in guests],
-            "seller": session.seller,
+            "cards": self.drawn.cards(shop.guests, words, seller=bool(session.seller)),
+            "order_list": self.drawn.orders(today, words, now.wall_ms),
             "said": words.sentences(session.notice),
             "undo": undo,
             "corrected": presence.member(undo.member) if undo is not None else None,
-            "orders": orders_of_day(orders, words.day, now.wall_ms),
+            "orders": today,
             "member": presence.member,
-            "now_ms": now.wall_ms,
             "full": self.screens.full,
             "notices": self.faces.enrolment.notices if self.faces is not None else [],
-            "faces": self.faces is not None,
         }
 
 

@@ -22,7 +22,7 @@ from kiosk.live import LiveConnections
 from kiosk.pardon import tried
 from kiosk.shopper import SSE_HEADERS, Field, Tick
 from kiosk.staff import Session, StaffRoom, to_staff, token_of
-from kiosk.views import shop_view
+from kiosk.views import believed
 
 Seller = Annotated[str, Form(min_length=1, max_length=BY_CHARACTERS_MAX)]
 
@@ -51,9 +51,9 @@ class FacesOfMembers:
 
     def member(self, member: str) -> Member | None:
         """The member, if they are on the staff page now, or being enrolled."""
-        presence, now = self._room.screens.presence, self._room.screens.clock.now()
-        guests = shop_view(presence.here(), presence.member, now).guests
-        found = next((guest.member for guest in guests if guest.member.id == member), None)
+        presence = self._room.screens.presence
+        here = (visit.member for visit in presence.here() if believed(visit))
+        found = presence.member(member) if member in here else None
         if found is None and self.faces.of_member(member) is not None:
             return presence.member(member)
         return found

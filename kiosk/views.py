@@ -115,10 +115,13 @@ class Guest(Struct, frozen=True):
 
 
 class ShopView(Struct, frozen=True):
-    """Who is in the shop: members by name, everybody else as a number."""
+    """Who is in the shop: members by name, `more` of them who are not shown, everybody else as a
+    number.
+    """
 
     guests: tuple[Guest, ...]
     anonymous: int
+    more: int = 0
 
 
 def product_view(
@@ -160,19 +163,25 @@ def believed(visit: Visit) -> bool:
 
 
 def shop_view(
-    visits: Iterable[Visit], member: Callable[[str], Member | None], now: Moment
+    visits: Iterable[Visit], member: Callable[[str], Member | None], now: Moment, *, most: int
 ) -> ShopView:
-    """Open visits as staff see them, the newest first."""
-    guests = []
-    anonymous = 0
+    """Open visits as staff see them: the newest ones, at most so many; who is sure stands first."""
+    named, anonymous = [], 0
     for visit in visits:
-        profile = member(visit.member) if visit.member and believed(visit) else None
+        if visit.member is not None and believed(visit):
+            named.append(visit)
+        else:
+            anonymous += not visit.left
+    named.sort(key=lambda visit: visit.opened.wall_ms, reverse=True)
+    guests: list[Guest] = []
+    for visit in named[:most]:
+        profile = member(visit.member or "")
         if profile is None:
             anonymous += not visit.left
         else:
             guests.append(Guest(visit, profile, _passed_ms(visit.opened, now)))
-    guests.sort(key=lambda guest: (guest.sure, guest.visit.opened.wall_ms), reverse=True)
-    return ShopView(tuple(guests), anonymous)
+    guests.sort(key=lambda guest: guest.sure, reverse=True)
+    return ShopView(tuple(guests), anonymous, max(0, len(named) - most))
 
 
 def _passed_ms(since: Moment, now: Moment) -> int:

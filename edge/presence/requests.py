@@ -25,9 +25,12 @@ AskFaces = Callable[[str, float], Awaitable[Sequence[str]]]
 
 
 class Found(StrEnum):
-    """What came of looking: a member, "show your card", nobody known, nobody seen; or none did."""
+    """What came of looking: a member, "show your card", nobody known, nobody seen, several people
+    of whom any may have asked; or none did.
+    """
 
     MEMBER = "member"
+    SEVERAL = "several"
     ASK = "ask"
     UNKNOWN = "unknown"
     NOBODY = "nobody"
@@ -39,6 +42,9 @@ class Answer(Struct, frozen=True):
 
     found: Found
     member: Member | None = None
+
+
+_SEVERAL = Answer(Found.SEVERAL)
 
 
 class Requests:
@@ -105,11 +111,20 @@ class Requests:
                 changed.clear()
                 names = self._book.recognised_by_face(sensors, asked)
                 if len(names) == 1 and (who := member(names.pop())) is not None:
-                    return Answer(Found.MEMBER, who)
+                    return Answer(Found.MEMBER, who) if self._asked(sensors) else _SEVERAL
                 looks = self._recognition.looks_since(sensors, asked)
                 if looks and all(each.complete for each in looks):
                     return Answer(_said(looks))
                 await changed.wait()
+
+    def _asked(self, sensors: frozenset[str]) -> bool:
+        """Whether it must be the one who is recognised that asked.
+
+        On request a camera describes the person in front alone. In a marked zone it describes all,
+        so that nobody else may be in view.
+        """
+        alone = self._book.at_most_one_in_view(sensors, self._clock.now())
+        return self._recognition.mode is not Faces.ZONE or alone
 
     def _at_last(self, sensors: frozenset[str], asked: Moment) -> Answer:
         """What is to be said though no track is complete."""

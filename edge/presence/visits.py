@@ -339,6 +339,10 @@ class VisitBook:
             and (sign.seen.boot, since.mono_ms <= sign.seen.mono_ms) == (since.boot, True)
         }
 
+    def at_most_one_in_view(self, sensors: Iterable[str], now: Moment) -> bool:
+        """Whether none of these cameras sees more than one person now."""
+        return all(len(self._visits.in_view(sensor, now)) <= 1 for sensor in sensors)
+
     def forget(self, member: str, judge: Judge, kind: SignKind | None = None) -> list[Change]:
         """The member withdrew altogether, or the consent to signs of one kind.
 

@@ -25,6 +25,7 @@ AREAS = {
         "faces_gallery",
         "cameras",
     ),
+    "presence": ("card",),
 }
 RESULTS = Path("build/bench")
 

@@ -1,5 +1,6 @@
 """The visit card of staff, what they correct on it, and what a greeted member finds at a kiosk."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -11,10 +12,12 @@ from msgspec.structs import replace
 from playwright.async_api import Browser, Page, expect
 
 from edge.documents import Cart, Collect, OrderLine, Purchase, Wish
-from edge.records import Member, Observation, Stream, TrackReading
+from edge.presence.requests import Found
+from edge.records import GoneReading, Member, Observation, Stream, TrackReading
 from edge.visiting import VisitState
 from kiosk import continuing, staff_visits
 from kiosk.cards import KEPT_S
+from kiosk.people import NOT_FOUND
 from kiosk.staff import UNDO_S
 from tests import faces
 from tests.beyond import platform_says
@@ -227,6 +230,24 @@ async def test_the_web_cart_leaves_with_its_member(shop, web, other):
     assert shop.ordering.beyond(ANNA.id).cart == CART
     assert "GONE-1" not in await screen(web)
     assert shop.screens.state("main").member == (BORIS.id if other == "card" else "")
+
+
+async def test_who_is_recognised_is_not_greeted_while_another_may_have_asked(shop, web):
+    await shop.enrol()
+    await shop.see(1, None, "camera-main")
+    for alone in (False, True):
+        shop.pass_time(1)
+        shop.camera_asked.clear()
+        asking = asyncio.create_task(web.post("/kiosk/main/its-me"))
+        await shop.camera_asked.wait()
+        if alone:
+            gone = Observation("camera-main", shop.clock.now(), GoneReading(1, 1000))
+            await shop.presence.observe([gone])
+        await shop.see(2, 0.1, "camera-main")
+        await asking
+        html = await screen(web)
+        assert (RU.text(NOT_FOUND[Found.SEVERAL]) in html) is not alone
+        assert ("Анна" in html) is alone
 
 
 async def test_an_offer_is_told_once_of_each_person_at_the_screen(shop, web):
