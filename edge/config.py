@@ -27,6 +27,7 @@ from edge.sections import (
     Profile,
     RecognitionMode,
     RecognitionSection,
+    RetentionSection,
     SatelliteSection,
     SensorSection,
     StateSection,
@@ -54,6 +55,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     platform: PlatformSection = PlatformSection()
     kiosk: KioskSection = KioskSection()
     privacy: PrivacySection = PrivacySection()
+    retention: RetentionSection = RetentionSection()
     sensors: dict[Name, SensorSection] = {}
     options: dict[str, dict[str, Any]] = {}
     """Options by sensor name, split off `[sensors.NAME]` and validated; not a key of the file."""

@@ -32,7 +32,7 @@ from edge.storage.outbox import UNDATED, Executes
 from edge.storage.staging import Op
 from edge.storage.templates import Means, Template
 from edge.storage.vault import Vault
-from edge.visiting import REASON_BEGINS, RESTS_ON
+from edge.visiting import RESTS_ON
 
 BINDING_MS = 14 * 24 * 3600 * 1000
 """A phone's private address says whose it is for so long after a login with it. Phones change it
@@ -289,7 +289,7 @@ def _forget_signs(tx: Transaction, member: str) -> None:
     agreed = agreed_by(tx, member)
     for kind, sign in RESTS_ON:
         if kind not in agreed:
-            withdrawn.forget_signs(tx, member, REASON_BEGINS[sign])
+            withdrawn.forget_signs(tx, member, sign)
     if ConsentKind.FACE not in agreed:
         withdrawn.forget_templates(tx, member)
 

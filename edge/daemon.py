@@ -17,13 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge import erasure
 from edge.clock import Clock, ScenarioClock, SystemClock
 from edge.config import Config, load
 from edge.control import ControlServer, Question
 from edge.counters import Counters
 from edge.errors import StoreboxError
-from edge.intake import SALT_LIFETIME_S, Intake
+from edge.intake import Intake
 from edge.lease import Lease
 from edge.notify import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.operation import (
@@ -31,13 +30,20 @@ from edge.operation import (
     answers,
     diagnosing,
     enrolment,
+    figure_facts,
+    forgetting,
+    news,
     opt_outs,
+    people,
     radars,
+    salt,
     settings,
     syncing,
 )
+from edge.operation.figures import Rolling
 from edge.operation.opt_outs import OptOuts
 from edge.operation.outpost import Lent, Outpost
+from edge.operation.phone_codes import PhoneCodes
 from edge.operation.primary import asked_of
 from edge.operation.satellites import Satellites
 from edge.operation.sensors import Reach, started, supervise
@@ -45,9 +51,9 @@ from edge.operation.timeline import timeline_questions
 from edge.operation.version import version
 from edge.operation.viewing import shown_questions
 from edge.ordering.desk import OrderingDesk
-from edge.presence import associations
 from edge.presence.desk import Faces, PresenceDesk, Scan
 from edge.presence.enrolment import Enrolment
+from edge.presence.withdrawals import Withdrawals
 from edge.sections import ClockSource
 from edge.sensor_spec import SensorSpec
 from edge.storage.database import Database
@@ -57,10 +63,9 @@ from kiosk.session import Screens
 from sensors import wire
 from sync.batch import BatchSealing
 from sync.calls import Calls
-from sync.commands import Action, Commands, EraseMember, Refresh, WithdrawConsent
+from sync.commands import Commands
 from sync.downward import Downward, Told
 from sync.link import Link
-from sync.messages import Dataset
 from sync.relay import Relay
 from sync.relaying import SatelliteUplinks
 from sync.replica import Replica
@@ -165,11 +170,11 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
     replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
-    replica.add_listener(partial(_people_changed, presence))
+    replica.add_listener(partial(news.of_dataset, presence, screens))
     satellites, relays = _satellites(config, database, clock, counters)
     own = settings.authority(config)
     commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
-    commands.add_listener(partial(_obeyed, presence, replica))
+    commands.add_listener(partial(news.of_command, presence, replica))
     calls = Calls(database, clock, address=own.address, counters=counters)
     told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
     downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
@@ -222,14 +227,6 @@ def _leave_to_embed(lease: Lease, presence: PresenceDesk, intake: Intake) -> Non
     lease.on_change(changed)
 
 
-def _obeyed(presence: PresenceDesk, replica: Replica, action: Action) -> None:
-    """What a command changes in memory."""
-    if isinstance(action, EraseMember | WithdrawConsent):
-        presence.reload()
-    elif isinstance(action, Refresh):
-        replica.refresh(action.datasets or Dataset)
-
-
 def _satellites(
     config: Config, database: Database, clock: Clock, counters: Counters
 ) -> tuple[Satellites | None, SatelliteUplinks | None]:
@@ -242,11 +239,6 @@ def _satellites(
     return satellites, SatelliteUplinks(home, database, clock, relay, counters)
 
 
-def _people_changed(presence: PresenceDesk, dataset: Dataset) -> None:
-    if dataset in (Dataset.MEMBERS, Dataset.TEMPLATES):
-        presence.reload()
-
-
 def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
     if config.clock.source is ClockSource.SYSTEM:
         return SystemClock()
@@ -257,7 +249,9 @@ def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
 @asynccontextmanager
 async def _pages(box: Box) -> AsyncIterator[str]:
     """Serve the pages; gives their address."""
-    app = pages.create(box.screens, box.presence, box.screens.settings, workers=box.workers)
+    phones = PhoneCodes(box.calls, box.database) if box.config.broker.host else None
+    settled, workers = box.screens.settings, box.workers
+    app = pages.create(box.screens, box.presence, settled, workers=workers, phones=phones)
     kiosk = box.config.kiosk
     serving = await serve(app, kiosk.host, kiosk.port)
     try:
@@ -280,10 +274,14 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
     )
     of_people = opt_outs.questions(box.opt_outs, parts.database.reading)
     of_people |= access.questions(parts.database.reading)
+    of_people |= people.questions(
+        box.database, Withdrawals(box.database, box.clock, box.presence.reload)
+    )
     return {
         **answers.questions(parts),
         **timeline_questions(box.clock, box.intake),
         **shown_questions(box.intake),
+        **figure_facts.questions(box.database, box.clock, box.config.kiosk.timezone),
         **asked_of(box.config.satellite.primary, of_people),
     }
 
@@ -302,12 +300,13 @@ async def _work(box: Box, stopping: asyncio.Event, *, children: bool) -> None:
         found = partial(_diagnosis, box)
         telling = diagnosing.diagnose(box.database, box.clock, box.counters, found)
         tasks.append(group.create_task(telling, name="diagnostics"))
-        tasks.append(group.create_task(_rotate(box), name="salt"))
+        tasks.append(group.create_task(salt.rotate(box.intake, box.clock), name="salt"))
+        rolling = Rolling(box.database, box.clock, box.counters, box.config.kiosk.timezone)
+        tasks.append(group.create_task(rolling.run(), name="figures"))
         tasks.append(group.create_task(box.lease.run(), name="lease"))
-        scrubbing = erasure.scrub(box.database, box.clock, box.counters)
-        tasks.append(group.create_task(scrubbing, name="scrub"))
-        expiring = associations.expire(box.database, box.clock, box.counters)
-        tasks.append(group.create_task(expiring, name="bindings"))
+        limits = settings.retention(box.config)
+        forgotten = forgetting.tasks(box.database, box.clock, box.counters, limits)
+        tasks += [group.create_task(work, name=name) for name, work in forgotten.items()]
         line = group.create_task(box.link.run(), name="link")
         await stopping.wait()
         notify(STOPPING)
@@ -384,13 +383,6 @@ def _report(box: Box) -> dict[str, Any]:
         now=box.clock.now(),
     )
     return {"version": version(), "sync": status, **_diagnosis(box)}
-
-
-async def _rotate(box: Box) -> None:
-    """No hash of an address can be joined with one of another part of the day."""
-    while True:
-        await box.clock.wait(SALT_LIFETIME_S)
-        await box.intake.rotate_salt()
 
 
 def _leaves(group: BaseExceptionGroup[StoreboxError]) -> list[StoreboxError]:

@@ -198,6 +198,18 @@ class PrivacySection(Struct, frozen=True, forbid_unknown_fields=True):
     contact: Annotated[str, Meta(max_length=200)] = ""
 
 
+class RetentionSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[retention]`: how many days ended visits, orders and the log of consents are kept.
+
+    A visit that is over loses its link to a member with it. The log of consents is the proof of who
+    agreed and who withdrew: a claim may come years later.
+    """
+
+    visits_days: Annotated[int, Meta(ge=1, le=400)] = 30
+    orders_days: Annotated[int, Meta(ge=30, le=4000)] = 400
+    consent_log_days: Annotated[int, Meta(ge=365, le=4000)] = 1100
+
+
 class SensorSection(Struct, frozen=True):
     """`[sensors.NAME]`: one sensor. All further keys are the options of its kind."""
 

@@ -27,6 +27,10 @@ class ShopDays:
         """That time as the shop's clock shows it."""
         return datetime.fromtimestamp(wall_ms / 1000, self._zone)
 
+    def stamp(self, wall_ms: int) -> str:
+        """That time in ISO 8601, to the second, with its offset from UTC."""
+        return self.local(wall_ms).astimezone(self._zone).isoformat(timespec="seconds")
+
     def day(self, which: date) -> Span:
         """When that day begins and ends; where midnight does not exist, when the clock jumps."""
         return self._midnight(which), self._midnight(which + timedelta(days=1))

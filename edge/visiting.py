@@ -4,6 +4,7 @@ Used by the presence desk, consent, the storage of visits and the pages. Frozen 
 `edge/records.py` it decides nothing. Sensors do not know these words.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -86,7 +87,8 @@ class Visit(Struct, frozen=True):
     """One stay of one person, known or not. `reasons` say why `member` is believed.
 
     `counted`: it is a visit in the figures; one that the cameras at the door saw as another one is
-    none of its own.
+    none of its own. `reached` is the furthest stage before it ended, `zones` how long they stayed
+    where (ms), by "sensor/zone".
     """
 
     id: str
@@ -99,6 +101,8 @@ class Visit(Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     stage: Stage = Stage.ARRIVED
     counted: bool = True
+    reached: Stage = Stage.ARRIVED
+    zones: Mapping[str, int] = {}
 
     @property
     def left(self) -> bool:
@@ -110,7 +114,7 @@ class Step(Struct, frozen=True):
     """One thing in the history of a visit: what happened, by which sensor, in words for people.
 
     `member` and `sign` say whom it speaks of, and by which kind of sign, so that it can be
-    forgotten with the consent that it rests on.
+    forgotten with the consent that it rests on. `posterior` is what was believed after it.
     """
 
     at: Moment
@@ -120,3 +124,4 @@ class Step(Struct, frozen=True):
     member: str | None = None
     sign: SignKind | None = None
     llr: float | None = None
+    posterior: float | None = None

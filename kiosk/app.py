@@ -12,17 +12,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from edge.errors import StoreboxError
+from kiosk.cards import Cards
 from kiosk.faces import Faces
 from kiosk.guard import Guard
 from kiosk.live import LiveConnections
 from kiosk.pages import Assets, Pages
-from kiosk.pin import Gate
 from kiosk.people import Presence
+from kiosk.phone import PhoneCodes, Phones
+from kiosk.pin import Gate
 from kiosk.session import Screens
 from kiosk.settings import LIVE_CONNECTIONS_MAX, KioskSettings
-from kiosk.shopper import shopper_routes
+from kiosk.shopper import Shopper, shopper_routes
 from kiosk.staff import StaffRoom, staff_routes
 from kiosk.staff_faces import staff_face_routes
+from kiosk.staff_visits import staff_visit_routes
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,10 @@ def create(
     settings: KioskSettings,
     *,
     workers: Executor | None = None,
+    phones: Phones | None = None,
 ) -> FastAPI:
-    """The application. `workers` check PINs; the loop's own executor if None.
+    """The application. `workers` check PINs; the loop's own executor if None. `phones` sends codes;
+    without it nobody can say by telephone who they are.
 
     `app.state.live.close()` ends all live streams; `kiosk.server` does so when it stops.
     """
@@ -47,10 +52,15 @@ def create(
     app = FastAPI(title="storebox kiosk", docs_url=None, redoc_url=None)
     app.state.live = live
     faces = Faces(screens, screens.enrolment) if screens.enrolment is not None else None
-    app.include_router(shopper_routes(screens, pages, live, faces))
+    cards = Cards(screens.ordering, presence, screens.clock, settings)
+    screens.add_beyond_listener(cards.changed)
+    codes = PhoneCodes(screens, phones) if phones is not None else None
+    shopper = Shopper(screens, pages, cards, faces=faces, phones=codes is not None)
+    app.include_router(shopper_routes(shopper, live, faces=faces, phones=codes))
     gate = Gate(settings.staff_pin_hash, screens.clock, workers)
-    room = StaffRoom(screens, pages, gate, faces)
+    room = StaffRoom(screens, pages, gate, cards, faces)
     app.include_router(staff_routes(room, live))
+    app.include_router(staff_visit_routes(room))
     if faces is not None:
         app.include_router(staff_face_routes(room, faces, live))
 

@@ -7,7 +7,7 @@ me"), keeps nothing of a person once they are gone, and draws nothing itself.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -79,6 +79,7 @@ class Screens:
         }
         self._full_ms: int | None = None
         self._offers = OffersShown(ordering)
+        self._beyond_listeners: list[Callable[[], None]] = []
         presence.add_listener(self._somebody_changed)
         if enrolment is not None:
             enrolment.add_listener(self._enrolment_changed)
@@ -165,7 +166,7 @@ class Screens:
             order = await self.ordering.place(screen, member=member)
             self._full_ms = None
             place.state = state.ordered(place.state, order.number)
-            self.shop.ring()
+            self.beyond_changed()
             return order
         return None
 
@@ -367,8 +368,14 @@ class Screens:
         self.bell(screen).ring()
         self.shop.ring()
 
+    def add_beyond_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when what members bought or began elsewhere has changed."""
+        self._beyond_listeners.append(listener)
+
     def beyond_changed(self) -> None:
-        """The platform sent carts, wishes or orders to collect."""
+        """The platform sent carts, wishes or orders to collect, or a shopper went on with one."""
+        for listener in self._beyond_listeners:
+            listener()
         self._somebody_changed()
 
     def _somebody_changed(self) -> None:

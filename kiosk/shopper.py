@@ -4,6 +4,7 @@ Made by `kiosk/app.py`. Each tap is a plain form that ends in a redirect to the 
 address, so that everything also works without JavaScript. No rule of the shop is decided here.
 """
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -12,14 +13,18 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from msgspec import Struct
 
 from edge.errors import Refused, UnknownProduct
+from edge.records import Member
 from edge.sales import (
     CartLine,
     Order,
 )
+from kiosk.cards import BeyondView, Cards
+from kiosk.continuing import go_on, left_out_views
 from kiosk.faces import Faces, Offer
 from kiosk.guard import is_loopback
 from kiosk.live import LiveConnections
 from kiosk.pages import Pages
+from kiosk.phone import PhoneCodes
 from kiosk.session import Screens
 from kiosk.settings import FIELD_MAX
 from kiosk.state import Page, ScreenState
@@ -50,10 +55,14 @@ class ScreenNow(Struct, frozen=True):
 class Shopper:
     """Draws the screens of one box."""
 
-    def __init__(self, screens: Screens, pages: Pages, faces: Faces | None) -> None:
-        self._screens = screens
+    def __init__(
+        self, screens: Screens, pages: Pages, cards: Cards, *, faces: Faces | None, phones: bool
+    ) -> None:
+        self.screens = screens
         self._pages = pages
+        self._cards = cards
         self._faces = faces
+        self._phones = phones
 
     def fragment(self, screen: str) -> str:
         """What is inside the page: all that changes."""
@@ -67,9 +76,9 @@ class Shopper:
 
     def now(self, screen: str) -> ScreenNow:
         """The state, for programs."""
-        state = self._screens.state(screen)
-        cart = CartView(self._screens.ordering.cart(screen))
-        member = self._screens.member(screen)
+        state = self.screens.state(screen)
+        cart = CartView(self.screens.ordering.cart(screen))
+        member = self.screens.member(screen)
         return ScreenNow(
             screen=screen,
             page=state.page,
@@ -84,7 +93,7 @@ class Shopper:
         )
 
     def _values(self, screen: str) -> dict[str, Any]:
-        screens = self._screens
+        screens = self.screens
         state = screens.state(screen)
         words = self._pages.words(state.language)
         product = self._product(state.sku, words.language) if state.page is Page.PRODUCT else None
@@ -102,6 +111,11 @@ class Shopper:
             "member": member,
             "first_name": first_name(member.name) if member else "",
             "warning_left_s": screens.warning_left_s(screen),
+            "beyond": self._beyond(state, member, words.language),
+            "left_out": left_out_views(
+                state.left_out, state.page, screens.ordering, words.language
+            ),
+            "phones": self._phones,
             **self._face_values(screen, state.language),
         }
 
@@ -115,24 +129,30 @@ class Shopper:
             "agreement": self._faces.text(self._pages.words(language).language),
         }
 
+    def _beyond(self, state: ScreenState, member: Member | None, language: str) -> BeyondView:
+        """What the greeted member began elsewhere, on the pages that offer it."""
+        if member is None or state.page not in (Page.ATTRACT, Page.CART):
+            return BeyondView()
+        return self._cards.beyond(member, language)
+
     def _notice(self, state: ScreenState) -> tuple[str, ...]:
         """What was said, else what the shopper should know before they order."""
-        warn = self._screens.full and state.page is Page.CART
+        warn = self.screens.full and state.page is Page.CART
         return state.notice or (NO_ROOM if warn else ())
 
     def _lines(
         self, screen: str, page: Page, order: Order | None, language: str
     ) -> tuple[LineView, ...]:
         """The lines this page lists: of the cart or of the placed order."""
-        ordering = self._screens.ordering
+        ordering = self.screens.ordering
         if page is Page.CART:
             return line_views(ordering.cart(screen), ordering, language)
         return line_views(order.lines, ordering, language) if order else ()
 
     def _product(self, sku: str, language: str) -> ProductView | None:
         """The product shown, or None if it has left the catalogue meanwhile."""
-        ordering, settings = self._screens.ordering, self._screens.settings
-        now_ms = self._screens.clock.now().wall_ms
+        ordering, settings = self.screens.ordering, self.screens.settings
+        now_ms = self.screens.clock.now().wall_ms
         try:
             shelf = ordering.shelf(sku)
         except UnknownProduct:
@@ -141,10 +161,10 @@ class Shopper:
 
 
 def shopper_routes(
-    screens: Screens, pages: Pages, live: LiveConnections, faces: Faces | None
+    shopper: Shopper, live: LiveConnections, *, faces: Faces | None, phones: PhoneCodes | None
 ) -> APIRouter:
     """All routes of the screens."""
-    shopper = Shopper(screens, pages, faces)
+    screens = shopper.screens
 
     def known(screen: str, request: Request) -> str:
         client = request.client.host if request.client else ""
@@ -177,6 +197,8 @@ def shopper_routes(
     _add_taps(router, screens)
     if faces is not None:
         _add_face_taps(router, faces)
+    if phones is not None:
+        _add_phone_taps(router, phones)
     return router
 
 
@@ -215,6 +237,7 @@ def _add_taps(router: APIRouter, screens: Screens) -> None:
         "not-me": screens.not_me,
         "back": screens.back,
         "finish": screens.finish,
+        "continue": partial(go_on, screens),
     }.items():
         _add_tap(router, name, act)
 
@@ -234,6 +257,22 @@ def _add_face_taps(router: APIRouter, faces: Faces) -> None:
         "face/withdraw": faces.withdraw,
     }.items():
         _add_tap(router, name, act)
+
+
+def _add_phone_taps(router: APIRouter, phones: PhoneCodes) -> None:
+    """A code by telephone. The number stands in no address and in no log."""
+
+    @router.post("/kiosk/{screen}/phone/send")
+    async def send(screen: str, number: Field) -> Response:
+        await phones.send(screen, number)
+        return _back_to(screen)
+
+    @router.post("/kiosk/{screen}/phone/check")
+    async def check(screen: str, code: Field) -> Response:
+        await phones.check(screen, code)
+        return _back_to(screen)
+
+    _add_tap(router, "phone/open", phones.open)
 
 
 def _add_tap(router: APIRouter, name: str, act: Any) -> None:

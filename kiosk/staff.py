@@ -12,8 +12,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from msgspec import Struct
 
 from edge.clock import Clock
+from kiosk.cards import Cards
 from kiosk.faces import Faces
 from kiosk.live import LiveConnections
 from kiosk.pages import Pages
@@ -24,6 +26,8 @@ from kiosk.views import orders_of_day, shop_view
 from kiosk.words import LANGUAGES
 
 COOKIE = "storebox_staff"
+CARDS_SHOWN_MAX = 40
+"""More members than a page can show well; the newest ones are shown, the others counted."""
 SESSIONS_MAX = 8
 """Tablets signed in at once; one more signs out the one that signed in first."""
 SESSION_S = 12 * 3600
@@ -32,18 +36,35 @@ SESSION_IDLE_S = 2 * 3600
 """A tablet that nobody touched for so long is signed out; looking is not touching."""
 
 
+UNDO_S = 120.0
+"""So long a seller may take back what they said of a visit."""
+
+
+class Correction(Struct, frozen=True):
+    """A seller said that `visit` is, or is not, this member's."""
+
+    visit: str
+    member: str
+    is_them: bool
+    at_ms: int
+
+
 class Session:
     """One signed-in tablet."""
 
-    __slots__ = ("began_ms", "language", "said", "seller", "used_ms")
+    __slots__ = ("began_ms", "corrected", "language", "notice", "said", "seller", "used_ms")
 
     def __init__(self, now_ms: int, language: str) -> None:
         self.began_ms = self.used_ms = now_ms
         self.language = language
         self.seller = ""
-        """Who is credited with an enrolment; asked once a shift."""
+        """Who is credited with an enrolment or a correction; asked once a shift."""
         self.said: tuple[str, ...] = ()
         """What came of the last thing done to a member, in English sentences."""
+        self.notice: tuple[str, ...] = ()
+        """Why the last correction was not possible, if so."""
+        self.corrected: Correction | None = None
+        """What was said last of a visit, for as long as it can be taken back."""
 
 
 class StaffSessions:
@@ -84,13 +105,24 @@ class StaffRoom:
     """Draws the staff page."""
 
     def __init__(
-        self, screens: Screens, pages: Pages, gate: Gate, faces: Faces | None = None
+        self,
+        screens: Screens,
+        pages: Pages,
+        gate: Gate,
+        cards: Cards,
+        faces: Faces | None = None,
     ) -> None:
         self.screens = screens
         self.pages = pages
         self.gate = gate
         self.faces = faces
+        self.cards = cards
         self.sessions = StaffSessions(screens.clock)
+
+    def undoable(self, session: Session) -> Correction | None:
+        """What this tablet may take back now."""
+        last, now_ms = session.corrected, self.screens.clock.now().mono_ms
+        return last if last is not None and now_ms - last.at_ms <= UNDO_S * 1000 else None
 
     def fragment(self, token: str) -> str | None:
         """What changes; None once the session has ended."""
@@ -126,8 +158,16 @@ class StaffRoom:
         presence, now = self.screens.presence, self.screens.clock.now()
         words = self.pages.words(session.language)
         orders = self.screens.ordering.latest_orders()
+        shop = shop_view(presence.here(), presence.member, now)
+        guests = shop.guests[:CARDS_SHOWN_MAX]
+        undo = self.undoable(session)
         return {
-            "shop": shop_view(presence.here(), presence.member, now),
+            "shop": shop,
+            "cards": [(guest, self.cards.card(guest.member, words.language)) for guest in guests],
+            "seller": session.seller,
+            "said": words.sentences(session.notice),
+            "undo": undo,
+            "corrected": presence.member(undo.member) if undo is not None else None,
             "orders": orders_of_day(orders, words.day, now.wall_ms),
             "member": presence.member,
             "now_ms": now.wall_ms,

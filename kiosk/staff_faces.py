@@ -13,16 +13,16 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from edge.consent import Said
-from edge.errors import Refused, StorageFull, StoreboxError
+from edge.errors import Refused
 from edge.presence.capture import Channel
 from edge.presence.enrolment import BY_CHARACTERS_MAX
 from edge.records import Member
 from kiosk.faces import FORGOTTEN_BY_STAFF, NOTHING_TO_FORGET, TEXT_CHANGED, TICK_BOTH, Faces, seen
 from kiosk.live import LiveConnections
+from kiosk.pardon import tried
 from kiosk.shopper import SSE_HEADERS, Field, Tick
 from kiosk.staff import Session, StaffRoom, to_staff, token_of
 from kiosk.views import shop_view
-from kiosk.words import EXCUSE, NO_ROOM
 
 Seller = Annotated[str, Form(min_length=1, max_length=BY_CHARACTERS_MAX)]
 
@@ -90,14 +90,8 @@ class FacesOfMembers:
         """Do it, and keep for the page what came of it."""
         session.seller = seller
         session.said = ()
-        try:
-            await doing
-        except Refused as error:
-            session.said = tuple(part for part in (error.what, error.remedy) if part)
-        except StorageFull:
-            session.said = NO_ROOM
-        except StoreboxError:
-            session.said = EXCUSE
+        excuse = await tried(doing)
+        session.said = excuse or session.said
         self.ring()
 
     async def enrol(self, member: str, form: Begin, session: Session) -> None:

@@ -91,8 +91,10 @@ def greeted(state: ScreenState, member: str, *, card: bool = False) -> ScreenSta
     """
     state = _after_order(state)
     same = state.member == member
-    left = state.page in {Page.UNKNOWN, *PHONES} or (state.page in FACES and not same)
+    left = state.page is Page.UNKNOWN or (state.page in FACES and not same)
     page = Page.ATTRACT if left else state.page
+    if state.page in PHONES:
+        page = Page.PRODUCT if state.sku else Page.ATTRACT
     shown = card or (same and state.card)
     kept = state.left_out if same else ()
     return replace(
@@ -147,7 +149,7 @@ def went_back(state: ScreenState) -> ScreenState:
     """One step back: to the product looked at last, else to the start."""
     if state.page is Page.ORDERED:
         return left(state, state.language, state.touched_ms)
-    back_to_product = state.sku and state.page in (Page.CART, Page.UNKNOWN)
+    back_to_product = state.sku and state.page in {Page.CART, Page.UNKNOWN, *PHONES}
     if back_to_product:
         return replace(state, page=Page.PRODUCT, code="")
     return replace(state, page=Page.ATTRACT, sku="", code="")

@@ -154,6 +154,11 @@ def line_views(
     return tuple(views)
 
 
+def believed(visit: Visit) -> bool:
+    """Whether staff are told whose visit it may be."""
+    return visit.state in (VisitState.IDENTIFIED, VisitState.SUGGESTED)
+
+
 def shop_view(
     visits: Iterable[Visit], member: Callable[[str], Member | None], now: Moment
 ) -> ShopView:
@@ -161,8 +166,7 @@ def shop_view(
     guests = []
     anonymous = 0
     for visit in visits:
-        believed = visit.state in (VisitState.IDENTIFIED, VisitState.SUGGESTED)
-        profile = member(visit.member) if visit.member and believed else None
+        profile = member(visit.member) if visit.member and believed(visit) else None
         if profile is None:
             anonymous += not visit.left
         else:

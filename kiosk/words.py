@@ -15,10 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_datetime, format_time, format_timedelta, get_timezone
+from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_timezone
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_percent, get_currency_precision
+
+from edge.visiting import Stage
 
 LANGUAGES: Mapping[str, str] = {"ru": "Русский", "en": "English"}
 """What shoppers may choose, each named in itself."""
@@ -26,20 +28,43 @@ _LOCALES = Path(__file__).parent / "locale"
 _SIGNS = {"RUB": "₽", "KZT": "₸", "BYN": "Br", "KGS": "⃀", "UZS": "soʻm", "AMD": "֏", "GEL": "₾"}
 """Signs that locales other than the country's own spell as a code."""
 
-_FACE = r"face at (?P<place>.+): (?P<frames>\d+) frames, score (?P<score>-?[\d.]+)"
-_REASONS = (
-    re.compile(r"card scanned at (?P<place>.+) \((?P<weight>[+-][\d.]+)\)"),
-    re.compile(rf"{_FACE} \((?P<weight>[+-][\d.]+)\)"),
-    re.compile(rf"{_FACE}, not sure \((?P<weight>[+-][\d.]+)\)"),
-)
-"""How `edge.presence.evidence` words its reasons, in the order of `Words._reason_texts`."""
-
 
 def N_(text: str) -> str:
     """Marks a sentence for the catalogues where it is written, not where it is shown."""
     return text
 
 
+_WEIGHT = r" \((?P<weight>[+-][\d.]+)\)"
+_FACE = r"face at (?P<place>.+): (?P<frames>\d+) frames, score (?P<score>-?[\d.]+)"
+_REASONS = tuple(
+    (re.compile(said + _WEIGHT), text)
+    for said, text in (
+        (r"card scanned at (?P<place>.+)", N_("Card scanned at %(place)s (%(weight)s)")),
+        (_FACE, N_("Face at %(place)s, frames: %(frames)s, score %(score)s (%(weight)s)")),
+        (
+            rf"{_FACE}, not sure",
+            N_("Face at %(place)s, not sure, frames: %(frames)s, score %(score)s (%(weight)s)"),
+        ),
+        (r"Wi-Fi login at (?P<place>.+)", N_("Login to the Wi-Fi at %(place)s (%(weight)s)")),
+        (
+            r"Wi-Fi phone known at (?P<place>.+)",
+            N_("A known phone on the Wi-Fi at %(place)s (%(weight)s)"),
+        ),
+        (
+            r"code at the screen (?P<place>.+)",
+            N_("Code by telephone at the screen %(place)s (%(weight)s)"),
+        ),
+        (r"staff said so \((?P<by>.+)\)", N_("A seller said so: %(by)s (%(weight)s)")),
+        (r"staff said so", N_("A seller said so (%(weight)s)")),
+    )
+)
+"""How `edge.presence` words its reasons, and what staff read; the more special ones first."""
+STAGES = {
+    Stage.ARRIVED: N_("has arrived"),
+    Stage.BROWSING: N_("is looking around"),
+    Stage.AT_KIOSK: N_("is at the kiosk"),
+    Stage.LEFT: N_("has left"),
+}
 EXCUSE = (N_("That is not possible right now."), N_("Ask a seller, please."))
 NO_ROOM = (N_("Orders cannot be taken at the moment: the box has no room left."), EXCUSE[1])
 
@@ -115,6 +140,11 @@ class Words:
         moment = datetime.fromtimestamp(wall_ms / 1000, UTC)
         return format_time(moment, "short", tzinfo=self._timezone, locale=self._locale)
 
+    def date(self, wall_ms: int) -> str:
+        """The day in the shop, to show: `22 нояб. 2026 г.`."""
+        moment = datetime.fromtimestamp(wall_ms / 1000, UTC).astimezone(self._timezone)
+        return format_date(moment, "medium", locale=self._locale)
+
     def day(self, wall_ms: int) -> str:
         """The calendar day in the shop, as `2026-11-22`: to compare, not to show."""
         moment = datetime.fromtimestamp(wall_ms / 1000, UTC)
@@ -132,21 +162,17 @@ class Words:
         passed = timedelta(milliseconds=max(60_000, milliseconds))
         return format_timedelta(passed, granularity="minute", threshold=1, locale=self._locale)
 
+    def stage(self, stage: Stage) -> str:
+        """How far a visit has come."""
+        return self.text(STAGES[stage])
+
     def reason(self, said: str) -> str:
         """Why somebody is believed to be here, in this language; as it was said if it is new."""
-        for pattern, text in zip(_REASONS, self._reason_texts(), strict=True):
+        for pattern, text in _REASONS:
             match = pattern.fullmatch(said)
             if match:
-                return text % match.groupdict()
+                return self.text(text) % match.groupdict()
         return said
-
-    def _reason_texts(self) -> tuple[str, str, str]:
-        _ = self.text
-        return (
-            _("Card scanned at %(place)s (%(weight)s)"),
-            _("Face at %(place)s, frames: %(frames)s, score %(score)s (%(weight)s)"),
-            _("Face at %(place)s, not sure, frames: %(frames)s, score %(score)s (%(weight)s)"),
-        )
 
 
 def first_name(name: str) -> str:

@@ -17,6 +17,7 @@ from edge.cli import (
     exits,
     face_picture,
     faces,
+    figures,
     fleet,
     members,
     models,
@@ -26,6 +27,7 @@ from edge.cli import (
     privacy,
     sensors,
     status,
+    visit_rates,
     visits,
     wifi,
     wifi_people,
@@ -54,7 +56,9 @@ app.add_typer(wifi.app, name="wifi")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(sync_command.app, name="sync")
 app.add_typer(members.app, name="members")
+visits.app.command("rates")(visit_rates.rates)
 app.add_typer(visits.app, name="visits")
+app.add_typer(figures.app, name="figures")
 app.add_typer(config_command.app, name="config")
 app.add_typer(pin.app, name="pin")
 faces.app.command("picture")(face_picture.picture)

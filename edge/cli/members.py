@@ -1,11 +1,13 @@
 """`storebox members`: which loyalty members this box knows, and what they agreed to."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.cli import printing
 from edge.cli.options import CONFIG_FILE, AsJson, ConfigFile
+from edge.records import ConsentKind
 
 if TYPE_CHECKING:
     from edge.operation.facts import MemberFacts
@@ -48,10 +50,26 @@ def list_(
 @app.command()
 def show(
     member: Annotated[str, typer.Argument(help="The member's id.")],
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All that this box holds on them.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all of it to a new file, as JSON.")
+    ] = None,
     config: ConfigFile = CONFIG_FILE,
     json: AsJson = False,
 ) -> None:
-    """Show one member: consents, and whether they are in the shop."""
+    """Show one member: consents, and whether they are in the shop; or all that is held on them."""
+    if export is not None:
+        from edge.cli.member_held import write
+
+        write(member, export, config)
+        return
+    if everything:
+        from edge.cli.member_held import tell
+
+        tell(member, config, json=json)
+        return
     from edge.cli.reaching import from_anywhere
     from edge.config import load
     from edge.operation import facts
@@ -88,10 +106,38 @@ def _show(member: "MemberFacts") -> None:
     )
     print()
     printing.table(
-        ("agreed to", "when", "text", "by"),
+        ("agreed to", "when", "text", "by", "witness"),
         (
-            (c.kind.value, printing.local_time(c.given_ms), c.text_version, c.channel)
+            (c.kind.value, printing.local_time(c.given_ms), c.text_version, c.channel, c.witness)
             for c in member.consents
         ),
         empty="No consents.",
     )
+
+
+@app.command()
+def withdraw(
+    member: Annotated[str, typer.Argument(help="The member's id.")],
+    kind: Annotated[
+        ConsentKind, typer.Option(help="Which consent; `programme` is the whole profile.")
+    ],
+    by: Annotated[str, typer.Option(help="Who takes it: your name or number.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    config: ConfigFile = CONFIG_FILE,
+    json: AsJson = False,
+) -> None:
+    """Take back a consent for a member who asks for it: what rests on it is erased at once."""
+    from edge.cli.reaching import from_daemon
+    from edge.config import load
+    from edge.operation.people import Gone
+
+    loaded = load(config)
+    what = "the whole profile" if kind is ConsentKind.PROGRAMME else f"the consent to {kind}"
+    if not yes:
+        typer.confirm(f"Erase {what} of member {member} for good?", abort=True, err=True)
+    gone = from_daemon(loaded, Gone, "member.withdraw", id=member, kind=kind.value, by=by)
+    if json:
+        printing.as_json(gone)
+        return
+    print(f"Taken back: {what} of member {member}. The platform will be told.")
+    printing.pairs([(f"  {name}", count) for name, count in gone.rows.items()])

@@ -19,6 +19,7 @@ from edge.counters import Counters
 from edge.lease import Lease
 from edge.operation import facts, settings, syncing
 from edge.operation.facts import BoxStatus, ClockState, Limit, LinkState
+from edge.operation.rating import rating_questions
 from edge.operation.syncing import SyncStatus
 from edge.operation.version import version
 from edge.records import Moment, SensorStatus
@@ -86,8 +87,10 @@ class _Visits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def questions(parts: Parts) -> dict[str, Question]:
-    """`status`, `sensors`, `outbox`, `sync`, `members`, `member` and `visits`."""
-    return {
+    """`status`, `sensors`, `outbox`, `sync`, `members`, `member`, `visits` and `visit_rates`."""
+    return rating_questions(
+        parts.database.reading, parts.config, lambda: parts.clock.now().wall_ms
+    ) | {
         "status": question(Nothing, lambda _: _status(parts)),
         "sensors": question(Nothing, lambda _: parts.sensors()),
         "outbox": question(_Few, lambda few: facts.waiting(parts.database.backlog, few.limit)),

@@ -10,6 +10,7 @@ from edge.config import Config
 from edge.errors import BadModel
 from edge.face_files import chosen
 from edge.operation import recognition
+from edge.operation.retention import Limits
 from edge.operation.syncing import Identity
 from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.presence.fusion import Thresholds
@@ -96,6 +97,12 @@ def _places(config: Config) -> dict[str, SensorPlace]:
 
 def _counts_at_door(kind: str, options: dict[str, Any]) -> bool:
     return kind == "face" and bool(options.get("lines"))
+
+
+def retention(config: Config) -> Limits:
+    """How long things are kept."""
+    kept = config.retention
+    return Limits(kept.visits_days, kept.orders_days, kept.consent_log_days)
 
 
 def kiosk(config: Config) -> KioskSettings:

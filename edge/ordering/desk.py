@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from edge.clock import Clock
 from edge.errors import EmptyCart, Refused, UnknownProduct
-from edge.ordering import continuing, cross_channel
+from edge.ordering import continuing, cross_channel, purchases
 from edge.ordering.continuing import Continuation, Continued
 from edge.ordering.cross_channel import Beyond
+from edge.ordering.purchases import Purchases
 from edge.records import (
     Member,
     Stream,
@@ -106,6 +107,11 @@ class OrderingDesk:
         """What a member has begun in other channels."""
         now = self._clock.now()
         return cross_channel.of(self._database.reading, self._database.vault, member, now=now)
+
+    def purchases(self, member: str, language: str) -> Purchases:
+        """What a member has bought, with titles in `language`."""
+        reading, vault = self._database.reading, self._database.vault
+        return purchases.of(reading, vault, member, language=language)
 
     # --- changing
 

@@ -16,17 +16,21 @@ from msgspec import Struct
 from edge.clock import Clock
 from edge.counters import Counters
 from edge.errors import Refused
-from edge.presence import associations, evidence, saying
+from edge.presence import associations, evidence, reopened, saying
 from edge.presence.calibration import Calibration
 from edge.presence.expected import Expected
 from edge.presence.faces import Faces as Faces
 from edge.presence.faces import FaceSettings, Recognition
-from edge.presence.facts import Fact, of_binding, of_strangers
+from edge.presence.facts import Fact, of_binding, of_strangers, of_visits
 from edge.presence.footfall import Footfall, FootfallCounter, of_radar, told
 from edge.presence.fusion import Thresholds
-from edge.presence.places import SensorPlace
+from edge.presence.in_order import in_order
+from edge.presence.judging import Judge
+from edge.presence.lookalikes import Lookalikes
+from edge.presence.open_visit import Change
+from edge.presence.places import Places, SensorPlace
 from edge.presence.requests import Answer, AskFaces, Requests
-from edge.presence.visits import Change, Judge, VisitBook
+from edge.presence.visits import VisitBook
 from edge.presence.writing import Writing
 from edge.presence.zones import ZoneCounter
 from edge.records import (
@@ -36,6 +40,7 @@ from edge.records import (
     CountReading,
     CrossingReading,
     FaceReading,
+    GoneReading,
     Member,
     Moment,
     Observation,
@@ -95,9 +100,15 @@ class PresenceDesk:
         self._zones = ZoneCounter()
         self._calibrations: dict[str, Calibration] = {}
         reading = database.reading
-        latest = visits.latest(reading, limit=1)
-        last_number = int(latest[0].id.rsplit("-", 1)[1]) if latest else 0
-        self._book = VisitBook(lambda: database.epoch, last_number, visits.still_open(reading))
+        self._places = Places(settings.sensors)
+        self._book = VisitBook(
+            lambda: database.epoch,
+            reopened.last_number(reading),
+            self._places,
+            settings.visit_silence_s,
+            reopened.still_open(reading),
+        )
+        self._lookalikes = Lookalikes(reading)
         self._writing = Writing(database, counters, self._tell)
         self._listeners: list[Callable[[], None]] = []
         self._members = members.count(reading)
@@ -163,20 +174,24 @@ class PresenceDesk:
         for name in self._book.members() | self._recognition.named():
             member = self.member(name)
             if member is None:
-                changes = self._book.forget(name)
+                changes = self._book.forget(name, self._judge)
                 self._recognition.forget(name)
+                self._lookalikes.forget(name)
             else:
                 gone = [kind for consent, kind in RESTS_ON if not member.agreed(consent)]
                 if SignKind.FACE in gone:
                     self._recognition.forget(name)
-                changes = [each for kind in gone for each in self._book.forget(name, kind)]
-            self._writing.keep([_visited(change, now) for change in changes])
+                    self._lookalikes.forget(name)
+                changes = [
+                    each for kind in gone for each in self._book.forget(name, self._judge, kind)
+                ]
+            self._writing.keep(of_visits(changes, now))
         self._tell()
 
     # --- changing
 
     async def observe(self, batch: Sequence[Observation]) -> list[Scan]:
-        """Take a batch in order, write what follows from it, give back the scans in it.
+        """Take a batch in order of time, write what follows from it, give back the scans in it.
 
         When the database refuses, the facts wait for the next time and are not lost; StorageError
         only if it cannot even be read.
@@ -187,14 +202,15 @@ class PresenceDesk:
             if any(isinstance(each.reading, FaceReading) for each in batch):
                 await self._recognition.ready()
             with self._database.snapshot():
-                self._weigh(batch, facts, scans)
-            facts += self._due(self._clock.now())
+                self._weigh(in_order(batch), facts, scans)
+                now = self._clock.now()
+                facts += of_visits(self._book.settle(self._judge), now)
+            facts += self._due(now)
         finally:
             for observation in batch:
                 observation.wipe()
-            await self._writing.write(
-                facts
-            )  # what the visits already know must be written in any case
+            # What the visits already know must be written in any case.
+            await self._writing.write(facts)
         return scans
 
     def _weigh(self, batch: Sequence[Observation], facts: list[Fact], scans: list[Scan]) -> None:
@@ -209,10 +225,13 @@ class PresenceDesk:
                     facts += self._face(observation, face)
                 case PoseReading() as pose:
                     self._pose(observation, pose)
-                case CrossingReading(inwards=inwards):
-                    self._footfall.crossing(observation.sensor, observation.seen, inwards=inwards)
+                case CrossingReading() as crossing:
+                    facts += self._crossing(observation, crossing)
                 case StayReading() | QueueReading() as standing:
-                    self._in_zone(observation, standing)
+                    facts += self._in_zone(observation, standing)
+                case GoneReading(track=track):
+                    changes = self._book.gone((observation.sensor, track), observation.seen)
+                    facts += of_visits(changes, observation.seen)
                 case AssociationReading() as association:
                     facts += self._association(observation, association)
                 case CodeReading() as code:
@@ -225,20 +244,29 @@ class PresenceDesk:
         taken for is barred from it. Refused if it is not open, or the box does not know `member`.
         """
         now = self._clock.now()
-        if all(each.id != visit for each in self._book.open_visits()):
+        before = self._book.visit(visit)
+        if before is None:
             raise Refused("This visit has ended.", "Look at who is in the shop now.")
         if member is not None and self.member(member) is None:
             raise Refused("This box does not know that member.", "Search for them once more.")
+        facts: list[Fact] = []
+        wrong = self._book.named_by_face(visit)
+        if wrong is not None and wrong != member:
+            facts.append(self._lookalikes.found(wrong, now))
         sign = saying.by_staff(member, by, now) if member is not None else None
-        changes = self._book.correct(visit, sign, self._judge)
-        await self._writing.write([_visited(change, now) for change in changes])
+        changes = self._book.correct(visit, sign, self._judge, now=now, by=by)
+        await self._writing.write([*facts, *of_visits(changes, now)])
 
     async def proved(self, screen: str, member: str, kind: SignKind = SignKind.CODE) -> None:
-        """`member` showed at `screen` who they are, by a sign of this (explicit) kind."""
+        """`member` showed at `screen` who they are, by a sign of this (explicit) kind. Refused if
+        the box does not know them.
+        """
         now = self._clock.now()
+        if self.member(member) is None:
+            raise Refused("This box does not know that member.", "Search for them once more.")
         sign = saying.at_screen(member, kind, screen, now)
-        changes = self._book.explicit(sign, screen, self._judge)
-        await self._writing.write([_visited(change, now) for change in changes])
+        changes = self._book.explicit(sign, screen, screen, self._judge)
+        await self._writing.write(of_visits(changes, now))
 
     async def pass_time(self) -> None:
         """Close what has been silent long enough and send the windows that are full."""
@@ -265,7 +293,7 @@ class PresenceDesk:
     def _track(self, observation: Observation, track: int) -> list[Fact]:
         self._footfall.person(observation.sensor, observation.seen)
         changes = self._book.track((observation.sensor, track), observation.seen)
-        return [_visited(change, observation.seen) for change in changes]
+        return of_visits(changes, observation.seen)
 
     def _face(self, observation: Observation, face: FaceReading) -> list[Fact]:
         sensor, seen = observation.sensor, observation.seen
@@ -275,8 +303,10 @@ class PresenceDesk:
         decision = self._recognition.look(sensor, face, seen, members=self._members)
         if decision is None:
             return []
-        changes = self._book.face((sensor, face.track), decision, seen, self._judge)
-        return [_visited(change, seen) for change in changes]
+        sign = evidence.from_face(decision, sensor, seen)
+        weighed = self._lookalikes.weighed(sign)
+        changes = self._book.face((sensor, face.track), weighed, seen, self._judge)
+        return of_visits(changes, seen)
 
     def _pose(self, observation: Observation, pose: PoseReading) -> None:
         if self._enrolment is None:
@@ -284,14 +314,27 @@ class PresenceDesk:
         else:
             self._enrolment.pose(observation.sensor, pose, observation.seen)
 
-    def _in_zone(self, observation: Observation, standing: StayReading | QueueReading) -> None:
+    def _crossing(self, observation: Observation, crossing: CrossingReading) -> list[Fact]:
+        sensor, seen, inwards = observation.sensor, observation.seen, crossing.inwards
+        self._footfall.crossing(sensor, seen, inwards=inwards)
+        changes = self._book.crossed((sensor, crossing.track), seen, inwards=inwards)
+        return of_visits(changes, seen)
+
+    def _in_zone(
+        self, observation: Observation, standing: StayReading | QueueReading
+    ) -> list[Fact]:
         sensor, zone, seen = observation.sensor, standing.zone, observation.seen
-        if isinstance(standing, StayReading):
-            room = self._zones.stay(sensor, zone, standing.dwell_ms, seen)
-        else:
+        changes: list[Change] = []
+        if isinstance(standing, QueueReading):
             room = self._zones.queue(sensor, zone, standing.length, seen)
+        else:
+            room = self._zones.stay(sensor, zone, standing.dwell_ms, seen)
+            if standing.track:
+                key, dwell_ms = (sensor, standing.track), standing.dwell_ms
+                changes = self._book.stayed(key, zone, dwell_ms, seen)
         if not room:
             self._counters.add("zones_too_many")
+        return of_visits(changes, seen)
 
     def _association(self, observation: Observation, reading: AssociationReading) -> list[Fact]:
         sensor, seen = observation.sensor, observation.seen
@@ -304,7 +347,7 @@ class PresenceDesk:
             self._counters.add("associations_of_nobody")
             return []
         changes = self._book.associated(reading.session, found.sign, sensor, self._judge)
-        facts = [_visited(change, seen) for change in changes]
+        facts = of_visits(changes, seen)
         return [*facts, of_binding(found.binding, seen)] if found.binding else facts
 
     def _code(self, observation: Observation, code: CodeReading) -> tuple[list[Fact], Scan]:
@@ -317,15 +360,18 @@ class PresenceDesk:
         if member is not None:
             body["outcome"] = "member"
             sign = evidence.from_card(member.id, sensor, seen)
-            changes = self._book.explicit(sign, sensor, self._judge)
-            facts += [_visited(change, seen) for change in changes]
+            screen = self._places.screen_of(sensor)
+            changes = self._book.explicit(sign, sensor, screen, self._judge)
+            facts += of_visits(changes, seen)
         elif (product := goods.by_code(reading, text)) is not None:
             body |= {"outcome": "product", "sku": product.sku}
         facts.append(Fact(None, Stream.VISIT, "code.scanned.v1", body, seen))
         return facts, Scan(sensor, text, member)
 
     def _due(self, now: Moment) -> list[Fact]:
-        closed = [_visited(c, now) for c in self._book.silent(now, self._settings.visit_silence_s)]
+        closed = of_visits(self._book.due(now), now)
+        for reason, count in self._book.dropped().items():
+            self._counters.add(reason, count)
         return closed + self._figures(now)
 
     def _figures(self, now: Moment, *, everything: bool = False) -> list[Fact]:
@@ -341,18 +387,12 @@ class PresenceDesk:
 
     @property
     def _judge(self) -> Judge:
-        now = self._clock.now()
-        return Judge(self._expected.prior(now), self._settings.thresholds, now)
+        return Judge(self._expected.prior(self._clock.now()), self._settings.thresholds)
 
     def _tell(self) -> None:
         self._requests.look_again()
         for listener in self._listeners:
             listener()
-
-
-def _visited(change: Change, moment: Moment) -> Fact:
-    stream = Stream.VISIT if change.event else None
-    return Fact(change.visit, stream, change.event or "", change.body, moment)
 
 
 def _counted(window: Footfall, moment: Moment) -> Fact:

@@ -29,6 +29,9 @@ Z = 1.751
 """Standard deviations that hold COVERED of a normal distribution to both sides."""
 assert COVERED == 0.92, "Z is that of COVERED"
 
+BY_PHONES = "phones, not yet learned"
+"""One phone a person in each window of ten minutes: who stays longer is counted again."""
+
 Numbers = Mapping[tuple[Measure, str], int]
 """What was counted in a period, by measure and subject."""
 
@@ -129,18 +132,21 @@ def visitors(numbers: Numbers, lined: Collection[str]) -> Visitors | None:
         of_measure(numbers, each).get(most, 0)
         for each in (Measure.PHONES_LEAST, Measure.PHONES_HIGH)
     )
-    return Visitors(phones[most], least, max(high, phones[most]), "phones, not yet learned")
+    return Visitors(phones[most], least, max(high, phones[most]), BY_PHONES)
 
 
 def summed(parts: Iterable[Visitors | None]) -> Visitors | None:
-    """Of several hours: numbers and bounds add up, as if all errors went one way."""
+    """Of several hours: numbers and bounds add up, as if all errors went one way. Of phones that
+    nothing was learned of there were at least as many people as in any one hour.
+    """
     known = [part for part in parts if part is not None]
     if not known:
         return None
     ways = dict.fromkeys(part.by for part in known)
+    least = max((part.low for part in known if part.by == BY_PHONES), default=0)
     return Visitors(
         sum(part.people for part in known),
-        sum(part.low for part in known),
+        least + sum(part.low for part in known if part.by != BY_PHONES),
         sum(part.high for part in known),
         ", ".join(ways),
     )

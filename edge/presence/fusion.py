@@ -92,12 +92,12 @@ def faded(sign: Evidence, now: Moment) -> Evidence:
 
 
 def _mixed(llr: float, held: float) -> float:
-    """log(held e^llr + 1 - held), without overflow."""
+    """log(held e^llr + 1 - held), exact near zero and without overflow."""
     if held <= 0:
         return 0.0
-    one, other = math.log(held) + llr, math.log1p(-held)
-    top = max(one, other)
-    return top + math.log(math.exp(one - top) + math.exp(other - top))
+    if llr < 1:
+        return math.log1p(held * math.expm1(llr))
+    return llr + math.log(held + (1 - held) * math.exp(-llr))
 
 
 def _age_s(sign: Evidence, now: Moment) -> float:

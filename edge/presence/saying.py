@@ -1,4 +1,4 @@
-"""Explicit signs that are not scans: a code that was typed at a screen, and what staff say.
+"""What people say: a code typed at a screen, and whom staff name.
 
 Pure; called by the presence desk. A scanned card is weighed in `evidence.py`.
 """

@@ -20,6 +20,7 @@ DELETED = {
     "answers": ("answered", "member"),
     "signs": ("visit_sign", "member"),
     "steps": ("visit_step", "member"),
+    "mistaken": ("mistaken", "member"),
     "carts_taken": ("cart_taken", "member"),
 }
 """What the receipt calls it, the table, and its column with the member's id."""
@@ -40,7 +41,14 @@ def remove(connection: Executes, vault: Vault, member: str) -> dict[str, int]:
     linked = {
         name: int(connection.execute(unlink, unlinked).rowcount) for name, unlink in LINKED.items()
     }
-    counts = {
+    counts = counted(connection, member)
+    members.erase(connection, member)
+    return counts | linked
+
+
+def counted(connection: Executes, member: str) -> dict[str, int]:
+    """How many rows of each kind there are of `member` that an erasure deletes."""
+    return {
         name: int(
             connection.execute(
                 f"SELECT count(*) FROM {table} WHERE {column} = ?",  # noqa: S608 - constants
@@ -49,5 +57,3 @@ def remove(connection: Executes, vault: Vault, member: str) -> dict[str, int]:
         )
         for name, (table, column) in DELETED.items()
     }
-    members.erase(connection, member)
-    return counts | linked

@@ -286,11 +286,23 @@ def cells(connection: Executes, span: Span, *, undated: bool = False) -> Iterato
     yield from (Row(row[0], Measure(row[1]), row[2], row[3]) for row in rows)
 
 
-def rolled(connection: Executes, period: Period, span: Span) -> Iterator[Row]:
+def rolled(
+    connection: Executes, period: Period, span: Span, *, only: Iterable[Measure] = tuple(Measure)
+) -> Iterator[Row]:
     """The hours or days that were rolled up and begin in `span`, in order."""
-    sql = f"SELECT * FROM figure_{period.value} WHERE from_ms >= ? AND from_ms < ?"  # noqa: S608
-    rows = connection.execute(sql, span).fetchall()
+    wanted = tuple(only)
+    rows = connection.execute(
+        f"SELECT * FROM figure_{period.value} WHERE from_ms >= ? AND from_ms < ?"  # noqa: S608
+        f" AND measure IN ({', '.join('?' * len(wanted))})",
+        (*span, *wanted),
+    ).fetchall()
     yield from (Row(row[0], Measure(row[1]), row[2], row[3]) for row in rows)
+
+
+def undated(connection: Executes) -> list[int]:
+    """The cells in which something waits for its date, where the clock of its time put them."""
+    sql = "SELECT DISTINCT from_ms FROM figure_undated ORDER BY from_ms"
+    return [from_ms for (from_ms,) in connection.execute(sql).fetchall()]
 
 
 def oldest_cell(connection: Executes, after_ms: int) -> int | None:

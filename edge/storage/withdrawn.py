@@ -12,6 +12,7 @@ import msgspec
 from edge.records import Stream
 from edge.storage import erased
 from edge.storage.outbox import TOMBSTONE_TYPE, Rewrites, Rewritten
+from edge.visiting import REASON_BEGINS, SignKind
 
 SEALED_TYPE = "template.sealed.v1"
 """An event that carries a template to the platform, sealed for it."""
@@ -28,12 +29,21 @@ class _Told(msgspec.Struct):
     reasons: tuple[str, ...] = ()
 
 
-def forget_signs(tx: Rewrites, member: str, begins: str) -> None:
-    """Forget the signs whose reasons begin with `begins`."""
+def forget_signs(tx: Rewrites, member: str, kind: SignKind) -> None:
+    """Forget the signs of this kind, those that open visits rest on and those of long ago."""
+    begins = REASON_BEGINS[kind]
     touched, alone = _forget_in_visits(tx, member, begins)
+    touched += _forget_in_history(tx, member, kind)
     emptied = _forget_in_outbox(tx, member, begins, alone)
     if touched or emptied:
         erased.set_deleted(tx)
+
+
+def _forget_in_history(tx: Rewrites, member: str, kind: SignKind) -> int:
+    """Delete signs and steps of this kind; how many."""
+    signs = tx.execute("DELETE FROM visit_sign WHERE member = ? AND kind = ?", (member, kind))
+    steps = tx.execute("DELETE FROM visit_step WHERE member = ? AND sign = ?", (member, kind))
+    return int(signs.rowcount) + int(steps.rowcount)
 
 
 def forget_templates(tx: Rewrites, member: str) -> None:

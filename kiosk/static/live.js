@@ -17,18 +17,27 @@
     if (fresh.dataset.build !== build) return location.reload(); // the box was updated
     const elsewhere = fresh.dataset.page !== live().dataset.page;
     const focused = document.activeElement && document.activeElement.id;
-    const ticked = elsewhere ? [] : [...live().querySelectorAll("input:checked")];
+    const keep = (selector) => elsewhere ? [] : [...live().querySelectorAll(selector)].filter((it) => it.id);
+    const ticked = keep("input:checked");
+    const typed = keep("input:not([type=hidden], [type=checkbox])").filter((input) => input.value);
+    const unfolded = keep("details[open]");
     live().replaceWith(fresh);
-    for (const { id } of ticked) {
-      const again = document.getElementById(id);
-      if (again) again.checked = true;
-    }
+    const again = (list, change) => {
+      for (const old of list) {
+        const now = document.getElementById(old.id);
+        if (now) change(now, old);
+      }
+    };
+    again(ticked, (now) => { now.checked = true; });
+    again(typed, (now, old) => { now.value = old.value; });
+    again(unfolded, (now) => { now.open = true; });
     swaps += 1;
     document.documentElement.lang = fresh.lang;
     document.title = fresh.dataset.title;
     if (elsewhere) window.scrollTo(0, 0);
     const asks = fresh.querySelector("[role=alertdialog] button");
-    const target = asks || (focused && document.getElementById(focused));
+    const begins = elsewhere && fresh.querySelector("[data-focus]");
+    const target = asks || begins || (focused && document.getElementById(focused));
     if (target) target.focus({ preventScroll: true });
     start();
   }
@@ -82,13 +91,21 @@
     form.dataset.sent = "yes";
     const before = swaps;
     try {
-      await post(form.action, new URLSearchParams(new FormData(form)));
+      await post(form.action, new URLSearchParams(new FormData(form, event.submitter)));
       setTimeout(() => { if (swaps === before) connect(); }, ANSWER_MS);
     } catch {
       document.body.classList.add("adrift");
       connect();
     }
     delete form.dataset.sent;
+  });
+
+  document.addEventListener("click", (event) => {
+    const key = event.target.closest("[data-key]");
+    const field = key && document.getElementById(key.dataset.field);
+    if (!field) return;
+    const { value } = field, said = key.dataset.key;
+    field.value = { all: "", last: value.slice(0, -1) }[said] ?? (value + said).slice(0, field.maxLength);
   });
 
   function touch(event) {
@@ -103,6 +120,7 @@
     document.addEventListener(kind, touch, { passive: true });
   }
 
+  document.documentElement.classList.add("scripted");
   setInterval(tick, 500);
   start();
   connect();

@@ -7,13 +7,15 @@ as a `FaceReading` to the core.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from edge.errors import BadPicture
+from edge.face_models import another_below
 from edge.records import FaceReading, Moment
 from hardware.camera import Picture
-from hardware.faces.face import FaceBackend
+from hardware.faces.face import FaceBackend, Vector
 from sensors.core_link import CoreLink
 from sensors.face.choosing import Choosing
 from sensors.face.describing import Description, packed
@@ -21,6 +23,7 @@ from sensors.face.doubts import Doubts
 from sensors.face.lines import Spot
 from sensors.face.options import FaceOptions
 from sensors.face.quality import judged
+from sensors.face.sameness import Verdict
 from sensors.face.shots import Shot
 from sensors.face.tracker import Track
 from sensors.face.unmoved import Unmoved
@@ -37,8 +40,15 @@ class _Person:
     """What is kept of one track. `place` is where it was seen last, if nothing moved there."""
 
     place: Unmoved
-    description: Description = field(default_factory=Description)
+    description: Description
     doubts: Doubts = field(default_factory=Doubts)
+
+
+class Changed(NamedTuple):
+    """A track whose vectors became somebody else's, and since when."""
+
+    track: Track
+    since_ms: int
 
 
 class Embedding:
@@ -48,6 +58,7 @@ class Embedding:
         self._core = core
         self._backend = backend
         self._choosing = Choosing(options.zones)
+        self._another_below = another_below(backend.model)
         self._people: dict[Track, _Person] = {}
         self.busy = False
         """Whether somebody whom leave is for is still to be described."""
@@ -60,23 +71,31 @@ class Embedding:
         in_view: Sequence[tuple[Track, Spot]],
         places: dict[Track, Unmoved],
         seen: Moment,
-    ) -> None:
-        """These tracks were seen in `picture`: describe them as far as there is leave."""
+    ) -> list[Changed]:
+        """These tracks were seen in `picture`: describe them as far as there is leave.
+
+        Those that turn out to be of somebody else by now are to be ended by who asked.
+        """
         for track, _ in in_view:
-            person = self._people.setdefault(track, _Person(places[track]))
+            person = self._people.get(track)
+            if person is None:
+                description = Description(self._another_below)
+                person = self._people[track] = _Person(places[track], description)
             person.place = places[track]
             person.doubts.look(track.face, seen.mono_ms)
         self.busy = False
         if not self._core.may(Action.EMBED):
             self.stop()
-            return
+            return []
         leave = self._core.leave_number(Action.EMBED)
         chosen = self._chosen(leave, in_view)
         for track in chosen:
             self._people[track].place.under(leave)
             self._people[track].description.under(leave)
+            if self._core.standing(Action.EMBED):  # of who asked, five frames are all there are
+                self._people[track].description.found_again(track.lapses)
             self._offer(picture, track, seen.mono_ms)
-        self._embed(leave, seen)
+        return self._embed(leave, seen)
 
     def stop(self) -> None:
         """There is no leave, or the camera is needed for an enrolment: overwrite what there is."""
@@ -136,12 +155,12 @@ class Embedding:
         except BadPicture:
             self._core.dropped("face_cut")
 
-    def _embed(self, leave: int, seen: Moment) -> None:
+    def _embed(self, leave: int, seen: Moment) -> list[Changed]:
         """The best chips that are complete; whoever has the fewest frames comes first.
 
         Chips of who has just gone out of view count too; those of another leave are overwritten.
         """
-        left = EMBEDDINGS_PER_LOOK_MAX
+        left, changed = EMBEDDINGS_PER_LOOK_MAX, []
         for track, person in sorted(
             self._people.items(), key=lambda item: item[1].description.frames
         ):
@@ -155,16 +174,30 @@ class Embedding:
                 continue
             left -= 1
             person.place.frames += 1
-            self._tell(track, shot, seen)
+            verdict = self._describe(track, shot, seen)
+            if verdict is Verdict.ODD:
+                self._core.dropped("face_odd")
+            elif verdict is Verdict.ANOTHER:
+                changed.append(Changed(track, description.another_since_ms))
             self._choosing.served(track)
+        return changed
 
-    def _tell(self, track: Track, shot: Shot, seen: Moment) -> None:
-        """One more vector of a track, and all of it overwritten once it is sent."""
-        person = self._people[track]
+    def _describe(self, track: Track, shot: Shot, seen: Moment) -> Verdict:
+        """One more vector of a track; it is told if it is the track's and one of the first five."""
+        description = self._people[track].description
         self._told = True
         vector = self._backend.embed(shot.chip)
         shot.wipe()
-        fused = person.description.add(vector, shot.worth, seen.mono_ms)
+        verdict = description.judge(vector, shot.seen_ms)
+        if verdict is Verdict.SAME and not description.complete:
+            self._tell(track, vector, shot.worth, seen)
+        vector.fill(0)
+        return verdict
+
+    def _tell(self, track: Track, vector: Vector, worth: float, seen: Moment) -> None:
+        """A vector of a track, and all of it overwritten once it is sent."""
+        person = self._people[track]
+        fused = person.description.add(vector, worth, seen.mono_ms)
         reading = FaceReading(
             track.number,
             self._backend.model,
@@ -173,9 +206,8 @@ class Embedding:
             fused,
             person.doubts.reason,
         )
-        vector.fill(0)
         track.named = True
-        self._core.observe(reading, seen, shot.worth)
+        self._core.observe(reading, seen, worth)
         self._core.flush()
         for sent in (reading.vector, reading.fused):
             np.frombuffer(sent, np.uint8)[:] = 0

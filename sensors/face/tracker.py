@@ -24,6 +24,8 @@ HITS_TO_BEGIN = 2
 DIES_AFTER_MS = 1_000
 TRACKS_MAX = 32
 """Faces followed at once; more in one picture are not a door any more."""
+LAPSE_MS = 300
+"""Whoever is found again after so long unseen may be somebody else: two looks were missed."""
 VELOCITY_WEIGHT = 0.5
 """Of the newest step in the velocity: half, because boxes tremble."""
 
@@ -46,6 +48,8 @@ class Track:
     hits: int = 1
     velocity: tuple[float, float] = (0.0, 0.0)
     """Pixels in a millisecond."""
+    lapses: int = 0
+    """How often it was found again after a lapse."""
     named: bool = False
     """Whether the core has been told its number, and must be told that it has gone."""
 
@@ -69,6 +73,7 @@ class Track:
     def hit(self, face: Face, now_ms: int) -> None:
         """It was seen again."""
         passed_ms = now_ms - self.seen_ms
+        self.lapses += passed_ms > LAPSE_MS
         if passed_ms > 0:
             before, after = middle(self.box), middle(face.box)
             step = ((after.x - before.x) / passed_ms, (after.y - before.y) / passed_ms)
@@ -111,6 +116,15 @@ class Tracker:
         """Forget all; those that were tracks."""
         gone, self._tracks = self._tracks, []
         return [track for track in gone if track.number]
+
+    def split(self, track: Track, since_ms: int) -> Track:
+        """`track` has been somebody else's since then: it ends there, and theirs begins."""
+        self._begun += 1
+        successor = Track(track.face, since_ms, track.seen_ms, self._begun, track.hits)
+        successor.velocity = track.velocity
+        track.seen_ms = since_ms
+        self._tracks[self._tracks.index(track)] = successor
+        return successor
 
     def follow(self, faces: Sequence[Face], now_ms: int) -> list[Track]:
         """The tracks seen in this picture that are more than a single hit, largest first."""

@@ -71,7 +71,8 @@ class Watcher:
             self._embedding.stop()
             self._enrol(picture, faces, seen)
         else:
-            self._embedding.see(picture, in_view, self._unmoved, seen)
+            for changed in self._embedding.see(picture, in_view, self._unmoved, seen):
+                self._split(changed.track, changed.since_ms, seen)
         self._calm = not (enrols or self._embedding.busy or self._anybody_new(seen.mono_ms))
 
     def rest(self, seen: Moment) -> None:
@@ -158,6 +159,13 @@ class Watcher:
         if track.named:
             self._core.observe(GoneReading(track.number, track.seen_ms - track.begun_ms), seen)
         self._unmoved.pop(track, None)
+
+    def _split(self, track: Track, since_ms: int, seen: Moment) -> None:
+        """By its vectors it is somebody else since then, who came to where it was seen last."""
+        successor = self._tracker.split(track, since_ms)
+        self._unmoved[successor] = self._unmoved[track]
+        self._end(track, seen)
+        self._name(successor, TrackReading(successor.number), seen)
 
     # --- with leave
 

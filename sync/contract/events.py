@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from edge.presence.figures_told import ShopCounted, ShopDayCounted
 from edge.presence.footfall import Footfall
 from edge.presence.zones import ZoneCount
 from edge.storage.outbox import Gap
@@ -46,7 +47,7 @@ class CartPiece(Struct, frozen=True):
 
 
 class CartLeftOut(Struct, frozen=True):
-    """So many of one SKU stayed behind: "not_sold", "sold_out" (everywhere), or "full" (the cart)."""
+    """So many of one SKU stayed behind: "not_sold", "sold_out" everywhere, or the cart "full"."""
 
     sku: str
     quantity: int
@@ -99,18 +100,42 @@ class VisitIdentified(Struct, frozen=True):
 
 
 class VisitMerged(Struct, frozen=True):
-    """Two visits turned out to be one: `visit` went into another."""
+    """Two visits turned out to be one: `visit` went into another, and is not to be counted."""
 
     visit: str
     into: str
 
 
+class VisitCorrected(Struct, frozen=True):
+    """What was said of `member` by this visit does not hold, nor do the `reasons` given for it.
+
+    Null `into`: the visit is somebody else's or nobody's known. Otherwise part of it was another
+    person's and goes on as visit `into`; whose each is `visit.identified.v1` says anew. `by` is the
+    seller who said so, or the kind of sign that did (`card`, `code`, `face`, `association`).
+    """
+
+    visit: str
+    member: str
+    into: str | None
+    by: str
+    reasons: tuple[str, ...] = ()
+
+
 class VisitClosed(Struct, frozen=True):
-    """The visit ended. `dwell_s` is null when the box was started again meanwhile."""
+    """The visit ended. `dwell_s` is null when the box was started again meanwhile, or nobody saw
+    them leave.
+
+    `zones` are seconds by "sensor/zone"; `stage` is the furthest reached (`arrived`, `browsing`,
+    `kiosk`). `counted`: it is a visit in the figures. `recognised`: `member` was identified.
+    """
 
     visit: str
     member: str | None
     dwell_s: int | None
+    zones: dict[str, int] = {}
+    stage: str = "arrived"
+    counted: bool = True
+    recognised: bool = False
 
 
 class CodeScanned(Struct, frozen=True):
@@ -255,10 +280,13 @@ BY_TYPE: dict[str, Any] = {
     "visit.opened.v1": VisitOpened,
     "visit.identified.v1": VisitIdentified,
     "visit.merged.v1": VisitMerged,
+    "visit.corrected.v1": VisitCorrected,
     "visit.closed.v1": VisitClosed,
     "code.scanned.v1": CodeScanned,
     "footfall.counted.v1": Footfall,
     "zone.counted.v1": ZoneCount,
+    "shop.counted.v1": ShopCounted,
+    "shop.day.counted.v1": ShopDayCounted,
     "offer.shown.v1": OfferShown,
     "box.diagnosed.v1": BoxDiagnosed,
 }

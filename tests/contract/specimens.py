@@ -79,9 +79,14 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("visit.opened.v1", {"visit": "v-1", "sensor": "camera"}),
         ("visit.identified.v1",
          {"visit": "v-1", "member": "m-2", "posterior": 0.997, "reasons": ["the card"]}),
+        ("visit.corrected.v1", {
+            "visit": "v-3", "member": "m-2", "into": None, "by": "olga",
+            "reasons": ["the face"]}),
         ("visit.merged.v1", {"visit": "v-2", "into": "v-1"}),
         ("code.scanned.v1", {"sensor": "scanner", "outcome": "product", "sku": "s1"}),
-        ("visit.closed.v1", {"visit": "v-1", "member": "m-2", "dwell_s": 312}),
+        ("visit.closed.v1", {
+            "visit": "v-1", "member": "m-2", "dwell_s": 312, "zones": {"camera/shoes": 95},
+            "stage": "kiosk", "counted": True, "recognised": True}),
     ),
     Stream.BULK: (
         ("footfall.counted.v1", {
@@ -91,6 +96,13 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
             "sensor": "camera", "zone": "queue", "from_ms": 1_799_999_700_000,
             "until_ms": 1_800_000_000_000, "visits": 9, "dwell_mean_s": 41.5,
             "dwell_median_s": 30.0, "dwell_p90_s": 95.2, "queue_mean": 1.2, "queue_max": 3}),
+        ("shop.counted.v1", {
+            "from_ms": 1_799_999_700_000, "until_ms": 1_800_000_000_000,
+            "numbers": {"entries": 14, "visits": 9}, "withheld": ["orders/RUB", "pieces/RUB"]}),
+        ("shop.day.counted.v1", {
+            "day": "2027-01-15", "from_ms": 1_799_960_400_000, "until_ms": 1_800_046_800_000,
+            "numbers": {"entries": 214, "visits": 190, "recognised": 61, "dwell/5-10": 80},
+            "short": ["orders/RUB"], "withheld": ["returning", "dwell/60+", "dwell/<1"]}),
         ("offer.shown.v1", {"sku": "s1", "kind": "member_price"}),
         ("box.diagnosed.v1", {
             "counters": {"link.sent_again": 1},

@@ -6,16 +6,16 @@ a connection, as the core starts a child, and with a listening socket, as system
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from edge.records import GoneReading, Observation, Reading
+from edge.records import Observation
 from sensors.declaration import declared, kinds
 from sensors.worker import EXIT_DEVICE
 from tests.conftest import ROOT
+from tests.drivers.gone import gone_once
 from tests.drivers.rigs import RIGS, Rig
 from tests.drivers.worker import END_S_MAX, Worker, configured, running, started
 
@@ -73,17 +73,6 @@ def test_it_opens_reads_and_ends(kind: str, activated: bool, tmp_path: Path) -> 
         worker.hang_up()
         assert worker.exit_code(END_S_MAX) == 0
         assert "Traceback" not in worker.stderr
-
-
-def gone_once(readings: Sequence[Reading]) -> None:
-    """The last word on each track that was named is that it has gone."""
-    words: dict[int, list[bool]] = {}
-    for reading in readings:
-        if track := getattr(reading, "track", 0):
-            words.setdefault(track, []).append(isinstance(reading, GoneReading))
-    for of_track in words.values():
-        assert len(of_track) > 1
-        assert of_track.index(True) == len(of_track) - 1
 
 
 def in_order(observations: list[Observation]) -> None:

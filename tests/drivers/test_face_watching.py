@@ -7,6 +7,7 @@ files. What the worker does as a process is in `test_face_sensor.py`.
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -19,6 +20,7 @@ from edge.records import (
     FRAMES_FUSED_MAX,
     PHOTOS_WANTED,
     FaceReading,
+    GoneReading,
     Hint,
     Moment,
     PoseReading,
@@ -33,12 +35,18 @@ from sensors.face.blurred import LINE_COLOUR, ZONE_COLOUR, blurred
 from sensors.face.enrolling import HINT_EVERY_MS
 from sensors.face.options import FaceOptions, Inside, Line, Zone, ZoneKind
 from sensors.face.watcher import Watcher
+from sensors.scenario import clips
 from sensors.wire import Action
 from tests.drivers.worker import configured
 
 LOOK_MS = 250
 STANDING = wire.Leave(Action.EMBED, None)
 ASKED = wire.Leave(Action.EMBED, 60.0)
+ONE_AFTER_ANOTHER = (
+    "faces/identities/07346/041899.jpg",
+    "faces/identities/07359/025256.jpg",
+    "faces/identities/07367/018563.jpg",
+)
 LEFT_HALF = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 
 
@@ -69,6 +77,14 @@ class Scene:
     def show(self, picture: Picture, step_ms: int) -> None:
         self.now_ms += step_ms
         self.watcher.look(picture, Moment(self.now_ms, self.now_ms, "boot0001", True))
+        self._hear()
+
+    def ends(self) -> None:
+        """The recording is over."""
+        self.watcher.finish(Moment(self.now_ms, self.now_ms, "boot0001", True))
+        self._hear()
+
+    def _hear(self) -> None:
         self._link.flush()
         self._core.setblocking(False)
         try:
@@ -267,6 +283,32 @@ def test_a_poster_is_counted_once_and_described_no_more_than_anybody(
     assert len(scene.readings(FaceReading)) <= FRAMES_FUSED_MAX
     assert scene.drops()["face_unmoving"] > 0
     assert scene.watcher._tracker.alive == []
+
+
+def test_two_people_of_flesh_and_blood_who_follow_at_once_are_two(
+    scenes: Any, recordings: Path, backend: FaceBackend
+) -> None:
+    """Each walks in where the other one was seen six tenths of a second ago."""
+    photographs = [cv2.imread(str(recordings / path)) for path in ONE_AFTER_ANOTHER]
+    scene, empty = scenes(), clips.EMPTY_FRAMES
+    scene.tell(STANDING)
+    for seed, photograph in enumerate(photographs):
+        frames = list(clips.walk(photograph, seed=seed))
+        for frame in frames[empty:-empty] + frames[-2:]:
+            scene.show(frame, 1000 // clips.FRAMES_PER_S)
+    scene.ends()
+    told = [track.track for track in scene.readings(TrackReading)]
+    assert told == list(range(1, len(photographs) + 1))
+    assert [track.track for track in scene.readings(GoneReading)] == told
+    vectors = []
+    for photograph in photographs:
+        face = backend.detect(photograph)[0]
+        vectors.append(backend.embed(backend.chip(photograph, face)))
+    for face in scene.readings(FaceReading):
+        fused = np.frombuffer(face.fused, "<f4")
+        assert int(np.argmax([fused @ vector for vector in vectors])) == face.track - 1
+    frames_of = Counter(face.track for face in scene.readings(FaceReading))
+    assert min(frames_of.values()) >= 3
 
 
 # --- enrolment

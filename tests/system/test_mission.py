@@ -193,7 +193,8 @@ def prepare(folder: Path, people: Path) -> None:
     for seed, name in enumerate((STRANGER_WALKS_IN, VERA_WALKS_IN, DARIA_WALKS_IN)):
         for frame in clips.walk(cv2.imread(str(people / name)), seed=seed):
             writer.write(frame)
-        # who comes within a second, and stands where the last one stood, is taken for the same
+        # of who comes within a second, two frames go by before they are told from the last one:
+        # on a busy machine too few would be left to be sure of them
         for _ in range(APART_S * clips.FRAMES_PER_S):
             writer.write(frame)
     writer.release()

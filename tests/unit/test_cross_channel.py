@@ -18,9 +18,10 @@ from edge.ordering.cross_channel import NOTHING
 from edge.ordering.desk import OrderingDesk
 from edge.records import Consent, ConsentKind, Member, Stream
 from edge.sales import CART_LINES_MAX, LINE_QUANTITY_MAX, Product, Stock
-from edge.storage import documents, goods, members
+from edge.storage import goods, members
 from edge.storage.carts import Piece
 from edge.storage.database import Database, Transaction
+from tests.beyond import platform_says
 
 NOW_MS = 1_785_578_400_000
 AGREED = (Consent(ConsentKind.PROGRAMME, 0, "v1", "web"),)
@@ -57,19 +58,6 @@ async def desk(database: Database) -> OrderingDesk:
     return OrderingDesk(database, ScenarioClock(NOW_MS, frozenset()), Box())
 
 
-async def platform_says(database: Database, dataset: str, key: str, row: Cart | Wish | Collect):
-    """As the replica keeps it: sealed with the key of the member it names."""
-
-    def change(tx: Transaction) -> None:
-        assert row.member is not None
-        own = members.key(tx, tx.vault, row.member)
-        assert own is not None
-        cells = documents.cells(dataset, key, msgspec.json.encode(row), (row.member, own))
-        tx.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)", cells)
-
-    await database.transact(change)
-
-
 def cart(*lines: tuple[str, int], as_of_ms: int = 1, member: Member = ANNA) -> Cart:
     return Cart(member.id, tuple(OrderLine(sku, count) for sku, count in lines), as_of_ms)
 
@@ -83,15 +71,13 @@ def told(database: Database, stream: Stream = Stream.CRIT) -> list[tuple[str, di
 
 async def test_what_a_member_began_elsewhere_is_theirs_alone(desk, database):
     assert desk.beyond("m1") == NOTHING == desk.beyond("nobody")
-    await platform_says(database, "carts", "m1", cart(("coat", 2)))
+    await platform_says(database, cart(("coat", 2)))
     for since_ms in (1, 3, 2):
-        await platform_says(
-            database, "wishes", f"w{since_ms}", Wish("m1", f"s{since_ms}", since_ms)
-        )
+        await platform_says(database, Wish("m1", f"s{since_ms}", since_ms))
     for number, until_ms in (("a", NOW_MS - 1), ("b", NOW_MS), ("c", None)):
         line = (OrderLine("hat", 1),)
         row = Collect(number, f"code-{number}", line, "m1", until_ms=until_ms)
-        await platform_says(database, "collect", number, row)
+        await platform_says(database, row)
     beyond = desk.beyond("m1")
     assert beyond.anything
     assert beyond.cart == cart(("coat", 2))
@@ -103,14 +89,14 @@ async def test_what_a_member_began_elsewhere_is_theirs_alone(desk, database):
 
 
 async def test_an_empty_cart_is_none(desk, database):
-    await platform_says(database, "carts", "m1", cart())
+    await platform_says(database, cart())
     assert desk.beyond("m1").cart is None
 
 
 async def test_a_web_cart_goes_on_at_member_prices_once(desk, database):
     await desk.add("main", "coat", language="en", member=ANNA)
     wanted = cart(("coat", LINE_QUANTITY_MAX), ("hat", 2), ("gone", 1), ("never", 3))
-    await platform_says(database, "carts", "m1", wanted)
+    await platform_says(database, wanted)
     continued = await desk.continue_cart("main", ANNA, language="en")
     assert continued.lines == (Piece("coat", LINE_QUANTITY_MAX - 1), Piece("hat", 2))
     assert continued.left_out == (
@@ -132,21 +118,21 @@ async def test_a_web_cart_goes_on_at_member_prices_once(desk, database):
     with pytest.raises(Refused):
         await desk.continue_cart("main", ANNA, language="en")
     assert desk.beyond("m1").cart is None
-    await platform_says(database, "carts", "m1", cart(("hat", 1), as_of_ms=2))
+    await platform_says(database, cart(("hat", 1), as_of_ms=2))
     assert desk.beyond("m1").cart is not None, "a newer one is offered"
 
 
 async def test_a_full_cart_takes_no_more_lines(desk, database):
     for number in range(CART_LINES_MAX):
         await desk.add("main", f"x{number}", language="en", member=None)
-    await platform_says(database, "carts", "m1", cart(("hat", 1), ("x0", 1)))
+    await platform_says(database, cart(("hat", 1), ("x0", 1)))
     continued = await desk.continue_cart("main", ANNA, language="en")
     assert continued.lines == (Piece("x0", 1),)
     assert continued.left_out == (LeftOut("hat", 1, Why.FULL),)
 
 
 async def test_an_order_says_which_lines_are_an_offer_and_keeps_the_cart_taken(desk, database):
-    await platform_says(database, "carts", "m1", cart(("coat", 1), ("hat", 1)))
+    await platform_says(database, cart(("coat", 1), ("hat", 1)))
     await desk.continue_cart("main", ANNA, language="en")
     await desk.place("main", member=ANNA)
     lines = told(database)[-1][1]["lines"]
@@ -158,7 +144,7 @@ async def test_an_order_says_which_lines_are_an_offer_and_keeps_the_cart_taken(d
 
 
 async def test_who_leaves_without_ordering_has_their_web_cart_again(desk, database):
-    await platform_says(database, "carts", "m1", cart(("hat", 1)))
+    await platform_says(database, cart(("hat", 1)))
     await desk.continue_cart("main", ANNA, language="en")
     await desk.abandon("main")
     assert desk.cart("main") == ()
@@ -171,7 +157,7 @@ async def test_who_leaves_without_ordering_has_their_web_cart_again(desk, databa
 
 async def test_anothers_web_cart_leaves_the_screen_and_what_was_scanned_stays(desk, database):
     await desk.add("main", "hat", language="en", member=None)
-    await platform_says(database, "carts", "m1", cart(("hat", 2), ("coat", 1)))
+    await platform_says(database, cart(("hat", 2), ("coat", 1)))
     await desk.continue_cart("main", ANNA, language="en")
     await desk.give_back("main", but="m1")
     assert len(desk.cart("main")) == 2
@@ -201,7 +187,7 @@ async def test_nothing_wanted_is_lost_and_giving_back_leaves_what_was_there(
     for sku in before:
         await desk.add("main", sku, language="en", member=ANNA)
     was = desk.cart("main")
-    await platform_says(database, "carts", "m1", cart(*wanted, as_of_ms=next(COUNT)))
+    await platform_says(database, cart(*wanted, as_of_ms=next(COUNT)))
     continued = await desk.continue_cart("main", ANNA, language="en")
     moved = sum(each.quantity for each in (*continued.lines, *continued.left_out))
     assert moved == sum(count for _, count in wanted)

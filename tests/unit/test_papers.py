@@ -40,6 +40,9 @@ contact = "privacy@shop.example"
 mode = "zone"
 legal_basis = "consent at the desk"
 visit_silence_s = 900
+identified = 0.99
+suggested = 0.8
+target_fpir = 0.001
 [platform]
 lease_h = 72
 [kiosk]
@@ -72,6 +75,9 @@ CHANGES = {
     "no faces": ('mode = "zone"', 'mode = "off"'),
     "legal basis": ("consent at the desk", "another basis"),
     "lease": ("lease_h = 72", "lease_h = 48"),
+    "who is identified": ("identified = 0.99", "identified = 0.995"),
+    "who is suggested": ("suggested = 0.8", "suggested = 0.9"),
+    "strangers with a name": ("target_fpir = 0.001", "target_fpir = 0.002"),
     "end of visits": ("visit_silence_s = 900", "visit_silence_s = 600"),
     "gate": ("rssi_gate_dbm = -65", "rssi_gate_dbm = -70"),
     "no gate": ("rssi_gate_dbm = -65\n", ""),

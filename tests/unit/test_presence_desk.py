@@ -122,7 +122,15 @@ async def test_silence_ends_a_visit(shop: Shop) -> None:
     assert shop.desk.here() == []
     assert shop.events()[-1] == (
         "visit.closed.v1",
-        {"visit": shop.events()[0][1]["visit"], "member": None, "dwell_s": 60},
+        {
+            "visit": shop.events()[0][1]["visit"],
+            "member": None,
+            "dwell_s": 60,
+            "zones": {},
+            "stage": "browsing",
+            "counted": True,
+            "recognised": False,
+        },
     )
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from edge import consent
 from edge.clock import ScenarioClock
 from edge.counters import Counters
+from edge.operation.phone_codes import PhoneCodes
 from edge.ordering.desk import OrderingDesk
 from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.presence.enrolling import Enrolling
@@ -42,6 +43,8 @@ from kiosk.pin import hash_pin
 from kiosk.server import Serving, serve
 from kiosk.session import Screens
 from kiosk.settings import KioskSettings
+from sync.calls import Calls
+from sync.messages import Address
 from tests import faces
 
 START_MS = 1_785_578_400_000  # 1 August 2026, 10:00 UTC
@@ -89,6 +92,8 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         self.ordering = OrderingDesk(self.database, self.clock, Box())
         self.enrolment = self._enrolment()
         self.screens = Screens(self.ordering, self.presence, self.clock, settings, self.enrolment)
+        address = Address("chain", STORE, "box-1")
+        self.calls = Calls(self.database, self.clock, address=address, counters=Counters())
         self.camera_asked = asyncio.Event()
         self.serving: Serving | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -118,7 +123,8 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         screens = self.screens
         if settings is not None:
             screens = Screens(self.ordering, self.presence, self.clock, settings)
-        return create(screens, self.presence, screens.settings)
+        phones = PhoneCodes(self.calls, self.database)
+        return create(screens, self.presence, screens.settings, phones=phones)
 
     async def restart_server(self) -> None:
         """The server goes away and comes back on the same port."""
@@ -180,9 +186,10 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         self.presence.reload()
         return known
 
-    async def join(self, member: Member = ANNA) -> Member:
-        """A member who has agreed to the programme alone."""
-        agreed = (Consent(ConsentKind.PROGRAMME, START_MS, "v1", "desk"),)
+    async def join(self, member: Member = ANNA, *also: ConsentKind) -> Member:
+        """A member who has agreed to the programme, and to what is named, alone."""
+        kinds = (ConsentKind.PROGRAMME, *also)
+        agreed = tuple(Consent(kind, START_MS, "v1", "desk") for kind in kinds)
         known = replace(member, consents=agreed)
         await self.database.transact(lambda tx: consent.accept_member(tx, known))
         self.presence.reload()

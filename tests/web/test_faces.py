@@ -94,7 +94,7 @@ async def by_face(shop: Shop) -> None:
     await shop.enrol()
     await shop.see(1, HERS, "camera-main")
     async with shop.screens.turn("main") as place:
-        await shop.screens._greet("main", place, ANNA)
+        await shop.screens.greet("main", place, ANNA)
 
 
 async def off(shop: Shop) -> None:

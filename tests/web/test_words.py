@@ -12,7 +12,9 @@ from kiosk.words import LANGUAGES, Words, first_name
 from tests.conftest import ROOT
 
 DESKS = (
+    ROOT / "edge" / "ordering" / "continuing.py",
     ROOT / "edge" / "ordering" / "desk.py",
+    ROOT / "edge" / "presence" / "desk.py",
     ROOT / "edge" / "presence" / "enrolment.py",
 )
 REFUSALS = {"Refused", "UnknownProduct", "EmptyCart"}

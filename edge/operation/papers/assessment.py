@@ -47,7 +47,7 @@ def assessment(facts: Facts, language: str) -> Paper:
         f"Operator: {facts.operator}. Contact: {facts.contact}. Recipient: the platform behind"
         f" {facts.recipient}.",
     )
-    lines = (who, _purpose(facts), *_recognition(facts), *_limits(facts))
+    lines = (who, _purpose(facts), *_recognition(facts), _errors(facts), *_limits(facts))
     said = (line.said(language) for line in lines)
     measures = Bullets(tuple(line.said(language) for line in MEASURES))
     title = f"{facts.store}: {TITLE.said(language)}"
@@ -93,6 +93,21 @@ def _recognition(facts: Facts) -> list[Both]:
             )
         )
     return lines
+
+
+def _errors(facts: Facts) -> Both:
+    """How often somebody may be taken for somebody else, by the configured thresholds."""
+    wrong, guessed = f"{1 - facts.identified:.3%}", f"{1 - facts.suggested:.3%}"
+    return Both(
+        f"Посетителя считают узнанным при вероятности от {facts.identified:g}: ожидаемая доля"
+        f" ошибок не больше {wrong}. Сотруднику подсказывают от {facts.suggested:g}: не больше"
+        f" {guessed}. Лицо называет не больше {facts.target_fpir:.3%} посторонних. Ожидаемые и"
+        " исправленные сотрудниками ошибки за 30 дней: storebox visits rates.",
+        f"A visit is taken for a member's at a probability of {facts.identified:g}: at most"
+        f" {wrong} are expected to be wrong. It is suggested to staff from {facts.suggested:g} on:"
+        f" at most {guessed}. A face gives a name to {facts.target_fpir:.3%} of strangers at most."
+        " What was expected and what staff corrected in 30 days: storebox visits rates.",
+    )
 
 
 def _limits(facts: Facts) -> list[Both]:

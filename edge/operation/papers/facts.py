@@ -33,6 +33,8 @@ class Facts(Struct, frozen=True):
 
     `radars_elsewhere` stand at satellites, whose own papers have their settings. `hotspots` tell of
     logins to the shop's Wi-Fi, after which a member's phone is known for `binding_days`.
+    A visit is told as a member's from the probability `identified`, to staff alone from `suggested`
+    on; `target_fpir` is the share of strangers to whom a face may give a name.
     """
 
     operator: str
@@ -40,6 +42,9 @@ class Facts(Struct, frozen=True):
     store: str
     faces: RecognitionMode
     legal_basis: str
+    identified: float
+    suggested: float
+    target_fpir: float
     lease_h: int
     visit_silence_s: int
     cameras: tuple[str, ...]
@@ -74,6 +79,9 @@ def facts(config: Config) -> Facts:
         store=config.kiosk.store_name,
         faces=config.recognition.mode,
         legal_basis=config.recognition.legal_basis,
+        identified=config.recognition.identified,
+        suggested=config.recognition.suggested,
+        target_fpir=config.recognition.target_fpir,
         lease_h=config.platform.lease_h,
         visit_silence_s=config.recognition.visit_silence_s,
         cameras=tuple(name for name, each in config.sensors.items() if each.kind == "face"),

@@ -7,13 +7,17 @@ if TYPE_CHECKING:
 
 # visit: how far it has come stands in stage, how sure it is whose it is in state; last_ms is the
 # wall time of last_seen, by which visits are found and deleted.
+# reached is the furthest stage before the end, zones what the dwell in each zone was (JSON, ms).
 # visit_sign: what an open visit rests on, so that it does after a restart, too.
 # visit_step: what happened in it, in order; what names a member goes with them, or with the consent
 # that the kind of sign rests on.
+# mistaken: whom staff corrected a face of; the mark hangs on the consent to faces.
 TABLES = """
 ALTER TABLE visit ADD COLUMN stage TEXT NOT NULL DEFAULT 'arrived';
 ALTER TABLE visit ADD COLUMN counted INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE visit ADD COLUMN last_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE visit ADD COLUMN reached TEXT NOT NULL DEFAULT 'arrived';
+ALTER TABLE visit ADD COLUMN zones TEXT NOT NULL DEFAULT '{}';
 DROP INDEX visit_open;
 DROP INDEX visit_member;
 UPDATE visit SET
@@ -46,9 +50,16 @@ CREATE TABLE visit_step (
   member TEXT REFERENCES member(id) ON DELETE CASCADE,
   sign TEXT,
   llr REAL,
+  posterior REAL,
   PRIMARY KEY (visit, number)
 ) WITHOUT ROWID;
 CREATE INDEX visit_step_member ON visit_step(member) WHERE member IS NOT NULL;
+CREATE TABLE mistaken (
+  member TEXT PRIMARY KEY,
+  kind TEXT NOT NULL DEFAULT 'face' CHECK (kind = 'face'),
+  until_ms INTEGER NOT NULL,
+  FOREIGN KEY (member, kind) REFERENCES consent(member, kind) ON DELETE CASCADE
+) WITHOUT ROWID;
 """
 
 

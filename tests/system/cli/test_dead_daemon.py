@@ -97,6 +97,7 @@ FACTS = [
     ["members", "list"],
     ["members", "show", "m1"],
     ["visits", "list"],
+    ["visits", "rates"],
     ["pin", "set"],
 ]
 
@@ -147,6 +148,8 @@ async def test_facts_are_read_from_the_database_of_a_dead_daemon(storebox, fille
     assert [member["id"] for member in result.json["members"]] == ["m1", "m2"]
     result = await storebox("visits", "list", "--json")
     assert [visit["id"] for visit in result.json["visits"]] == ["v1"]
+    result = await storebox("visits", "rates", "--json")
+    assert [rate["told"] for rate in result.json["rates"]] == [0, 0, 0], "years ago"
     result = await storebox("outbox", "show", "--json", "-n", "2")
     assert [event["type"] for event in result.json["events"]] == ["order.placed.v1"] * 2
     assert sorted(f.name for f in filled.iterdir() if f.suffix in (".db", ".key")) == before

@@ -1,6 +1,12 @@
 """The `storebox` command while the daemon answers on its control socket."""
 
+from contextlib import closing
+
+from edge.clock import SystemClock
 from edge.records import Stream
+from edge.storage import visits
+from edge.storage.database import Database
+from edge.visiting import Visit, VisitState
 from sync.link import LinkStatus
 from tests.system.cli.box import FAILED, NOW, OK, daemon
 
@@ -136,3 +142,18 @@ async def test_the_line_of_a_running_box(storebox, filled, path):
         assert "the platform does NOT answer" in shown
         assert "It does not answer." in shown
     assert " yes" not in silent.out, "nobody knows what it would accept"
+
+
+async def test_rates_of_error_stand_beside_the_thresholds(storebox, filled, path):
+    with closing(Database.open(filled)) as database:
+        now = SystemClock().now()
+        visit = Visit("v2", VisitState.IDENTIFIED, now, now, "door", "m1", 0.998, ("face",))
+        await database.transact(lambda tx: visits.put(tx, visit))
+    async with daemon(path):
+        told = await storebox("visits", "rates", "--json")
+        table = await storebox("visits", "rates")
+    assert (told.code, table.code, told.err) == (OK, OK, "")
+    first = told.json["rates"][0]
+    assert (first["name"], first["told"], first["bound"]) == ("identified", 1, 0.01)
+    line = next(line for line in table.out.splitlines() if line.startswith("identified"))
+    assert line.split() == ["identified", "0.99", "1.000%", "0.200%", "0.000%", "0", "1"]
