@@ -25,6 +25,7 @@ AREAS = {
         "faces_gallery",
         "cameras",
     ),
+    "presence": ("town", "day"),
 }
 RESULTS = Path("build/bench")
 

@@ -86,6 +86,8 @@ class Stage:
         self.counters = Counters()
         self.desk = PresenceDesk(self.database, self.clock, settings, self.counters)
         self.batch_ms = BATCH_MS
+        self.remembers = True
+        """Whose each reading was, to judge by; not where memory is measured."""
         self._dice = dice
         self._cursor = 0
         self._who: dict[int, int] = {}
@@ -133,14 +135,16 @@ class Stage:
         for minute in range(60):
             self.clock.move(midnight + DAY_MS * 9 // 10 + 60_000 * (minute + 60))
             await self.desk.pass_time()
-        self._read(told, midnight)
+        if self.remembers:
+            self._read(told, midnight)
         return told
 
     async def _feed(self, acts: list[Act], story: Story, told: Told, guesses: bool) -> None:
         observations = []
         for act in acts:
             seen = self.clock.moment(act.at_ms)
-            self._who[act.at_ms] = act.who
+            if self.remembers:
+                self._who[act.at_ms] = act.who
             observations.append(Observation(act.sensor, seen, act.reading))
         self.clock.move(acts[-1].at_ms + 200)
         await self.desk.observe(observations)
