@@ -214,10 +214,9 @@ def guesses_of(desk: PresenceDesk, at_ms: set[int]) -> list[tuple[Visit, str, fl
     """
     found = []
     judge = desk._judge
-    for entry in desk._book._open.values():
+    for entry in desk._book._visits.entries.values():
         if entry.signs and entry.visit.last_seen.wall_ms in at_ms:
-            signs = [sign for sign in entry.signs.values() if sign.member not in entry.barred]
-            decision = judge.decide(signs)
+            decision = judge.decide(entry.standing().values(), entry.visit.last_seen)
             if decision.guessed is not None:
                 found.append((entry.visit, decision.guessed, decision.guess))
     return found

@@ -68,8 +68,8 @@ class Withdrawing:
                 self.named += 1
                 one = self._people.by_id(visit.member)
                 assert allowed(one, visit.reasons), (one, visit)
-        for entry in stage.desk._book._open.values():
-            for sign in entry.signs.values():
+        for holder in stage.desk._book._holders():
+            for sign in holder.values():
                 one = self._people.by_id(sign.member)
                 needs = {kind for kind, of in RESTS_ON if of is sign.kind}
                 assert {ConsentKind.PROGRAMME} | needs <= one.consents, (one, sign.kind)
