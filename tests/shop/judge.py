@@ -192,6 +192,7 @@ def mechanism(town: Town, who: int | None, name: Named) -> str:
 
 def _recall(verdict: Verdict, town: Town, truth: Sequence[Stay], told: Told) -> None:
     names: dict[str, list[Named]] = {}
+    last_ms = {row.id: row.last_seen.wall_ms for row in told.rows}
     for name in told.named:
         names.setdefault(name.member, []).append(name)
     for stay in truth:
@@ -203,8 +204,12 @@ def _recall(verdict: Verdict, town: Town, truth: Sequence[Stay], told: Told) -> 
             for name in names.get(one.id, ())
             if name.who == stay.who and -10_000 < name.at_ms - stay.in_ms < stay.out_ms - stay.in_ms
         ]
-        verdict.recognised.add(bool(mine))
-        if not one.has_face:
+        known = any(
+            name.at_ms < stay.in_ms <= last_ms.get(told.merged.get(name.visit, name.visit), 0)
+            for name in names.get(one.id, ())
+        )  # their last visit is still open: nobody is named anew
+        verdict.recognised.add(known or bool(mine))
+        if not one.has_face or (known and not mine):
             continue
         face = any(
             name.at_ms - stay.in_ms < FACE_WITHIN_MS

@@ -69,6 +69,12 @@ def test_a_face_long_after_the_door_is_no_face_at_the_door(small: Town) -> None:
     assert (verdict.by_face, verdict.by_any) == (Share(0, 1), Share(1, 1))
 
 
+def test_who_comes_back_before_their_visit_has_ended_is_not_named_anew(small: Town) -> None:
+    told = Told([row(90, "m000000")], {}, [name(0, visit="v90", at_ms=500)])
+    verdict = judged(small, told, Stay(0, "visit", 60_000, 100_000, good=True))
+    assert (verdict.recognised, verdict.by_face) == (Share(1, 1), Share(0, 0))
+
+
 def test_a_name_by_a_sign_that_was_not_agreed_to_is_found(small: Town) -> None:
     assert judged(small, Told([], {}, [name(1, "m000001")])).without_consent == 1
     assert judged(small, Told([], {}, [name(0)])).without_consent == 0
