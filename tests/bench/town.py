@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from tests.bench.rates import entry
-from tests.shop.judge import Decile, Share, Verdict
+from tests.shop.judge import GAP_MAX, Decile, Share, Verdict
 from tests.shop.shop import Size, calibration, played
 
 SHOPS = int(os.environ.get("STOREBOX_BENCH_SHOPS", "3"))
 DAYS = int(os.environ.get("STOREBOX_BENCH_DAYS", "5"))
 SIZE = Size(adults=10_000, visits=1500, days=DAYS, labelled=4000)
 PRECISION, RECALL = (99.9, 100.0), (95.0, 100.0)
-COUNT_OFF_MAX, GAP_MAX = 5.0, 5.0
-"""Percent of the visits of a day; points between what is believed and what is so."""
+COUNT_OFF_MAX = 5.0
+"""Percent of the visits of a day."""
 BEYOND_SENSORS = ("a twin", "the partner's")
 """Mechanisms that no sensor of the shop can tell from the truth."""
 
@@ -97,7 +97,7 @@ def _beliefs(deciles: Iterable[Decile]) -> list[dict[str, Any]]:
                 100 * one.gap,
                 "points",
                 (100 * low, 100 * high),
-                (-GAP_MAX, GAP_MAX) if one.enough else None,
+                (-100 * GAP_MAX, 100 * GAP_MAX) if one.enough else None,
             )
         )
     return found

@@ -53,10 +53,16 @@ def test_a_right_name_is_right_and_recalled(small: Town) -> None:
     [(2, "face: adult, no face enrolled"), (3, "face: a twin"), (None, "face: nobody's reading")],
 )
 def test_a_wrong_name_is_wrong_and_says_how(small: Town, who: int | None, mechanism: str) -> None:
-    verdict = judged(small, Told([row(1, "m000000")], {}, [name(who), name(who)]))
+    names = [name(who, at_ms=500), name(who, at_ms=600)]
+    verdict = judged(small, Told([row(1, "m000000")], {}, names))
     assert verdict.named == Share(0, 1)
     assert dict(verdict.wrong) == {mechanism: 1}
     assert verdict.by_face == Share(0, 1)
+
+
+def test_a_name_by_nobodys_reading_is_right_if_they_are_in(small: Town) -> None:
+    assert judged(small, Told([], {}, [name(None, at_ms=30_000)])).named == Share(1, 1)
+    assert judged(small, Told([], {}, [name(None, at_ms=70_000)])).named == Share(0, 1)
 
 
 def test_what_staff_corrected_stays_a_wrong_name_but_not_in_the_end(small: Town) -> None:
@@ -102,6 +108,13 @@ def test_beliefs_are_held_against_the_truth_by_tenths(small: Town) -> None:
     assert (low.tenth, low.count, round(low.gap, 3)) == (2, 1, 0.2)
     assert (high.tenth, high.count, round(high.gap, 3)) == (9, 3, round(2.86 / 3 - 2 / 3, 3))
     assert not high.enough
+
+
+def test_a_gap_that_is_clearly_too_wide_needs_no_hundred_visits(small: Town) -> None:
+    believed = {f"v{n}": Believed(f"v{n}", "m000000", 0.05, 0) for n in range(20)}
+    (decile,) = judged(small, Told(believed=believed)).reliability()
+    assert decile.enough
+    assert decile.gap < -0.9
 
 
 def test_days_add_up(small: Town) -> None:
