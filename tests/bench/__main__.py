@@ -25,7 +25,7 @@ AREAS = {
         "faces_gallery",
         "cameras",
     ),
-    "presence": ("card",),
+    "presence": ("card", "town", "day"),
 }
 RESULTS = Path("build/bench")
 

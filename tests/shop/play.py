@@ -32,7 +32,10 @@ BATCH_MS = 5000
 PASS_MS = 30_000
 """So often the desk is told that time passes."""
 CORRECTS, CORRECTS_AFTER_MS = 0.5, 90_000
-"""A seller sees half of the wrong names (assumption), a minute and a half later."""
+"""A seller sees half of the names of members who are not there (assumption), a minute and a half
+after the visit began."""
+LINGERS_MS = 300_000
+"""Who has left is not missed by anybody for so long; nor is a card looked at that is older."""
 AT_ONCE = 500
 PAGE = 1000
 
@@ -86,6 +89,8 @@ class Stage:
         self.counters = Counters()
         self.desk = PresenceDesk(self.database, self.clock, settings, self.counters)
         self.batch_ms = BATCH_MS
+        self.remembers = True
+        """Whose each reading was, to judge by; not where memory is measured."""
         self._dice = dice
         self._cursor = 0
         self._who: dict[int, int] = {}
@@ -133,14 +138,16 @@ class Stage:
         for minute in range(60):
             self.clock.move(midnight + DAY_MS * 9 // 10 + 60_000 * (minute + 60))
             await self.desk.pass_time()
-        self._read(told, midnight)
+        if self.remembers:
+            self._read(told, midnight)
         return told
 
     async def _feed(self, acts: list[Act], story: Story, told: Told, guesses: bool) -> None:
         observations = []
         for act in acts:
             seen = self.clock.moment(act.at_ms)
-            self._who[act.at_ms] = act.who
+            if self.remembers:
+                self._who[act.at_ms] = act.who
             observations.append(Observation(act.sensor, seen, act.reading))
         self.clock.move(acts[-1].at_ms + 200)
         await self.desk.observe(observations)
@@ -156,20 +163,21 @@ class Stage:
 
     async def _pass(self, story: Story, told: Told) -> None:
         await self.desk.pass_time()
-        if not hasattr(self.desk, "correct"):
+        if not self.remembers:
             return
         now = self.clock.now().wall_ms
+        inside = {one.who for one in story.truth if one.in_ms <= now <= one.out_ms + LINGERS_MS}
         for visit in self.desk.here():
             if visit.state is not VisitState.IDENTIFIED or visit.member is None:
                 continue
             key = (visit.id, visit.member)
-            late = now - visit.last_seen.wall_ms < CORRECTS_AFTER_MS
-            if late or key in self._doubted:
+            early = now - visit.opened.wall_ms < CORRECTS_AFTER_MS
+            gone = now - visit.last_seen.wall_ms > LINGERS_MS  # nobody stands there to be seen
+            if early or gone or key in self._doubted:
                 continue
             self._doubted.add(key)
-            who = self._who.get(visit.last_seen.wall_ms)
-            wrong = who is not None and story.town.people[who].id != visit.member
-            if wrong and self._dice.random() < CORRECTS:
+            absent = story.town.by_id(visit.member).number not in inside
+            if absent and self._dice.random() < CORRECTS:
                 told.corrected += 1
                 await self.desk.correct(visit.id, member=None, by="s1")
 
@@ -210,10 +218,9 @@ def guesses_of(desk: PresenceDesk, at_ms: set[int]) -> list[tuple[Visit, str, fl
     """
     found = []
     judge = desk._judge
-    for entry in desk._book._open.values():
+    for entry in desk._book._visits.entries.values():
         if entry.signs and entry.visit.last_seen.wall_ms in at_ms:
-            signs = [sign for sign in entry.signs.values() if sign.member not in entry.barred]
-            decision = judge.decide(signs)
+            decision = judge.decide(entry.standing().values(), entry.visit.last_seen)
             if decision.guessed is not None:
                 found.append((entry.visit, decision.guessed, decision.guess))
     return found

@@ -5,8 +5,10 @@ hundred people pass a line unseen or are counted twice. A camera sees no face of
 (sensors/FACES.md), so that most exits are not seen at all.
 """
 
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -43,6 +45,7 @@ EXIT_SEEN, EXIT_FACE = 0.25, 0.1
 """Exits at which the camera finds a face at all, and of those with a frame good enough."""
 FRAMES = ((2, 0.04), (3, 0.10), (4, 0.16), (5, 0.70))
 """How many good frames a track gives."""
+FRAMES_BY = tuple(accumulate(share for _, share in FRAMES[:-1]))
 FRAME_MS = 260
 BROWSES = 0.5
 PHONE_DELAY_S, PHONE_DELAY_SPREAD = 45.0, 1.0
@@ -266,7 +269,7 @@ class Scenes:
         return stay.in_ms + round((stay.out_ms - stay.in_ms) * float(self._dice.uniform(low, high)))
 
     def _frames(self) -> int:
-        return int(self._dice.choice([n for n, _ in FRAMES], p=[p for _, p in FRAMES]))
+        return FRAMES[bisect(FRAMES_BY, float(self._dice.random()))][0]
 
 
 def _face(track: int, number: int, frame: Vectors, mean: Vectors) -> FaceReading:

@@ -51,9 +51,9 @@ def calibration(people: int, seed: int) -> Calibration:
     return Calibration(with_cohort(table, cohort), cohort)
 
 
-def settings(size: Size, seed: int) -> PresenceSettings:
+def settings(size: Size, table_seed: int) -> PresenceSettings:
     """Faces are matched at the marked entrance, by the fitted table."""
-    faces = FaceSettings(Faces.ZONE, MODEL, calibration(size.labelled, seed))
+    faces = FaceSettings(Faces.ZONE, MODEL, calibration(size.labelled, table_seed))
     return PresenceSettings(faces=faces, sensors=PLACES)
 
 
@@ -64,10 +64,12 @@ def story(size: Size, seed: int) -> Story:
     return Story(made, cameras, np.random.default_rng((seed, 4)), size.visits)
 
 
-async def played(directory: Path, size: Size, seed: int) -> Verdict:
-    """Some days in a shop of this seed, and the figures of all of them."""
+async def played(directory: Path, size: Size, seed: int, table_seed: int = 0) -> Verdict:
+    """Some days in a shop of this seed, and the figures of all of them. People of `table_seed`
+    taught the box its table.
+    """
     tale = story(size, seed)
-    stage = Stage(directory, settings(size, seed), np.random.default_rng((seed, 5)))
+    stage = Stage(directory, settings(size, table_seed), np.random.default_rng((seed, 5)))
     whole = Verdict()
     try:
         await stage.move_in(tale)

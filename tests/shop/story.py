@@ -6,8 +6,10 @@ knows what the product will make of it.
 """
 
 import heapq
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from tests.shop.scenes import Act, Scenes, Stay
 OPENS_H, CLOSES_H = 9, 21
 BUSY = (2, 3, 4, 6, 5, 4, 4, 5, 7, 8, 6, 2)
 """How many come in each hour, relative to the others: noon and after work (assumption)."""
+BUSY_BY = tuple(accumulate(BUSY))
 BEHIND_S = (0.3, 3.0)
 """So long after each other a party comes through the door."""
 LEAVES_TOGETHER = 0.85
@@ -129,8 +132,7 @@ class Story:
         return found
 
     def _hour(self, opens: int) -> int:
-        busy = np.array(BUSY) / sum(BUSY)
-        hour = int(self.dice.choice(len(BUSY), p=busy))
+        hour = bisect(BUSY_BY, float(self.dice.random()) * BUSY_BY[-1])
         return opens + round((hour + self.dice.random()) * HOUR_MS)
 
     # --- how long, and with whom

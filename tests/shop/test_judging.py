@@ -53,10 +53,16 @@ def test_a_right_name_is_right_and_recalled(small: Town) -> None:
     [(2, "face: adult, no face enrolled"), (3, "face: a twin"), (None, "face: nobody's reading")],
 )
 def test_a_wrong_name_is_wrong_and_says_how(small: Town, who: int | None, mechanism: str) -> None:
-    verdict = judged(small, Told([row(1, "m000000")], {}, [name(who), name(who)]))
+    names = [name(who, at_ms=500), name(who, at_ms=600)]
+    verdict = judged(small, Told([row(1, "m000000")], {}, names))
     assert verdict.named == Share(0, 1)
     assert dict(verdict.wrong) == {mechanism: 1}
     assert verdict.by_face == Share(0, 1)
+
+
+def test_a_name_by_nobodys_reading_is_right_if_they_are_in(small: Town) -> None:
+    assert judged(small, Told([], {}, [name(None, at_ms=30_000)])).named == Share(1, 1)
+    assert judged(small, Told([], {}, [name(None, at_ms=70_000)])).named == Share(0, 1)
 
 
 def test_what_staff_corrected_stays_a_wrong_name_but_not_in_the_end(small: Town) -> None:
@@ -67,6 +73,12 @@ def test_what_staff_corrected_stays_a_wrong_name_but_not_in_the_end(small: Town)
 def test_a_face_long_after_the_door_is_no_face_at_the_door(small: Town) -> None:
     verdict = judged(small, Told([row(1, "m000000")], {}, [name(0, at_ms=40_000)]))
     assert (verdict.by_face, verdict.by_any) == (Share(0, 1), Share(1, 1))
+
+
+def test_who_comes_back_before_their_visit_has_ended_is_not_named_anew(small: Town) -> None:
+    told = Told([row(90, "m000000")], {}, [name(0, visit="v90", at_ms=500)])
+    verdict = judged(small, told, Stay(0, "visit", 60_000, 100_000, good=True))
+    assert (verdict.recognised, verdict.by_face) == (Share(1, 1), Share(0, 0))
 
 
 def test_a_name_by_a_sign_that_was_not_agreed_to_is_found(small: Town) -> None:
@@ -96,6 +108,13 @@ def test_beliefs_are_held_against_the_truth_by_tenths(small: Town) -> None:
     assert (low.tenth, low.count, round(low.gap, 3)) == (2, 1, 0.2)
     assert (high.tenth, high.count, round(high.gap, 3)) == (9, 3, round(2.86 / 3 - 2 / 3, 3))
     assert not high.enough
+
+
+def test_a_gap_that_is_clearly_too_wide_needs_no_hundred_visits(small: Town) -> None:
+    believed = {f"v{n}": Believed(f"v{n}", "m000000", 0.05, 0) for n in range(20)}
+    (decile,) = judged(small, Told(believed=believed)).reliability()
+    assert decile.enough
+    assert decile.gap < -0.9
 
 
 def test_days_add_up(small: Town) -> None:
