@@ -189,7 +189,10 @@ def test_any_bytes_are_survived_and_what_follows_is_heard(pieces: list[bytes]) -
             return
         stream.lapse()
     first = record(frame(0))
-    found = stream.feed(first * (HELD_BYTES_MAX // len(first) + 1) + record(frame(LAST)))
+    try:
+        found = stream.feed(first * (HELD_BYTES_MAX // len(first) + 1) + record(frame(LAST)))
+    except WrongDevice:  # the beginning of a header of something else was held back
+        return
     assert numbers(found + stream.lapse())[-1] == LAST
 
 

@@ -204,9 +204,9 @@ async def test_a_sensor_is_started_alone(storebox):
 @pytest.mark.parametrize(
     ("recognition", "observed"),
     [
-        ('mode = "off"', {"track"}),
-        ('mode = "on_request"', {"track"}),
-        ('mode = "zone"\nlegal_basis = "a sign at the door"', {"track", "face"}),
+        ('mode = "off"', {"track", "gone"}),
+        ('mode = "on_request"', {"track", "gone"}),
+        ('mode = "zone"\nlegal_basis = "a sign at the door"', {"track", "gone", "face"}),
     ],
     ids=["off", "on_request", "zone"],
 )
