@@ -59,7 +59,10 @@ def at_the_kiosk(track: int, who: str, card: str) -> list[Said]:
 
 
 def happenings() -> st.SearchStrategy[list[Said]]:
-    """What happens within one window, in a shop with three members and strangers."""
+    """What happens within one window, in a shop with three members and strangers.
+
+    One track is one body: no number stands for two people at one sensor in one window.
+    """
     who, number = st.sampled_from(PEOPLE), st.integers(1, 4)
     member = st.sampled_from(PEOPLE[:3])
     one = st.one_of(
@@ -69,7 +72,14 @@ def happenings() -> st.SearchStrategy[list[Said]]:
         st.builds(lambda name: [(TILL, CodeReading(f"card-{name}"))], member),
         st.builds(lambda name: [(WIFI, login(name))], member),
     )
-    return st.lists(one, min_size=1, max_size=4).map(lambda many: [s for one in many for s in one])
+    many = st.lists(one, min_size=1, max_size=4, unique_by=whose)
+    return many.map(lambda each: [said for one in each for said in one])
+
+
+def whose(said: list[Said]) -> tuple[str, str]:
+    """The sensor, and the track or the sign that it speaks of."""
+    sensor, first = said[0]
+    return sensor, repr(first)
 
 
 def outcome(shop: Shop) -> Outcome:
