@@ -1,5 +1,5 @@
-"""What happens at a screen about the face of who stands there: offer, consent, progress, and the
-end of it all when they take the consent back.
+"""What happens at a screen about the face of who stands there: offer, the question about a twin,
+consent, progress, and the end of it all when they take the consent back.
 
 Called by the routes of the screens and of the staff page. A face never enrols itself: at a screen
 only who showed their card there is offered anything. It draws nothing.
@@ -17,6 +17,7 @@ from kiosk import state
 from kiosk.consent_text import ConsentText, face_text
 from kiosk.session import Screens
 from kiosk.state import Page
+from kiosk.twins import ANSWER_FIRST, NOT_ENROLLED, has_twin
 from kiosk.words import N_
 
 CARD_FIRST = N_("Scan your loyalty card first, please.")
@@ -114,9 +115,20 @@ class Faces:
     # --- at a screen
 
     async def open(self, screen: str) -> None:
-        """Show the consent to who showed their card."""
+        """Ask who showed their card whether they have a twin."""
+        async with self._screens.turn(screen) as place:
+            self._carded(screen)
+            if not self.enrolment.offered(screen):
+                raise Refused(NOT_OFFERED)
+            place.state = state.twin_asked(place.state)
+
+    async def answer(self, screen: str, twin: str) -> None:
+        """Show the consent to who has no twin; with the others it ends here."""
         async with self._screens.turn(screen) as place:
             member = self._carded(screen)
+            if has_twin(twin):
+                place.state = replace(state.went_back(place.state), notice=NOT_ENROLLED)
+                return
             self.enrolment.ask(screen, Asked(member.id, Channel.KIOSK))
             place.state = state.face_shown(place.state)
 
@@ -162,9 +174,10 @@ class Faces:
         return member
 
     def _of(self, screen: str, member: Member) -> None:
+        """There is a consent to agree to only for who has answered."""
         capture = self.enrolment.at(screen)
         if capture is None or capture.asked.member != member.id:
-            raise Refused(NOT_OFFERED)
+            raise Refused(ANSWER_FIRST)
 
     # --- by staff
 
@@ -188,7 +201,7 @@ class Faces:
     def _is_free_for(self, screen: str, member: str) -> bool:
         """Whether nobody but this member is using the screen."""
         now = self._screens.state(screen)
-        free = now.page in (Page.ATTRACT, Page.FACE) and now.member in ("", member)
+        free = now.page in (Page.ATTRACT, Page.TWIN, Page.FACE) and now.member in ("", member)
         return free and not self._screens.ordering.cart(screen)
 
     def of_member(self, member: str) -> tuple[str, Capture] | None:

@@ -243,7 +243,12 @@ def _add_taps(router: APIRouter, screens: Screens) -> None:
 
 
 def _add_face_taps(router: APIRouter, faces: Faces) -> None:
-    """Consent to faces, given and taken back."""
+    """The question about a twin; consent to faces, given and taken back."""
+
+    @router.post("/kiosk/{screen}/face/answer")
+    async def answer(screen: str, twin: Tick = "") -> Response:
+        await faces.answer(screen, twin)
+        return _back_to(screen)
 
     @router.post("/kiosk/{screen}/face/agree")
     async def agree(screen: str, version: Field, agreed: Tick = "", adult: Tick = "") -> Response:

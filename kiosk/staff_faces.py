@@ -22,6 +22,7 @@ from kiosk.live import LiveConnections
 from kiosk.pardon import tried
 from kiosk.shopper import SSE_HEADERS, Field, Tick
 from kiosk.staff import Session, StaffRoom, to_staff, token_of
+from kiosk.twins import NOT_ENROLLED_BY_STAFF, has_twin
 from kiosk.views import believed
 
 Seller = Annotated[str, Form(min_length=1, max_length=BY_CHARACTERS_MAX)]
@@ -29,11 +30,12 @@ Seller = Annotated[str, Form(min_length=1, max_length=BY_CHARACTERS_MAX)]
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The form that begins an enrolment; `agreed` and `adult` are ticks."""
+    """The form that begins an enrolment; `agreed` and `adult` are ticks, `twin` is an answer."""
 
     by: Seller
     screen: Field
     version: Field
+    twin: Tick = ""
     agreed: Tick = ""
     adult: Tick = ""
 
@@ -95,7 +97,9 @@ class FacesOfMembers:
         self.ring()
 
     async def enrol(self, member: str, form: Begin, session: Session) -> None:
-        """Begin at a screen, if all was agreed to, in the text that is shown."""
+        """Begin at a screen, if there is no twin, and all was agreed to, in the text shown."""
+        if has_twin(form.twin):
+            raise Refused(NOT_ENROLLED_BY_STAFF)
         shown = self.faces.text(self._room.pages.words(session.language).language)
         if not (form.agreed and form.adult):
             raise Refused(TICK_BOTH)

@@ -24,6 +24,8 @@ class Page(StrEnum):
     CART = "cart"
     ORDERED = "ordered"
     UNKNOWN = "unknown"
+    TWIN = "twin"
+    """Asks for a twin, before a face is enrolled."""
     FACE = "face"
     """Consent, progress or end of an enrolment (`Enrolment.at` says which)."""
     FACE_OFF = "face_off"
@@ -34,7 +36,7 @@ class Page(StrEnum):
     """Asks for the code that was sent to `phone`."""
 
 
-FACES = frozenset({Page.FACE, Page.FACE_OFF})
+FACES = frozenset({Page.TWIN, Page.FACE, Page.FACE_OFF})
 PHONES = frozenset({Page.PHONE, Page.CODE})
 
 
@@ -106,6 +108,11 @@ def forgotten(state: ScreenState) -> ScreenState:
     """The shopper said that this is somebody else."""
     page = Page.ATTRACT if state.page in FACES else state.page
     return replace(state, page=page, member="", card=False, looking=False, left_out=())
+
+
+def twin_asked(state: ScreenState) -> ScreenState:
+    """The member wants to be enrolled, and is asked whether somebody else looks so."""
+    return replace(_after_order(state), page=Page.TWIN, code="")
 
 
 def face_shown(state: ScreenState) -> ScreenState:

@@ -21,6 +21,8 @@ TWIN_SHARE = 1 / 125
 """Identical twins are four births in a thousand, so that one person in 125 is one."""
 TWIN_NEAR = 0.25
 """... whose brother or sister shops here as well (assumption); the other twins live elsewhere."""
+TWIN_SAYS_SO = 0.95
+"""Of all twins, wherever the other lives: asked before an enrolment, they say so (assumption)."""
 COUPLE_SHARE, FAMILY_SHARE = 0.30, 0.25
 """Households of two adults, and of two adults with children (assumption)."""
 TOGETHER, CHILD_ALONG = 0.35, 0.45
@@ -51,6 +53,9 @@ class Person:
     """`adult`, `child`, `staff` or `delivery`."""
     group: str = GROUPS[0]
     twin: int | None = None
+    """Who of the town has the same face."""
+    says_twin: bool = False
+    """Has a twin, here or elsewhere, and says so when asked: their face is not enrolled."""
     partner: int | None = None
     children: tuple[int, ...] = ()
     consents: frozenset[ConsentKind] = frozenset()
@@ -201,3 +206,16 @@ def _twins(town: Town, dice: np.random.Generator) -> None:
     for left, right in zip(chosen[:pairs], chosen[pairs:], strict=True):
         one, other = adults[left], adults[right]
         one.twin, other.twin, other.group = other.number, one.number, one.group
+    _asked(adults, dice.spawn(1)[0])
+
+
+def _asked(adults: list[Person], dice: np.random.Generator) -> None:
+    """Before an enrolment everybody is asked for a twin: who says so has no face enrolled.
+
+    It draws by itself, so that the rest of the town is the same with this question and without.
+    """
+    for one in adults:
+        has_twin = one.twin is not None or dice.random() < TWIN_SHARE * (1 - TWIN_NEAR)
+        one.says_twin = has_twin and dice.random() < TWIN_SAYS_SO
+        if one.says_twin:
+            one.consents, one.photos = one.consents - {ConsentKind.FACE}, 0

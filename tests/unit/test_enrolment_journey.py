@@ -41,6 +41,7 @@ from edge.storage.database import Database
 from kiosk.faces import FORGOTTEN, Faces
 from kiosk.session import Screens
 from kiosk.settings import KioskSettings
+from kiosk.twins import NO
 from sensors import wire
 from tests import faces
 from tests.pages import everything
@@ -181,6 +182,7 @@ async def test_a_member_is_recognised_after_enrolling_and_not_after_withdrawing(
 
     await box.show_card()
     await box.faces.open("main")
+    await box.faces.answer("main", NO)
     version = box.faces.text("ru").version
     await box.faces.agree("main", version, agreed=True, adult=True)
     await until(lambda: box.stage is Stage.DONE, "enrolled")

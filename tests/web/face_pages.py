@@ -7,10 +7,11 @@ import httpx
 import msgspec
 
 from edge.presence.capture import Stage
-from edge.records import Stream
+from edge.records import ConsentKind, Stream
 from edge.storage import templates
+from kiosk.twins import NO
 from kiosk.words import Words
-from tests.web.shop import CARD, PIN, Shop
+from tests.web.shop import ANNA, CARD, PIN, Shop
 
 RU = Words("ru", "RUB")
 HERS = 0.1
@@ -28,9 +29,10 @@ async def version(web: httpx.AsyncClient, path: str = "/kiosk/main") -> str:
 
 
 async def begin(shop: Shop, web: httpx.AsyncClient, card: str = CARD) -> None:
-    """The member has shown the card, read the text and agreed."""
+    """The member has shown the card, has no twin, has read the text and agreed."""
     await shop.scan(card)
     await web.post("/kiosk/main/face/open")
+    await web.post("/kiosk/main/face/answer", data={"twin": NO})
     shop.camera_asked.clear()
     await web.post("/kiosk/main/face/agree", data={"version": await version(web), **TICKS})
     await shop.camera_asked.wait()
@@ -48,6 +50,13 @@ def told(shop: Shop) -> list[tuple[str, dict]]:
 
 def owners(shop: Shop) -> frozenset[str]:
     return templates.owners(shop.database.reading)
+
+
+def nothing_of_a_face(shop: Shop) -> None:
+    """Nothing was agreed to, looked at or stored, and nothing of it is under way."""
+    assert (told(shop), stage(shop), shop.camera_asked.is_set()) == ([], None, False)
+    assert owners(shop) == frozenset()
+    assert not shop.presence.member(ANNA.id).agreed(ConsentKind.FACE)
 
 
 async def sign_in(web: httpx.AsyncClient) -> None:

@@ -12,9 +12,21 @@ from kiosk.consent_text import WORDING, face_text
 from kiosk.faces import CARD_FIRST, FORGOTTEN, HINTS, TEXT_CHANGED, TICK_BOTH, WHY_FAILED
 from kiosk.session import Screens
 from kiosk.state import Page
+from kiosk.twins import ANSWER_FIRST, NO, NOT_ENROLLED, YES
 from kiosk.words import LANGUAGES
 from tests.waiting import until
-from tests.web.face_pages import HERS, RU, TICKS, begin, owners, screen, sign_in, stage, told
+from tests.web.face_pages import (
+    HERS,
+    RU,
+    TICKS,
+    begin,
+    nothing_of_a_face,
+    owners,
+    screen,
+    sign_in,
+    stage,
+    told,
+)
 from tests.web.shop import ANNA, BORIS, BORIS_CARD, CARD, SETTINGS, SNEAKER, Shop
 from tests.web.test_browser import (
     LANDSCAPE,
@@ -44,6 +56,8 @@ async def test_the_whole_way_with_plain_forms(shop, web):
     await shop.scan(CARD)
     assert RU.text("Be recognised next time") in await screen(web)
     await web.post("/kiosk/main/face/open")
+    assert RU.text("Do you have a twin, or somebody whom people take you for?") in await screen(web)
+    await web.post("/kiosk/main/face/answer", data={"twin": NO})
     html = await screen(web)
     shown = face_text("ru", operator=SETTINGS.store_name, contact="", sent_up=False)
     assert all(paragraph in html for paragraph in shown.paragraphs), "in full"
@@ -86,6 +100,45 @@ async def test_the_whole_way_with_plain_forms(shop, web):
     ]
 
 
+async def test_who_has_a_twin_is_not_enrolled_and_told_why(shop, web):
+    await shop.scan(CARD)
+    await web.post("/kiosk/main/face/open")
+    nothing_of_a_face(shop)
+    await web.post("/kiosk/main/face/answer", data={"twin": YES})
+    html = await screen(web)
+    assert all(RU.text(sentence) in html for sentence in NOT_ENROLLED)
+    assert shop.screens.state("main").page is Page.ATTRACT
+    assert shop.screens.member("main").id == ANNA.id, "all else goes on"
+    agreement = face_text("ru", operator=SETTINGS.store_name, contact="", sent_up=False)
+    await web.post("/kiosk/main/face/agree", data={"version": agreement.version, **TICKS})
+    assert shop.screens.state("main").notice == (ANSWER_FIRST,), "no page leads past the answer"
+    nothing_of_a_face(shop)
+
+
+async def test_a_twin_who_says_so_later_ends_what_was_begun(shop, web):
+    await begin(shop, web)
+    await shop.photograph(HERS, 1, 2, 3, 4)
+    await web.post("/kiosk/main/face/answer", data={"twin": YES})
+    assert stage(shop) is None
+    await shop.photograph(HERS, 5)
+    assert owners(shop) == frozenset()
+    assert not shop.presence.member(ANNA.id).agreed(ConsentKind.FACE)
+
+
+@pytest.mark.parametrize("said", [{}, {"twin": ""}, {"twin": "perhaps"}])
+async def test_without_an_answer_there_is_no_consent_to_agree_to(shop, web, said):
+    await shop.scan(CARD)
+    agreement = face_text("ru", operator=SETTINGS.store_name, contact="", sent_up=False)
+    ticks = {"version": agreement.version, **TICKS}
+    await web.post("/kiosk/main/face/open")
+    for path, data in (("answer", said), ("agree", ticks | said)):
+        await web.post(f"/kiosk/main/face/{path}", data=data)
+        assert shop.screens.state("main").notice == (ANSWER_FIRST,)
+        assert shop.screens.state("main").page is Page.TWIN, "it is asked again"
+        assert RU.text(ANSWER_FIRST) in await screen(web)
+        nothing_of_a_face(shop)
+
+
 async def nobody(shop: Shop) -> None:
     """Nobody stands there."""
 
@@ -109,8 +162,8 @@ async def test_nothing_is_offered_without_the_card_or_where_it_cannot_be(shop, w
     assert "face/open" not in html
     assert "face/extend" not in html
     assert "face/off" not in html
-    for path in ("open", "extend"):
-        await web.post(f"/kiosk/main/face/{path}")
+    for path in ("open", "answer", "extend"):
+        await web.post(f"/kiosk/main/face/{path}", data={"twin": NO})
         assert shop.screens.state("main").page is Page.ATTRACT
     before = owners(shop)
     await web.post("/kiosk/main/face/withdraw")
@@ -244,6 +297,14 @@ async def test_it_fits_the_screen_and_keeps_what_was_ticked(shop: Shop, browser:
         await page.goto(shop.url)
         await shop.scan(CARD)
         await page.locator("#face-open").click()
+        await expect(page.locator("#twin-no")).to_be_in_viewport()
+        await expect(page.locator("#back")).to_be_in_viewport()
+        await fits(page, f"face-twin-{width}", viewport)
+        await page.locator("#twin-yes").click()
+        await expect(page.locator(".notice")).to_contain_text(RU.text(NOT_ENROLLED[0]))
+        await keep_picture(page, f"face-twin-yes-{width}")
+        await page.locator("#face-open").click()
+        await page.locator("#twin-no").click()
         await page.locator("#agreed").check()
         await page.locator("#adult").check()
         shop.pass_time(SETTINGS.idle_s)

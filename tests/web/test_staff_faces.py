@@ -1,17 +1,31 @@
 """Enrolment by staff: for whom, with which words, and who is credited."""
 
+import re
 from collections.abc import AsyncIterator
 from html import unescape
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from edge.presence.capture import Stage
 from edge.records import Hint
 from kiosk.faces import HINTS, TICK_BOTH
+from kiosk.twins import ANSWER_FIRST, NO, NOT_ENROLLED_BY_STAFF, YES
 from tests.waiting import until
-from tests.web.face_pages import HERS, RU, TICKS, owners, sign_in, stage, told, version
-from tests.web.shop import ANNA, BORIS, BORIS_CARD, CARD, Shop
+from tests.web.face_pages import (
+    HERS,
+    RU,
+    TICKS,
+    nothing_of_a_face,
+    owners,
+    sign_in,
+    stage,
+    told,
+    version,
+)
+from tests.web.shop import ANNA, BORIS, BORIS_CARD, CARD, PIN, Shop
+from tests.web.test_browser import PORTRAIT, keep_picture, watched
 
 
 @pytest.fixture
@@ -23,7 +37,8 @@ async def web(shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
 
 async def form(web: httpx.AsyncClient, **changes: str) -> dict[str, str]:
     path = f"/staff/face/{ANNA.id}"
-    said = {"by": "Ольга 12", "screen": "main", "version": await version(web, path), **TICKS}
+    shown = {"version": await version(web, path), "twin": NO, **TICKS}
+    said = {"by": "Ольга 12", "screen": "main", **shown}
     return {name: value for name, value in (said | changes).items() if value}
 
 
@@ -59,9 +74,49 @@ async def test_a_seller_enrols_and_withdraws_for_a_member_and_is_credited(shop, 
     }
 
 
+@pytest.mark.parametrize(
+    ("twin", "why"),
+    [(YES, NOT_ENROLLED_BY_STAFF), ("", ANSWER_FIRST), ("perhaps", ANSWER_FIRST)],
+)
+async def test_whose_twin_may_come_and_who_was_not_asked_is_not_enrolled(shop, web, twin, why):
+    await shop.scan(CARD)
+    await shop.screens.finish("main")
+    await sign_in(web)
+    path = f"/staff/face/{ANNA.id}"
+    await web.post(f"{path}/enrol", data=await form(web, twin=twin))
+    said = re.search(r'role="status">([^<]+)<', (await web.get(path)).text)
+    assert unescape(said[1]) == RU.text(why)
+    nothing_of_a_face(shop)
+
+
+async def test_a_seller_is_shown_the_consent_only_where_there_is_no_twin(shop, browser):
+    await shop.join()
+    await shop.scan(CARD)
+    seen = await watched(browser, PORTRAIT)
+    page = seen.page
+    await page.goto(f"{shop.url}/staff")
+    await page.locator("#pin").fill(PIN)
+    await page.locator("#pin").press("Enter")
+    await expect(page.locator("#live")).to_be_visible()
+    await page.goto(f"{shop.url}/staff/face/{ANNA.id}")
+    await expect(page.locator(".answers")).to_be_visible()
+    await expect(page.locator(".agreement")).to_be_hidden()
+    await keep_picture(page, "staff-face-twin")
+    await page.locator("#twin-yes").check()
+    await expect(page.get_by_text(RU.text(NOT_ENROLLED_BY_STAFF))).to_be_visible()
+    await expect(page.locator("#enrol")).to_be_hidden()
+    await keep_picture(page, "staff-face-twin-yes")
+    await page.locator("#twin-no").check()
+    await expect(page.get_by_text(RU.text(NOT_ENROLLED_BY_STAFF))).to_be_hidden()
+    await expect(page.locator(".agreement")).to_be_visible()
+    await keep_picture(page, "staff-face-twin-no")
+    assert seen.complaints == []
+    await page.close()
+
+
 async def test_only_staff_and_only_for_who_is_on_their_page(shop, web):
     path = f"/staff/face/{ANNA.id}"
-    posts = {"enrol": {"by": "x", "screen": "main", "version": "x", **TICKS},
+    posts = {"enrol": {"by": "x", "screen": "main", "version": "x", "twin": NO, **TICKS},
              "withdraw": {"by": "x", "sure": "yes"}, "cancel": {}, "seen": {}}  # fmt: skip
     for act, data in posts.items():
         assert (await web.post(f"{path}/{act}", data=data)).status_code == 303
