@@ -1,7 +1,9 @@
 """Members whose face staff said it was not: somebody looks like them, and comes here.
 
 Part of the presence desk. For some weeks the face alone only suggests them, so that a twin who is
-not enrolled is not named twice. The mark is kept, and goes with the consent to faces.
+not enrolled is not named twice. Whoever says before an enrolment that they have one is not enrolled
+at all (`kiosk/twins.py`); this is for the others. The mark is kept, and goes with the consent to
+faces.
 """
 
 from msgspec.structs import replace

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edge.records import CrossingReading, FaceReading, TrackReading
+from edge.records import ConsentKind, CrossingReading, FaceReading, TrackReading
 from tests.shop.cameras import Model, faces_of, fused, labelled, stretch
-from tests.shop.people import CHILDREN, GROUPS, Town, town
+from tests.shop.people import CHILDREN, GROUPS, TWIN_SAYS_SO, TWIN_SHARE, Town, town
 from tests.shop.play import START_MS
 from tests.shop.scenes import DOOR, Act
 from tests.shop.shop import Size, story
@@ -52,6 +52,17 @@ def test_twins_share_most_of_a_face(somewhere: Town) -> None:
     ]
     assert len(alike) >= 2
     assert min(alike) > 0.8
+
+
+def test_who_says_that_they_have_a_twin_has_no_face_enrolled() -> None:
+    towns = [town(np.random.default_rng((9, seed)), 3000).adults for seed in range(5)]
+    adults = [one for some in towns for one in some]
+    saying = [one for one in adults if one.says_twin]
+    expected = TWIN_SHARE * TWIN_SAYS_SO * len(adults)
+    assert abs(len(saying) - expected) < 4 * expected**0.5, "wherever the other lives"
+    assert not any(one.has_face or ConsentKind.FACE in one.consents for one in saying)
+    assert any(one.is_member for one in saying), "only of their face they say no"
+    assert sum(one.twin is not None for one in saying) < len(saying) / 2
 
 
 def test_frames_of_one_stretch_hang_together() -> None:

@@ -99,7 +99,7 @@ async def test_a_seller_is_shown_the_consent_only_where_there_is_no_twin(shop, b
     await page.locator("#pin").press("Enter")
     await expect(page.locator("#live")).to_be_visible()
     await page.goto(f"{shop.url}/staff/face/{ANNA.id}")
-    await expect(page.locator(".answers")).to_be_visible()
+    await expect(page.locator(".yes-or-no")).to_be_visible()
     await expect(page.locator(".agreement")).to_be_hidden()
     await keep_picture(page, "staff-face-twin")
     await page.locator("#twin-yes").check()
