@@ -167,6 +167,8 @@ class Calibration:
         self.cohort = cohort
         self._cells = {(cell.photos, cell.frames): cell for cell in table.cells}
         self._curves = {key: Curve(cell) for key, cell in self._cells.items()}
+        self._found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        """The keys of what was asked for; at most COUNT_MAX x COUNT_MAX."""
 
     @property
     def model(self) -> str:
@@ -203,10 +205,13 @@ class Calibration:
         return [self._cells[key] for key in self._keys(photos, frames)]
 
     def _keys(self, photos: int, frames: int) -> list[tuple[int, int]]:
-        rows = _around(photos, {key[0] for key in self._cells})
-        columns = _around(frames, {key[1] for key in self._cells})
-        near = [(p, f) for p, f in self._cells if p in rows and f in columns]
-        return near or list(self._cells)
+        asked = min(photos, COUNT_MAX), min(frames, COUNT_MAX)  # beyond, the last cells hold
+        if asked not in self._found:
+            rows = _around(asked[0], {key[0] for key in self._cells})
+            columns = _around(asked[1], {key[1] for key in self._cells})
+            near = [(p, f) for p, f in self._cells if p in rows and f in columns]
+            self._found[asked] = near or list(self._cells)
+        return self._found[asked]
 
     def to_json(self) -> bytes:
         """The file."""
