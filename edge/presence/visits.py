@@ -306,12 +306,11 @@ class VisitBook:
             deciding.decide(apart, SignKind.STAFF)
         return self._visits.take()
 
-    def named_by_face(self, visit: str) -> str | None:
-        """Whom a face said an open visit to be, if that is believed."""
+    def believed_by(self, visit: str) -> frozenset[SignKind]:
+        """By which kinds of signs an open visit is believed to be whose it is."""
         entry = self._visits.entries[visit]
-        member = entry.visit.member
-        faces = (s for s in entry.signs.values() if s.kind is SignKind.FACE)
-        return member if any(sign.member == member for sign in faces) else None
+        theirs = (s for s in entry.signs.values() if s.member == entry.visit.member)
+        return frozenset(sign.kind for sign in theirs)
 
     # --- who is named
 
