@@ -142,11 +142,12 @@ class VisitBook:
             departs = entry.visit.id in visits.doorway.inside
             visits.close(entry, seen)
             if departs or entry.visit.counted:
+                visits.doorway.balance.departed(seen.mono_ms)
                 return
         first = visits.doorway.departed(seen, lambda visit: visits.surely_here(visit, seen))
-        paired = visits.entries.get(first) if first is not None else None
-        if paired is not None and paired.identified is None:
-            visits.close(paired, seen)
+        paired = visits.entries.get(first.visit) if first is not None else None
+        if first is not None and paired is not None and paired.identified is None:
+            visits.close(paired, seen, tells_dwell=first.tells_dwell)
 
     # --- signs
 
