@@ -98,18 +98,19 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 class Curve:
     """log f_own(s) / f_strangers(s) of one cell, in nats, never falling with the score.
 
-    f_strangers is the density of the cell's tail, FMR(s) x d(-log FMR)/ds. f_own is that of own
-    scores, whose quantiles against those of a normal variable, z(s), are joined by straight lines:
-    f_own = phi(z) dz/ds, with dz/ds smoothed over neighbours. High above what members have the
-    ratio of two such curves may fall again, though no higher score can speak less for a member:
-    there the largest ratio below it counts.
+    f_strangers is the density of the cell's tail, FMR(s) x d(-log FMR)/ds, of all groups together:
+    a threshold must keep its word to the worst group, while a belief is to be right on the whole.
+    f_own is that of own scores, whose quantiles against those of a normal variable, z(s), are
+    joined by straight lines: f_own = phi(z) dz/ds, with dz/ds smoothed over neighbours. High above
+    what members have the ratio of two such curves may fall again, though no higher score can speak
+    less for a member: there the largest ratio below it counts.
     """
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         if not cell.own:
             return
-        own, first = np.array(cell.own), cell.start + cell.shift
+        own, first = np.array(cell.own), cell.start
         self._scores = np.linspace(first, max(first, cell.own[-1]) + own[-1] - own[0], _POINTS)
         x = self._scores - first
         rarity = cell.base + cell.slope * x + cell.bend * x * x
