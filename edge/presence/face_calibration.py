@@ -125,7 +125,7 @@ class Curve:
 
     def _z(self, scores: Scores) -> Scores:
         """How high own scores are, by the normal variable of the same quantile."""
-        found = np.interp(scores, self._own, _NORMAL)
+        found: Scores = np.interp(scores, self._own, _NORMAL)
         found += self._rises[0] * np.minimum(0, scores - self._own[0])
         found += self._rises[-1] * np.maximum(0, scores - self._own[-1])
         return found
