@@ -1,9 +1,9 @@
 """Members of whom staff said that somebody was not they, and by which kind of sign it was believed.
 
 Part of the presence desk. For a while such a sign alone only suggests them: a twin who was not told
-of before the enrolment (`kiosk/twins.py`) is not named twice, nor whoever goes about with the phone that they logged in with. What is
-shown or typed on purpose is believed each time. The mark is kept over a restart, and goes with the
-consent that the sign rests on.
+of before the enrolment (`kiosk/twins.py`) is not named twice, nor whoever goes about with the phone
+that they logged in with. What is shown or typed on purpose is believed each time. The mark is kept
+over a restart, and goes with the consent that the sign rests on.
 """
 
 from collections.abc import Iterable
