@@ -159,6 +159,21 @@ async def test_a_visit_goes_on_after_a_restart_with_its_signs(tmp_path: Path) ->
     shop.database.close()
 
 
+async def test_numbers_go_on_over_epochs_in_whatever_order_those_are(tmp_path: Path) -> None:
+    """An id that is given twice would write one visit over another."""
+    shop = Shop(tmp_path)
+    for epoch in ("8a000000", "1b000000", "f0000000", "00000000"):
+        renew = f"UPDATE meta SET value = '{epoch}' WHERE name = 'epoch'"
+        await shop.database.transact(lambda tx, renew=renew: tx.execute(renew))
+        for _ in range(2):
+            shop = shop.reopened(tmp_path)
+            await shop.comes_in(1)
+    assert [int(visit.id.split("-")[1]) for visit in shop.stored] == list(range(1, 9))
+    assert len({visit.id.split("-")[0] for visit in shop.stored}) == 4
+    assert [visit.id for visit in shop.desk.here()] == [visit.id for visit in shop.stored]
+    shop.database.close()
+
+
 async def test_a_visit_of_before_a_reboot_is_closed(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.has("anna")
