@@ -161,7 +161,7 @@ def _emit(tx: Transaction, known: Agreed, fact: Fact) -> None:
         if said.member is None:
             if fact.type not in OF_NOBODY:
                 return
-            told, about = told | OF_NOBODY[fact.type], None
+            told, about = {**told, **OF_NOBODY[fact.type]}, None
         body = told | ({"reasons": said.reasons} if "reasons" in told else {})
     tx.emit(fact.stream, fact.type, body, fact.moment, member=about)
 
