@@ -26,7 +26,6 @@ from kiosk.guard import is_loopback
 from kiosk.live import LiveConnections
 from kiosk.pages import Pages
 from kiosk.phone import PhoneCodes
-from kiosk.session import Screens
 from kiosk.settings import FIELD_MAX
 from kiosk.state import Page, ScreenState
 from kiosk.views import CartView, LineView, ProductView, line_views, product_view
@@ -204,8 +203,7 @@ def shopper_routes(
         body = msgspec.json.encode(shopper.now(screen))
         return Response(body, media_type="application/json")
 
-    _add_taps(router, screens)
-    _add_consent_taps(router, shopper.consents)
+    _add_taps(router, shopper)
     if faces is not None:
         _add_face_taps(router, faces)
     if phones is not None:
@@ -213,8 +211,10 @@ def shopper_routes(
     return router
 
 
-def _add_taps(router: APIRouter, screens: Screens) -> None:
+def _add_taps(router: APIRouter, shopper: Shopper) -> None:
     """One form action each."""
+    screens = shopper.screens
+    _add_consent_taps(router, shopper.consents)
 
     @router.post("/kiosk/{screen}/choose")
     async def choose(screen: str, sku: Field) -> Response:
