@@ -6,7 +6,7 @@ judges only by what the producers were promised and what the platform has in its
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from sensors.scenario.story import (
     Scan,
     Story,
 )
-from sync.ingest.log import read_log
+from sync.ingest.log import Received, read_log
 from sync.reference.judge import Verdict, judge
 
 STEP_TIMEOUT_S = 60.0
@@ -124,10 +124,7 @@ class Play:
         """Let the last visits end, let the line drain, and judge."""
         await self.reach(self._story.end_ms + AFTERWARDS_MS, None)
         await self._stage.line.restore()
-        drained = await self._until_true(self._drained)
-        if not drained:
-            self._tell(self._story.end_ms, "the outbox did not drain")
-        return await self._findings()
+        return await self._findings(*await self._at_rest())
 
     # --- time
 
@@ -236,10 +233,26 @@ class Play:
         status = await self._stage.ask("status")
         return sum(int(stream["waiting"]) for stream in status["outbox"])
 
-    async def _findings(self) -> Findings:
+    async def _at_rest(self) -> tuple[list[tuple[str, ...]], list[Received]]:
+        """What was promised and what has arrived, of one moment: the box may still have something
+        to say, and what is promised between two looks has not arrived in the first.
+        """
+        deadline_s = time.monotonic() + STEP_TIMEOUT_S
+        while True:
+            promised = await asyncio.to_thread(journal.read, self._stage.journal)
+            drained = await self._until_true(self._drained)
+            received = await asyncio.to_thread(read_log, self._stage.log)
+            still = promised == await asyncio.to_thread(journal.read, self._stage.journal)
+            if drained and still:
+                return promised, received
+            if time.monotonic() > deadline_s:
+                self._tell(self._story.end_ms, "the outbox did not drain")
+                return promised, received
+
+    async def _findings(
+        self, promised: Sequence[tuple[str, ...]], received: Sequence[Received]
+    ) -> Findings:
         sensors = await self._stage.ask("sensors")
-        received = await asyncio.to_thread(read_log, self._stage.log)
-        promised = await asyncio.to_thread(journal.read, self._stage.journal)
         verdict = judge(promised, received)
         cards = {card: member.id for card, member in self._members.items()}
         found = truth.recognitions(received, self._story, cards)

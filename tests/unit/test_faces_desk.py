@@ -154,8 +154,9 @@ def moment(shop: Shop, mono_ms: int) -> Moment:
 
 async def test_tracks_have_a_limit(shop: Shop) -> None:
     await shop.enrol()
-    for track in range(TRACKS_MAX + 3):
-        await shop.see(*face(track, value=7, frames=1), after_s=0)
+    for first in range(0, TRACKS_MAX + 3, 100):
+        tracks = range(first, min(first + 100, TRACKS_MAX + 3))
+        await shop.see(*[f for track in tracks for f in face(track, 7, frames=1)], after_s=0)
     assert len(shop.desk._recognition._tracks) == TRACKS_MAX
 
 
