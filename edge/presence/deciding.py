@@ -6,7 +6,7 @@ them may raise, change or lower it; what was said before is then corrected upstr
 
 from msgspec.structs import replace
 
-from edge.presence import doorway, stages
+from edge.presence import doorway, proofs, stages
 from edge.presence.fusion import Decision
 from edge.presence.judging import Judge
 from edge.presence.open_visit import (
@@ -19,7 +19,7 @@ from edge.presence.open_visit import (
 )
 from edge.presence.open_visits import OpenVisits
 from edge.records import Moment
-from edge.visiting import Evidence, SignKind, Stage, Step, Visit, VisitState
+from edge.visiting import Evidence, SignKind, Stage, Step, Strength, Visit, VisitState
 
 MERGED, MERGED_WITH = "merged", "with "
 """The step that another visit went into this one, and how its text names that one."""
@@ -38,6 +38,7 @@ class Deciding:
         """
         torn = self._torn(entry, cause, by) if cause is not None else None
         self._decided(entry, cause, by)
+        proofs.found(entry)
         if torn is not None:
             self.decide(torn, cause)
 
@@ -51,6 +52,8 @@ class Deciding:
             return
         self._correct(entry, decision, cause, by)
         other = self._visits.of_member(decision.member) if decision.member else None
+        if decision.state is VisitState.IDENTIFIED and decision.member and other is None:
+            other = self._signs_of(decision.member, entry)
         if decision.state is VisitState.IDENTIFIED and other is not None and other is not entry:
             self._visits.become(entry, anonymous(entry.visit))
             self.decide(self.merge(entry, other), cause)
@@ -60,6 +63,11 @@ class Deciding:
             return
         if entry.identified != known_as:
             self._identified(entry)
+
+    def _signs_of(self, member: str, entry: OpenVisit) -> OpenVisit | None:
+        """Another visit of nobody in view, in which something suggests this member: their phone."""
+        guesses = self._visits.suggested(member)
+        return next((g for g in guesses if g is not entry and not g.tracks and not g.door), None)
 
     def _decision(self, entry: OpenVisit, now: Moment) -> Decision:
         return self._judge.decide(entry.standing().values(), now)
@@ -187,7 +195,11 @@ class Deciding:
                 visits.become(new, replace(new.visit, counted=True), door=True)
                 visits.become(entry, entry.visit, door=False)
         else:
-            new = self.apart(entry, [source for source in rest if source not in entry.bound])
+            sources = [source for source in rest if source not in entry.bound]
+            own = entry.of_track(track.track).values()
+            if any(sign.strength is Strength.EXPLICIT for sign in own):
+                proofs.lost(visits, entry, sources)
+            new = self.apart(entry, sources)
         entry.step(Step(entry.visit.last_seen, "split", text=f"from {new.visit.id}"))
         if known:
             visits.become(entry, anonymous(entry.visit))
