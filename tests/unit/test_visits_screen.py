@@ -149,6 +149,7 @@ async def test_staff_confirm_a_suggestion(shop: Shop) -> None:
 
 async def test_a_phone_that_is_lent_is_not_listened_to_any_more(shop: Shop) -> None:
     await shop.has("anna")
+    await shop.owns("anna")
     await shop.logs_in("anna")
     (visit,) = shop.desk.here()
     await shop.desk.correct(visit.id, member=None, by="olga")
@@ -201,6 +202,7 @@ async def test_after_a_correction_the_face_alone_only_suggests(tmp_path: Path) -
     again = shop.reopened(tmp_path)
     await again.see(TrackReading(4), *looks(4, "anna"), sensor=HALL)
     assert (KNOWN, "anna") not in again.here
+    await again.owns("anna")
     await again.logs_in("anna")
     assert (KNOWN, "anna") in again.here, "with another sign it is she"
     await again.see(after_s=86_400 * LOOKALIKE_DAYS)
