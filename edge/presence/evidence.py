@@ -103,3 +103,10 @@ def from_face(decision: FaceDecision, sensor: str, seen: Moment) -> Evidence | N
         f"{REASON_BEGINS[SignKind.FACE]} at {sensor}: {told}{'' if sure else ', not sure'}",
         seen,
     )
+
+
+def weakened(sign: Evidence) -> Evidence:
+    """The same sign after a correction: it does not identify by itself any more."""
+    if sign.strength is Strength.WEAK:
+        return sign
+    return replace(sign, strength=Strength.WEAK, reason=f"{sign.reason}, mistaken lately")

@@ -25,8 +25,8 @@ from edge.visiting import RESTS_ON, Evidence, SignKind, Step, Visit
 class Fact(Struct, frozen=True):
     """One thing to write: a visit's new state, with the signs it rests on, what happened and which
     phones it says are its member's or are not, or an event (of `about`, if it names anybody), or
-    both; or a phone that is bound; or what a radar learned, or how strangers score; or whose face
-    was mistaken, and until when (ms) it says less.
+    both; or a phone that is bound; or what a radar learned, or how strangers score; or by which
+    consent someone was mistaken for whom, and until when (ms) such signs say less.
     """
 
     visit: Visit | None
@@ -41,7 +41,7 @@ class Fact(Struct, frozen=True):
     signs: Mapping[str, Evidence | None] = {}
     steps: Mapping[int, Step] = {}
     phones: Mapping[bytes, Proof] = {}
-    mistaken: tuple[str, int] | None = None
+    mistaken: tuple[str, ConsentKind, int] | None = None
     untold: object = None
     """The body before any number was withheld: the figures of this box are made of it."""
 

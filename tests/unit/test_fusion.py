@@ -162,7 +162,9 @@ def test_over_a_start_of_the_box_a_sign_ages_by_the_clock_if_it_can_be_trusted()
 
 def test_a_member_who_stays_all_day_is_still_known_in_the_evening() -> None:
     card = evidence.from_card("m1", "till", NOW)
-    face = replace(evidence.from_login("m1", "hall", NOW, proved=True), kind=SignKind.FACE, llr=16.0)
+    face = replace(
+        evidence.from_login("m1", "hall", NOW, proved=True), kind=SignKind.FACE, llr=16.0
+    )
     for one in (card, face):
         assert decided([one], even(1_000), later(12)).state is VisitState.IDENTIFIED
 
