@@ -4,6 +4,8 @@ Pure; part of the book of visits. The state of a visit follows from its signs al
 them may raise, change or lower it; what was said before is then corrected upstream.
 """
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from edge.presence import doorway, proofs, stages
@@ -177,7 +179,11 @@ class Deciding:
             own = {s: sign for s, sign in standing.items() if entry.bound.get(s) == key}
             rest = {s: sign for s, sign in standing.items() if s not in own}
             said, others = (self._judge.decide(part.values(), now) for part in (own, rest))
-            both = said.state is others.state is VisitState.IDENTIFIED
+            if said.state is not VisitState.IDENTIFIED:
+                continue
+            # Beside what was shown on purpose a phone is enough to be another's.
+            enough = others.member is not None and _explicit(own.values())
+            both = enough or others.state is VisitState.IDENTIFIED
             if both and said.member not in (others.member, known_as) and key in entry.tracks:
                 return self._split(entry, entry.tracks[key], rest, by or cause.value)
         return None
@@ -196,8 +202,7 @@ class Deciding:
                 visits.become(entry, entry.visit, door=False)
         else:
             sources = [source for source in rest if source not in entry.bound]
-            own = entry.of_track(track.track).values()
-            if any(sign.strength is Strength.EXPLICIT for sign in own):
+            if _explicit(entry.of_track(track.track).values()):
                 proofs.lost(visits, entry, sources)
             new = self.apart(entry, sources)
         entry.step(Step(entry.visit.last_seen, "split", text=f"from {new.visit.id}"))
@@ -274,3 +279,8 @@ class Deciding:
         if found is None or sign.member in visits.entries[found].barred:
             return None
         return visits.entries[found]
+
+
+def _explicit(signs: Iterable[Evidence]) -> bool:
+    """Whether any of them was given on purpose."""
+    return any(sign.strength is Strength.EXPLICIT for sign in signs)

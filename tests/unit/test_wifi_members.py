@@ -224,6 +224,17 @@ async def test_only_by_a_clock_that_can_be_trusted_a_phone_is_known_bound_or_unb
     assert await shop.database.transact(lambda tx: consent.expire_bindings(tx, now)) == 1
 
 
+async def test_by_a_clock_that_cannot_be_trusted_no_phone_counts_as_proved(shop: Shop) -> None:
+    await shop.has(person())
+    await shop.owns()
+    shop.time.trusted = False
+    await shop.hears()
+    assert shop.here == SUGGESTED, "its fourteen days may be over"
+    shop.time.trusted = True
+    await shop.hears(phase=ALIVE)
+    assert shop.here == KNOWN, "they are not"
+
+
 async def test_a_member_has_few_phones_and_the_oldest_goes(shop: Shop) -> None:
     await shop.has(person())
     for number in range(PER_MEMBER_MAX + 3):
