@@ -94,6 +94,7 @@ class Box:
     intake: Intake
     screens: Screens
     enrolment: Enrolment
+    withdrawals: Withdrawals
     link: Link
     lease: Lease
     calls: Calls
@@ -181,6 +182,7 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
         intake=ground.intake,
         screens=screens,
         enrolment=faces,
+        withdrawals=Withdrawals(database, clock, presence.reload),
         link=Link(database, clock, settings=line, downward=heard.downward, counters=counters),
         lease=lease,
         calls=heard.calls,
@@ -243,8 +245,8 @@ def _clock(config: Config, specs: Sequence[SensorSpec]) -> Clock:
 async def _pages(box: Box) -> AsyncIterator[str]:
     """Serve the pages; gives their address."""
     phones = PhoneCodes(box.calls, box.database) if box.config.broker.host else None
-    settled, workers = box.screens.settings, box.workers
-    app = pages.create(box.screens, box.presence, settled, workers=workers, phones=phones)
+    screens, workers = box.screens, box.workers
+    app = pages.create(screens, box.presence, box.withdrawals, workers=workers, phones=phones)
     kiosk = box.config.kiosk
     serving = await serve(app, kiosk.host, kiosk.port)
     try:
@@ -267,9 +269,7 @@ def _questions(box: Box, address: str) -> dict[str, Question]:
     )
     of_people = opt_outs.questions(box.opt_outs, parts.database.reading)
     of_people |= access.questions(parts.database.reading)
-    of_people |= people.questions(
-        box.database, Withdrawals(box.database, box.clock, box.presence.reload)
-    )
+    of_people |= people.questions(box.database, box.withdrawals)
     return {
         **answers.questions(parts),
         **timeline_questions(box.clock, box.intake),

@@ -12,7 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from edge.errors import StoreboxError
+from edge.presence.withdrawals import Withdrawals
 from kiosk.cards import Cards
+from kiosk.consents import Consents
 from kiosk.faces import Faces
 from kiosk.guard import Guard
 from kiosk.live import LiveConnections
@@ -21,9 +23,10 @@ from kiosk.people import Presence
 from kiosk.phone import PhoneCodes, Phones
 from kiosk.pin import Gate
 from kiosk.session import Screens
-from kiosk.settings import LIVE_CONNECTIONS_MAX, KioskSettings
+from kiosk.settings import LIVE_CONNECTIONS_MAX
 from kiosk.shopper import Shopper, shopper_routes
 from kiosk.staff import StaffRoom, staff_routes
+from kiosk.staff_consents import staff_consent_routes
 from kiosk.staff_faces import staff_face_routes
 from kiosk.staff_visits import staff_visit_routes
 
@@ -33,7 +36,7 @@ log = logging.getLogger(__name__)
 def create(
     screens: Screens,
     presence: Presence,
-    settings: KioskSettings,
+    withdrawals: Withdrawals,
     *,
     workers: Executor | None = None,
     phones: Phones | None = None,
@@ -44,7 +47,7 @@ def create(
     `app.state.live.close()` ends all live streams; `kiosk.server` does so when it stops.
     """
     assert screens.presence is presence, "screens and pages speak of the same shop"
-    assert screens.settings is settings, "screens and pages have the same settings"
+    settings = screens.settings
     assets = Assets()
     pages = Pages(settings, assets.build)
     live = LiveConnections(LIVE_CONNECTIONS_MAX)
@@ -55,12 +58,14 @@ def create(
     cards = Cards(screens.ordering, presence, screens.clock, settings)
     screens.add_beyond_listener(cards.changed)
     codes = PhoneCodes(screens, phones) if phones is not None else None
-    shopper = Shopper(screens, pages, cards, faces=faces, phones=codes is not None)
+    consents = Consents(screens, withdrawals)
+    shopper = Shopper(consents, pages, cards, faces=faces, phones=codes is not None)
     app.include_router(shopper_routes(shopper, live, faces=faces, phones=codes))
     gate = Gate(settings.staff_pin_hash, screens.clock, workers)
     room = StaffRoom(screens, pages, gate, cards, faces)
     app.include_router(staff_routes(room, live))
     app.include_router(staff_visit_routes(room))
+    app.include_router(staff_consent_routes(room, consents))
     if faces is not None:
         app.include_router(staff_face_routes(room, faces, live))
 

@@ -13,19 +13,19 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from msgspec import Struct
 
 from edge.errors import Refused, UnknownProduct
-from edge.records import Member
+from edge.records import ConsentKind, Member
 from edge.sales import (
     CartLine,
     Order,
 )
 from kiosk.cards import BeyondView, Cards
+from kiosk.consents import Consents
 from kiosk.continuing import go_on, left_out_views
 from kiosk.faces import Faces, Offer
 from kiosk.guard import is_loopback
 from kiosk.live import LiveConnections
 from kiosk.pages import Pages
 from kiosk.phone import PhoneCodes
-from kiosk.session import Screens
 from kiosk.settings import FIELD_MAX
 from kiosk.state import Page, ScreenState
 from kiosk.views import CartView, LineView, ProductView, line_views, product_view
@@ -56,9 +56,16 @@ class Shopper:
     """Draws the screens of one box."""
 
     def __init__(
-        self, screens: Screens, pages: Pages, cards: Cards, *, faces: Faces | None, phones: bool
+        self,
+        consents: Consents,
+        pages: Pages,
+        cards: Cards,
+        *,
+        faces: Faces | None,
+        phones: bool,
     ) -> None:
-        self.screens = screens
+        self.screens = consents.screens
+        self.consents = consents
         self._pages = pages
         self._cards = cards
         self._faces = faces
@@ -116,6 +123,8 @@ class Shopper:
                 state.left_out, state.page, screens.ordering, words.language
             ),
             "phones": self._phones,
+            "consents": self.consents.of(screen),
+            "asked": self.consents.asked(screen),
             **self._face_values(screen, state.language),
         }
 
@@ -194,7 +203,7 @@ def shopper_routes(
         body = msgspec.json.encode(shopper.now(screen))
         return Response(body, media_type="application/json")
 
-    _add_taps(router, screens)
+    _add_taps(router, shopper)
     if faces is not None:
         _add_face_taps(router, faces)
     if phones is not None:
@@ -202,8 +211,10 @@ def shopper_routes(
     return router
 
 
-def _add_taps(router: APIRouter, screens: Screens) -> None:
+def _add_taps(router: APIRouter, shopper: Shopper) -> None:
     """One form action each."""
+    screens = shopper.screens
+    _add_consent_taps(router, shopper.consents)
 
     @router.post("/kiosk/{screen}/choose")
     async def choose(screen: str, sku: Field) -> Response:
@@ -240,6 +251,18 @@ def _add_taps(router: APIRouter, screens: Screens) -> None:
         "continue": partial(go_on, screens),
     }.items():
         _add_tap(router, name, act)
+
+
+def _add_consent_taps(router: APIRouter, consents: Consents) -> None:
+    """What was agreed to, taken back."""
+
+    @router.post("/kiosk/{screen}/consents/ask")
+    async def ask(screen: str, kind: Annotated[ConsentKind, Form()]) -> Response:
+        await consents.ask(screen, kind)
+        return _back_to(screen)
+
+    _add_tap(router, "consents/open", consents.open)
+    _add_tap(router, "consents/withdraw", consents.withdraw)
 
 
 def _add_face_taps(router: APIRouter, faces: Faces) -> None:

@@ -28,13 +28,18 @@ class Page(StrEnum):
     """Consent, progress or end of an enrolment (`Enrolment.at` says which)."""
     FACE_OFF = "face_off"
     """Asks whether the consent to faces is really to be taken back."""
+    CONSENTS = "consents"
+    """What the member has agreed to."""
+    WITHDRAW = "withdraw"
+    """Asks whether the consent of `kind` is really to be taken back."""
     PHONE = "phone"
     """Asks for a telephone number, to send a code to."""
     CODE = "code"
     """Asks for the code that was sent to `phone`."""
 
 
-FACES = frozenset({Page.FACE, Page.FACE_OFF})
+PERSONAL = frozenset({Page.FACE, Page.FACE_OFF, Page.CONSENTS, Page.WITHDRAW})
+"""Pages of one member alone."""
 PHONES = frozenset({Page.PHONE, Page.CODE})
 
 
@@ -43,8 +48,9 @@ class ScreenState(Struct, frozen=True):
 
     `notice` are English sentences, which are also the keys of their translations. `card`: the
     member showed their card, and was not only recognised. `phone` is the number that a code was
-    sent to, for as long as it is asked for. `left_out` is what stayed behind of a web cart, as long
-    as the cart is shown. `warned_ms` is when the warning was put up (monotonic), or None.
+    sent to, `kind` the consent that is asked about, each for as long as it is asked for. `left_out`
+    is what stayed behind of a web cart, as long as the cart is shown. `warned_ms` is when the
+    warning was put up (monotonic), or None.
     """
 
     language: str
@@ -59,6 +65,7 @@ class ScreenState(Struct, frozen=True):
     notice: tuple[str, ...] = ()
     looking: bool = False
     phone: str = ""
+    kind: str = ""
     left_out: tuple[LeftOut, ...] = ()
     warned_ms: int | None = None
 
@@ -85,13 +92,13 @@ def code_unknown(state: ScreenState, code: str) -> ScreenState:
 
 
 def greeted(state: ScreenState, member: str, *, card: bool = False) -> ScreenState:
-    """A member showed who they are. What they were looking at stays, unless it was another's face.
+    """A member showed who they are. What they were looking at stays, unless it was another's.
 
     A card that was shown counts until they go, however they are greeted again.
     """
     state = _after_order(state)
     same = state.member == member
-    left = state.page is Page.UNKNOWN or (state.page in FACES and not same)
+    left = state.page is Page.UNKNOWN or (state.page in PERSONAL and not same)
     page = Page.ATTRACT if left else state.page
     if state.page in PHONES:
         page = Page.PRODUCT if state.sku else Page.ATTRACT
@@ -104,7 +111,7 @@ def greeted(state: ScreenState, member: str, *, card: bool = False) -> ScreenSta
 
 def forgotten(state: ScreenState) -> ScreenState:
     """The shopper said that this is somebody else."""
-    page = Page.ATTRACT if state.page in FACES else state.page
+    page = Page.ATTRACT if state.page in PERSONAL else state.page
     return replace(state, page=page, member="", card=False, looking=False, left_out=())
 
 
@@ -116,6 +123,16 @@ def face_shown(state: ScreenState) -> ScreenState:
 def face_off_shown(state: ScreenState) -> ScreenState:
     """The member wants to take the consent to faces back."""
     return replace(_after_order(state), page=Page.FACE_OFF, code="")
+
+
+def consents_shown(state: ScreenState) -> ScreenState:
+    """The member wants to see what they agreed to."""
+    return replace(_after_order(state), page=Page.CONSENTS, code="")
+
+
+def withdrawal_asked(state: ScreenState, kind: str) -> ScreenState:
+    """The member wants to take this consent back."""
+    return replace(_after_order(state), page=Page.WITHDRAW, code="", kind=kind)
 
 
 def cart_shown(state: ScreenState) -> ScreenState:
@@ -141,8 +158,9 @@ def continued(state: ScreenState, left_out: tuple[LeftOut, ...]) -> ScreenState:
 def settled(state: ScreenState) -> ScreenState:
     """After an action: what belongs to a page that is no longer shown is forgotten."""
     phone = state.phone if state.page is Page.CODE else ""
+    kind = state.kind if state.page is Page.WITHDRAW else ""
     left_out = state.left_out if state.page is Page.CART else ()
-    return replace(state, phone=phone, left_out=left_out)
+    return replace(state, phone=phone, kind=kind, left_out=left_out)
 
 
 def went_back(state: ScreenState) -> ScreenState:

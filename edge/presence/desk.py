@@ -103,7 +103,7 @@ class PresenceDesk:
         self._places = Places(settings.sensors)
         self._book = VisitBook(
             lambda: database.epoch,
-            reopened.last_number(reading),
+            visits.last_number(reading),
             self._places,
             settings.visit_silence_s,
             reopened.still_open(reading),

@@ -48,6 +48,12 @@ class Fact(Struct, frozen=True):
 
 Agreed = dict[str, frozenset[ConsentKind]]
 """What each member agreed to, as it was looked up in this transaction."""
+OF_NOBODY: Mapping[str, Mapping[str, object]] = {
+    "visit.closed.v1": {"member": None, "recognised": False},
+    "visit.merged.v1": {},
+}
+"""What is told of a visit also when nobody may be named, and how: else it would stay open upstream
+and be missing in the figures. Other events have nothing to say then."""
 SPEAKS_BY = {sign: consent for consent, sign in RESTS_ON}
 
 
@@ -147,19 +153,21 @@ def _permitted(tx: Transaction, known: Agreed, visit: Visit) -> Visit:
 
 
 def _emit(tx: Transaction, known: Agreed, fact: Fact) -> None:
-    """Tell it, unless it names who may not be named any more, or by what may not be said."""
+    """Tell it, without whom may not be named any more, or by what may not be said."""
     if fact.stream is None:
         return
-    body = fact.body
+    body, about = fact.body, fact.about
     if fact.visit is not None and fact.about is not None:
         told = dict(body) if isinstance(body, dict) else {}
         reasons = told.get("reasons", fact.visit.reasons)
         said = msgspec.structs.replace(fact.visit, member=fact.about, reasons=tuple(reasons))
         said = _permitted(tx, known, said)
         if said.member is None:
-            return
+            if fact.type not in OF_NOBODY:
+                return
+            told, about = {**told, **OF_NOBODY[fact.type]}, None
         body = told | ({"reasons": said.reasons} if "reasons" in told else {})
-    tx.emit(fact.stream, fact.type, body, fact.moment, member=fact.about)
+    tx.emit(fact.stream, fact.type, body, fact.moment, member=about)
 
 
 def put_singly(tx: Transaction, facts: Sequence[Fact]) -> int:

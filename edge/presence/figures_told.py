@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from edge.figures import DWELL_BUCKETS, Measure
-from edge.presence.footfall import CELL_MIN
+from edge.presence.footfall import CELL_MIN, is_few
 
 WHOLE = (
     Measure.VISITS_OPENED,
@@ -57,11 +57,6 @@ class ShopDayCounted(Struct, frozen=True):
     numbers: dict[str, int]
     short: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
-
-
-def is_few(number: int) -> bool:
-    """Whether it could be somebody one knows."""
-    return 0 < number < CELL_MIN
 
 
 def cell_told(span: tuple[int, int], counted: Numbers) -> ShopCounted:

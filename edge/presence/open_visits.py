@@ -150,7 +150,8 @@ class OpenVisits:
         entry = OpenVisit(visit)
         entry.step(Step(seen, "arrived", sensor))
         self.add(entry)
-        self.tell(entry, "visit.opened.v1", {"visit": visit.id, "sensor": sensor})
+        body: dict[str, object] = {"visit": visit.id, "sensor": sensor, "counted": counted}
+        self.tell(entry, "visit.opened.v1", body)
         return entry
 
     def add(self, entry: OpenVisit) -> None:

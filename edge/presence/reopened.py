@@ -19,9 +19,3 @@ def still_open(reading: Executes) -> list[OpenVisit]:
         restored(visit, signs.get(visit.id, {}), barred.get(visit.id, set()), last.get(visit.id, 0))
         for visit in found
     ]
-
-
-def last_number(reading: Executes) -> int:
-    """The number of the newest visit; 0 before the first."""
-    latest = visits.latest(reading, limit=1)
-    return int(latest[0].id.rsplit("-", 1)[1]) if latest else 0

@@ -45,7 +45,9 @@ def cells(
 def swap(connection: Executes, dataset: str, gone: Sequence[str]) -> list[str]:
     """Drop these keys and take over what is staged; the keys whose member the box does not have."""
     connection.executemany(
-        "DELETE FROM document WHERE dataset = ? AND key = ?", [(dataset, key) for key in gone]
+        "DELETE FROM document WHERE dataset = ? AND key = ?",
+        # A statement keeps in memory what it was given last.
+        [(dataset, key) for key in (*gone, "")],
     )
     connection.execute(
         "INSERT OR REPLACE INTO document SELECT * FROM stage_document WHERE dataset = ?"

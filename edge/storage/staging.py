@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -203,7 +204,7 @@ def settle_lost(connection: Executes) -> None:
         " AND key = ?",
         [
             (key if still_here else forgotten_key(), dataset, bucket_of(key), key)
-            for dataset, key, still_here in lost
+            for dataset, key, still_here in [*lost, ("", "", True)]
         ],
     )
     connection.execute("DELETE FROM replica_lost")
@@ -240,21 +241,23 @@ def clean(connection: Executes, dataset: str) -> bool:
 def known(connection: Executes, dataset: str, wanted: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Of these keys those that the box has: (unsigned hash, whether taken: 1, 0 or -1)."""
     pairs = [(bucket_of(key), key) for key in wanted]
-    rows = connection.execute(
-        "SELECT r.key, hash, taken FROM json_each(?2) AS pair CROSS JOIN replica_row AS r"
-        " ON dataset = ?1 AND bucket = json_extract(pair.value, '$[0]')"
+    rows = _asked(
+        connection,
+        "SELECT r.key, hash, taken FROM json_each(?1) AS pair CROSS JOIN replica_row AS r"
+        " ON dataset = ?2 AND bucket = json_extract(pair.value, '$[0]')"
         " AND r.key = json_extract(pair.value, '$[1]')",
-        (dataset, msgspec.json.encode(pairs).decode()),
-    ).fetchall()
+        (msgspec.json.encode(pairs).decode(), dataset),
+    )
     return {key: (value % (2 * _SIGNED), taken) for key, value, taken in rows}
 
 
 def member_keys(connection: Executes, wanted: Iterable[str]) -> dict[str, bytes]:
     """The wrapped keys of those of these members whom the box has."""
-    rows = connection.execute(
+    rows = _asked(
+        connection,
         "SELECT member, wrapped FROM member_key WHERE member IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(wanted)).decode(),),
-    ).fetchall()
+    )
     return {member: bytes(wrapped) for member, wrapped in rows}
 
 
@@ -295,7 +298,7 @@ def set_missing(connection: Executes, dataset: str, keys: Iterable[str]) -> None
     """These rows are not on the box, and may be when something else changes."""
     connection.executemany(
         "UPDATE replica_row SET taken = 0 WHERE dataset = ? AND bucket = ? AND key = ?",
-        [(dataset, bucket_of(key), key) for key in keys],
+        [(dataset, bucket_of(key), key) for key in (*keys, "")],
     )
 
 
@@ -343,6 +346,15 @@ def missing(connection: Executes, dataset: str) -> set[int]:
         "SELECT DISTINCT bucket FROM replica_row WHERE dataset = ? AND taken = 0", (dataset,)
     ).fetchall()
     return {number for (number,) in rows}
+
+
+def _asked(connection: Executes, sql: str, values: tuple[str, ...]) -> Sequence[tuple[Any, ...]]:
+    """The rows of a question about many names, the first of `values`. A statement keeps in memory
+    what it was given last; so it is asked once more, about nobody. (Above, a list ends in "".)
+    """
+    rows: Sequence[tuple[Any, ...]] = connection.execute(sql, values).fetchall()
+    connection.execute(sql, ("[]", *values[1:])).fetchall()
+    return rows
 
 
 def _set_deleted(connection: Executes, dataset: str) -> None:

@@ -17,6 +17,9 @@ VISIT_COLUMNS = (
     "id, state, opened, last_seen, sensor, member, posterior, reasons, stage, counted, reached,"
     " zones"
 )
+NUMBER = "CAST(substr(id, instr(id, '-') + 1) AS INTEGER)"
+"""By this they follow each other: an id begins with the epoch of the box, and a new epoch may come
+before the old one in the alphabet."""
 _encode = msgspec.json.Encoder().encode
 _moment = msgspec.json.Decoder(Moment).decode
 _reasons = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -54,14 +57,20 @@ def put(connection: Executes, visit: Visit) -> None:
 
 def still_open(connection: Executes) -> list[Visit]:
     """All visits that have not ended."""
-    sql = f"SELECT {VISIT_COLUMNS} FROM visit WHERE stage <> 'left' ORDER BY id"  # noqa: S608
+    sql = f"SELECT {VISIT_COLUMNS} FROM visit WHERE stage <> 'left' ORDER BY {NUMBER}, id"  # noqa: S608
     return [_visit(row) for row in connection.execute(sql).fetchall()]
 
 
 def latest(connection: Executes, limit: int = VISITS_LISTED_MAX) -> list[Visit]:
     """The newest visits first."""
-    sql = f"SELECT {VISIT_COLUMNS} FROM visit ORDER BY id DESC LIMIT ?"  # noqa: S608
+    sql = f"SELECT {VISIT_COLUMNS} FROM visit ORDER BY {NUMBER} DESC, id DESC LIMIT ?"  # noqa: S608
     return [_visit(row) for row in connection.execute(sql, (limit,)).fetchall()]
+
+
+def last_number(connection: Executes) -> int:
+    """The number of the newest visit of all epochs; 0 before the first."""
+    (last,) = connection.execute(f"SELECT max({NUMBER}) FROM visit").fetchone()  # noqa: S608
+    return int(last or 0)
 
 
 def get(connection: Executes, visit: str) -> Visit | None:

@@ -84,10 +84,15 @@ class OfferShown(Struct, frozen=True):
 
 
 class VisitOpened(Struct, frozen=True):
-    """Somebody came into view of `sensor`; nobody knows who."""
+    """Somebody came into view of `sensor`; nobody knows who.
+
+    `counted`: they are counted as a visit already. Where a camera counts at the door, who only gave
+    a sign elsewhere may be somebody whom it counted: how it turned out, `visit.closed.v1` says.
+    """
 
     visit: str
     sensor: str
+    counted: bool = True
 
 
 class VisitIdentified(Struct, frozen=True):

@@ -76,7 +76,7 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("outbox.tombstone.v1", {}),
     ),
     Stream.VISIT: (
-        ("visit.opened.v1", {"visit": "v-1", "sensor": "camera"}),
+        ("visit.opened.v1", {"visit": "v-1", "sensor": "camera", "counted": True}),
         ("visit.identified.v1",
          {"visit": "v-1", "member": "m-2", "posterior": 0.997, "reasons": ["the card"]}),
         ("visit.corrected.v1", {

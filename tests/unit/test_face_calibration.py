@@ -105,8 +105,9 @@ def test_at_its_threshold_so_many_strangers_are_named_as_was_aimed_at(
 
 @pytest.mark.parametrize("score", [0.25, 0.4, 0.5])
 def test_a_ratio_is_that_of_the_two_densities(score: float) -> None:
-    plain = cell(3, 3)
-    measured = Calibration(table(own(plain)))
+    """Of all strangers: the shift to the worst group belongs to thresholds."""
+    plain = cell(3, 3, shift=0.0)
+    measured = Calibration(table(own(cell(3, 3))))
     step = 1e-5
     strangers = math.exp(-plain.rarity(score - step)) - math.exp(-plain.rarity(score + step))
     members = NormalDist(0.5, 0.1).cdf(score + step) - NormalDist(0.5, 0.1).cdf(score - step)

@@ -57,8 +57,15 @@ def test_a_second_member_who_may_be_the_one_takes_from_what_the_first_is_worth()
 
 
 def test_those_enrolled_who_are_far_behind_are_not_the_one() -> None:
-    few, many = (replace(RULES, enrolled=count).worth(SURE, 3) for count in (0, 500))
-    assert many - few == pytest.approx(-math.log(0.7), abs=0.01)
+    """As far as members never score so low; these do a third of the time."""
+    keys = ((1, 1), (3, 1), (3, 3))
+    measured = Calibration(table(*(own(cell(*key), mean=0.3, spread=0.2) for key in keys)))
+    none, everybody = (Rules(measured, 500, enrolled=count) for count in (0, 500))
+    for second, above in ((-0.4, 0.9998), (0.2, 0.6915)):
+        mine = Look("m", 0.35, second, 3, DLIB)
+        left = math.exp(none.worth(mine, 3) - everybody.worth(mine, 3))
+        rival = 0.3 / 500 * math.exp(measured.ratio(second, 3, 3))
+        assert left == pytest.approx((1 - 0.3 * above + rival) / (1 + rival), abs=0.005)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from edge.presence.figures_told import (
     cell_told,
     day_told,
     histogram_told,
-    is_few,
 )
+from edge.presence.footfall import is_few
 
 SPAN = (0, 300_000)
 DAY = (0, 86_400_000)

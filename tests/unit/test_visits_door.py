@@ -159,6 +159,7 @@ async def test_a_login_takes_over_the_last_one_who_came_in(shop: Shop) -> None:
     await shop.logs_in("anna", after_s=60)
     assert shop.here == [(NOBODY, None), (KNOWN, "anna")]
     assert [visit.id for visit in shop.desk.here()] == [first.id, last.id]
+    assert [body["counted"] for body in shop.told("opened")] == [True, True, False]
     assert shop.counted == 2
     (merged,) = shop.told("merged")
     assert merged["into"] == last.id

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from edge import consent
 from edge.errors import Refused
+from edge.figures import Measure
 from edge.operation import visit_facts
 from edge.presence.open_visit import SIGNS_MAX, STEPS_MAX, ZONES_MAX
 from edge.records import ConsentKind, GoneReading, Moment, StayReading, TrackReading
-from edge.storage import visits
+from edge.storage import figures, visits
 from edge.visiting import Stage
 from tests.pages import everything
 from tests.unit.visits_shop import (
@@ -159,6 +160,21 @@ async def test_a_visit_goes_on_after_a_restart_with_its_signs(tmp_path: Path) ->
     shop.database.close()
 
 
+async def test_numbers_go_on_over_epochs_in_whatever_order_those_are(tmp_path: Path) -> None:
+    """An id that is given twice would write one visit over another."""
+    shop = Shop(tmp_path)
+    for epoch in ("8a000000", "1b000000", "f0000000", "00000000"):
+        renew = f"UPDATE meta SET value = '{epoch}' WHERE name = 'epoch'"
+        await shop.database.transact(lambda tx, renew=renew: tx.execute(renew))
+        for _ in range(2):
+            shop = shop.reopened(tmp_path)
+            await shop.comes_in(1)
+    assert [int(visit.id.split("-")[1]) for visit in shop.stored] == list(range(1, 9))
+    assert len({visit.id.split("-")[0] for visit in shop.stored}) == 4
+    assert [visit.id for visit in shop.desk.here()] == [visit.id for visit in shop.stored]
+    shop.database.close()
+
+
 async def test_a_visit_of_before_a_reboot_is_closed(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.has("anna")
@@ -267,6 +283,38 @@ async def test_what_was_withdrawn_while_it_waited_is_not_written(shop: Shop) -> 
     assert rows(shop, "visit_sign") == 0
     assert not [step for step in shop.desk.history(visit.id) if step.member]
     assert "visit.identified.v1" not in shop.types()
+
+
+@pytest.mark.parametrize("kind", [ConsentKind.PROGRAMME, ConsentKind.FACE])
+async def test_who_withdrew_before_it_was_written_left_as_anybody(
+    shop: Shop, kind: ConsentKind
+) -> None:
+    await shop.has("anna")
+    await shop.comes_in(1, "anna")
+    drop = f"DELETE FROM consent WHERE member = 'anna' AND kind = '{kind}'"
+    await shop.database.transact(lambda tx: tx.execute(drop))
+    await shop.goes_out(2, "anna")
+    (closed,) = shop.told("closed")
+    assert (closed["member"], closed["recognised"], closed["counted"]) == (None, False, True)
+    assert [visit.stage for visit in shop.stored] == [Stage.LEFT]
+    cells = figures.cells(shop.database.reading, (0, 2**53))
+    numbers = {cell.measure: cell.value for cell in cells}
+    assert (numbers[Measure.VISITS], numbers.get(Measure.RECOGNISED, 0)) == (1, 0)
+
+
+async def test_a_visit_of_who_withdrew_still_goes_into_another(shop: Shop) -> None:
+    await shop.has("anna")
+    await shop.comes_in(1)
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON visit BEGIN SELECT RAISE(ABORT, 'no'); END"
+    await shop.database.transact(lambda tx: tx.execute(refuse))
+    await shop.see(TrackReading(1), *looks(1, "anna"), sensor=HALL)
+    drop = "DELETE FROM consent WHERE member = 'anna'"
+    await shop.database.transact(lambda tx: tx.execute(drop))
+    await shop.database.transact(lambda tx: tx.execute("DROP TRIGGER refuse"))
+    await shop.desk.pass_time()
+    assert len(shop.told("merged")) == 1
+    assert shop.told("identified") == []
+    assert "anna" not in str(shop.events())
 
 
 async def test_a_correction_names_nobody_who_has_withdrawn(shop: Shop) -> None:

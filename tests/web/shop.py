@@ -20,6 +20,7 @@ from edge.ordering.desk import OrderingDesk
 from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.presence.enrolling import Enrolling
 from edge.presence.enrolment import Enrolment, EnrolmentSettings
+from edge.presence.withdrawals import Withdrawals
 from edge.records import (
     CodeReading,
     Consent,
@@ -124,7 +125,8 @@ class Shop(AbstractAsyncContextManager["Shop"]):
         if settings is not None:
             screens = Screens(self.ordering, self.presence, self.clock, settings)
         phones = PhoneCodes(self.calls, self.database)
-        return create(screens, self.presence, screens.settings, phones=phones)
+        withdrawals = Withdrawals(self.database, self.clock, self.presence.reload)
+        return create(screens, self.presence, withdrawals, phones=phones)
 
     async def restart_server(self) -> None:
         """The server goes away and comes back on the same port."""
