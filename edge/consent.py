@@ -37,6 +37,9 @@ from edge.visiting import RESTS_ON
 BINDING_MS = 14 * 24 * 3600 * 1000
 """A phone's private address says whose it is for so long after a login with it. Phones change it
 by and by, and are handed on; each login renews it."""
+DOUBT_MS = 24 * 3600 * 1000
+"""A phone that went about with somebody else is proved by nothing for so long: no stay and no
+session of a phone lasts longer than a day."""
 
 
 GIVEN, WITHDRAWN = "consent.given.v1", "consent.withdrawn.v1"
@@ -243,9 +246,9 @@ def who_logged_in(connection: Executes, vault: Vault, login: str) -> str | None:
     return found[0]
 
 
-def who_is_bound(connection: Executes, vault: Vault, address: bytearray, now: Moment) -> str | None:
-    """The member to whom this address is bound. By a clock that cannot be trusted nobody knows
-    whether the binding is over, so that it is not believed; a login still says whose it is.
+def bound(connection: Executes, vault: Vault, address: bytearray, now: Moment) -> Binding | None:
+    """The binding of this address, and so what was proved of it. By a clock that cannot be trusted
+    nobody knows whether it is over, so that it is not believed; a login still says whose it is.
     """
     if not now.trusted:
         return None
@@ -253,7 +256,7 @@ def who_is_bound(connection: Executes, vault: Vault, address: bytearray, now: Mo
     if found is None or not _recognised_by_wifi(connection, found.member):
         return None
     lives = now.wall_ms < found.until_ms <= now.wall_ms + BINDING_MS
-    return found.member if lives else None
+    return found if lives else None
 
 
 def binding(
@@ -275,7 +278,21 @@ def bind(tx: Transaction, made: Binding) -> None:
             f"Member {made.member} has not agreed to be recognised by Wi-Fi.",
             "Their phone was not bound.",
         )
+    bindings.drop_over(tx, made.mark, made.until_ms - BINDING_MS)
     bindings.put(tx, made)
+
+
+def prove(tx: Transaction, mark: bytes, member: str, now: Moment) -> None:
+    """The phone whose binding has this mark was seen together with another sign of its member, as
+    far as they (still) agree to be recognised by Wi-Fi.
+    """
+    if _recognised_by_wifi(tx, member):
+        bindings.prove(tx, mark, member, now.wall_ms)
+
+
+def doubt(tx: Transaction, mark: bytes, member: str, now: Moment) -> None:
+    """The phone was seen to be somebody else's: a login from it only suggests the member again."""
+    bindings.doubt(tx, mark, member, now.wall_ms + DOUBT_MS)
 
 
 def expire_bindings(tx: Transaction, now: Moment) -> int:

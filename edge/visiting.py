@@ -20,7 +20,8 @@ class SignKind(StrEnum):
     CODE = "code"
     """The member typed the code that was sent to their phone."""
     ASSOCIATION = "association"
-    """The member's own login to the shop's Wi-Fi."""
+    """A login to the shop's Wi-Fi with the member's number: enough alone from a phone that was
+    proved to be theirs."""
     DEVICE = "device"
     """A phone that the member logged in with before is on the Wi-Fi: never enough alone."""
     FACE = "face"
@@ -38,7 +39,9 @@ class Strength(StrEnum):
 
 
 class Evidence(Struct, frozen=True):
-    """One sign that a visit is `member`'s: a log-likelihood ratio (nats) and its reason."""
+    """One sign that a visit is `member`'s: a log-likelihood ratio (nats) and its reason. `phone` is
+    the keyed hash by which the binding of the phone is found that gave it, if there is one.
+    """
 
     member: str
     kind: SignKind
@@ -46,6 +49,7 @@ class Evidence(Struct, frozen=True):
     strength: Strength
     reason: str
     seen: Moment
+    phone: bytes | None = None
 
 
 REASON_BEGINS = {

@@ -45,6 +45,10 @@ _REASONS = tuple(
             rf"{_FACE}, not sure",
             N_("Face at %(place)s, not sure, frames: %(frames)s, score %(score)s (%(weight)s)"),
         ),
+        (
+            r"Wi-Fi login at (?P<place>.+), phone not yet seen with a card or face",
+            N_("Login to the Wi-Fi at %(place)s, perhaps from another's phone (%(weight)s)"),
+        ),
         (r"Wi-Fi login at (?P<place>.+)", N_("Login to the Wi-Fi at %(place)s (%(weight)s)")),
         (
             r"Wi-Fi phone known at (?P<place>.+)",

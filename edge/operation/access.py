@@ -76,8 +76,9 @@ KEEPERS = (
     ),
     Keeper(
         "members",
-        "Of members who agreed to it, the phone they logged in to the Wi-Fi with: a keyed hash and"
-        f" the address sealed with their own key, for {BINDING_DAYS} days after each login.",
+        "Of members who agreed to it, the phone they logged in to the Wi-Fi with: a keyed hash,"
+        " the address sealed with their own key and whether it was seen to be theirs, for"
+        f" {BINDING_DAYS} days after each login.",
         mark=lambda vault, address: vault.address_mark(address),
         look=_in_bindings,
     ),

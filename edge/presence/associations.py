@@ -1,4 +1,5 @@
-"""Whose a login to the shop's Wi-Fi is: by what was entered, or by a phone that is known already.
+"""Whose a login to the shop's Wi-Fi is: by what was entered, or by a phone that is known already;
+and whether that phone was proved to be theirs.
 
 Called by the presence desk with each reading. It reads only what `edge/consent.py` gives out. Login
 and address live as long as the call; what is left of them is a keyed hash.
@@ -7,6 +8,7 @@ and address live as long as the call; what is left of them is a keyed hash.
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edge import consent
 from edge.clock import Clock
@@ -39,15 +41,21 @@ def weigh(
     It was `seen` by the sensor's clock; bindings begin and end by ours (`now`).
     """
     member = consent.who_logged_in(connection, vault, reading.login)
-    if member is not None:
-        made = None
-        if reading.phase is AssociationPhase.START:
-            made = consent.binding(connection, vault, member, reading.address, now)
-        return Associated(evidence.from_login(member, reading.nas, seen), made)
-    member = consent.who_is_bound(connection, vault, reading.address, now)
+    known = consent.bound(connection, vault, reading.address, now)
     if member is None:
-        return None
-    return Associated(evidence.from_phone(member, reading.nas, seen))
+        if known is None:
+            return None
+        sign = evidence.from_phone(known.member, reading.nas, seen)
+        return Associated(replace(sign, phone=known.mark))
+    if known is not None and known.member != member:
+        known = None  # bound to whoever logged in on it before
+    made = None
+    if reading.phase is AssociationPhase.START:
+        made = consent.binding(connection, vault, member, reading.address, now)
+    proved = known is not None and known.proved
+    sign = evidence.from_login(member, reading.nas, seen, proved=proved)
+    phone = made or known
+    return Associated(replace(sign, phone=phone.mark if phone is not None else None), made)
 
 
 async def expire(database: Database, clock: Clock, counters: Counters) -> None:

@@ -3,6 +3,7 @@
 Pure; part of the book of visits.
 """
 
+from edge.presence import proofs
 from edge.presence.deciding import Deciding
 from edge.presence.evidence import weakened
 from edge.presence.open_visit import OpenVisit, anonymous
@@ -26,6 +27,7 @@ def not_them(visits: OpenVisits, deciding: Deciding, entry: OpenVisit, by: str) 
     theirs = {source: sign for source, sign in entry.signs.items() if sign.member == wrong}
     about = [s for s, sign in theirs.items() if s not in entry.bound and _about_them(sign)]
     seen = bool(entry.tracks) or entry.door
+    proofs.lost(visits, entry, theirs)
     visits.become(entry, anonymous(entry.visit))
     entry.barred.add(wrong)
     for source in theirs:

@@ -4,9 +4,11 @@ Pure; part of the book of visits. The state of a visit follows from its signs al
 them may raise, change or lower it; what was said before is then corrected upstream.
 """
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
-from edge.presence import doorway, stages
+from edge.presence import doorway, proofs, stages
 from edge.presence.fusion import Decision
 from edge.presence.judging import Judge
 from edge.presence.open_visit import (
@@ -19,7 +21,7 @@ from edge.presence.open_visit import (
 )
 from edge.presence.open_visits import OpenVisits
 from edge.records import Moment
-from edge.visiting import Evidence, SignKind, Stage, Step, Visit, VisitState
+from edge.visiting import Evidence, SignKind, Stage, Step, Strength, Visit, VisitState
 
 MERGED, MERGED_WITH = "merged", "with "
 """The step that another visit went into this one, and how its text names that one."""
@@ -38,6 +40,7 @@ class Deciding:
         """
         torn = self._torn(entry, cause, by) if cause is not None else None
         self._decided(entry, cause, by)
+        proofs.found(entry)
         if torn is not None:
             self.decide(torn, cause)
 
@@ -176,7 +179,11 @@ class Deciding:
             own = {s: sign for s, sign in standing.items() if entry.bound.get(s) == key}
             rest = {s: sign for s, sign in standing.items() if s not in own}
             said, others = (self._judge.decide(part.values(), now) for part in (own, rest))
-            both = said.state is others.state is VisitState.IDENTIFIED
+            if said.state is not VisitState.IDENTIFIED:
+                continue
+            # Beside what was shown on purpose a phone is enough to be another's.
+            enough = others.member is not None and _explicit(own.values())
+            both = enough or others.state is VisitState.IDENTIFIED
             if both and said.member not in (others.member, known_as) and key in entry.tracks:
                 return self._split(entry, entry.tracks[key], rest, by or cause.value)
         return None
@@ -194,7 +201,10 @@ class Deciding:
                 visits.become(new, replace(new.visit, counted=True), door=True)
                 visits.become(entry, entry.visit, door=False)
         else:
-            new = self.apart(entry, [source for source in rest if source not in entry.bound])
+            sources = [source for source in rest if source not in entry.bound]
+            if _explicit(entry.of_track(track.track).values()):
+                proofs.lost(visits, entry, sources)
+            new = self.apart(entry, sources)
         entry.step(Step(entry.visit.last_seen, "split", text=f"from {new.visit.id}"))
         if known:
             visits.become(entry, anonymous(entry.visit))
@@ -269,3 +279,8 @@ class Deciding:
         if found is None or sign.member in visits.entries[found].barred:
             return None
         return visits.entries[found]
+
+
+def _explicit(signs: Iterable[Evidence]) -> bool:
+    """Whether any of them was given on purpose."""
+    return any(sign.strength is Strength.EXPLICIT for sign in signs)

@@ -345,10 +345,10 @@ class PresenceDesk:
         if found is None:
             self._counters.add("associations_of_nobody")
             return []
+        bound = [of_binding(found.binding, seen)] if found.binding else []
         sign = self._mistaken.weighed(found.sign)
         changes = self._book.associated(reading.session, sign, sensor, self._judge)
-        facts = of_visits(changes, seen)
-        return [*facts, of_binding(found.binding, seen)] if found.binding else facts
+        return [*bound, *of_visits(changes, seen)]  # what they prove is proved of the binding
 
     def _code(self, observation: Observation, code: CodeReading) -> tuple[list[Fact], Scan]:
         reading = self._database.reading

@@ -28,7 +28,12 @@ up or the wrong line is tapped. log(200 x 1e6)."""
 
 LOGIN_LLR = 18.4
 """A login to the shop's Wi-Fi: about one in a hundred is with a number that somebody else in the
-family uses, or on a phone that was lent. log(100 x 1e6)."""
+family uses, or on a phone that was lent. log(100 x 1e6). One wrong name in a hundred is too many,
+and it would be the same phone each time: the login is weak until its phone was on the Wi-Fi in a
+visit that was the member's by another sign (`proofs`). What is left then is that the phone is lent;
+how often that is nobody knows, so that the ratio stays."""
+UNPROVED = ", phone not yet seen with a card or face"
+"""How the reason of a login ends that was from a phone of which nobody knows whose it is."""
 
 PHONE_LLR = 17.7
 """A phone with which a member logged in lately: twice as often somebody else has it by now. Weak
@@ -56,11 +61,21 @@ def from_staff(member: str, by: str, seen: Moment) -> Evidence:
     return Evidence(member, kind, STAFF_LLR, Strength.EXPLICIT, reason, seen)
 
 
-def from_login(member: str, nas: str, seen: Moment) -> Evidence:
-    """The member's own login to the Wi-Fi, reported by `nas`."""
+def from_login(member: str, nas: str, seen: Moment, *, proved: bool) -> Evidence:
+    """A login to the Wi-Fi with the member's number, reported by `nas`: never enough alone unless
+    its phone was `proved` to be theirs.
+    """
     kind = SignKind.ASSOCIATION
     reason = f"{REASON_BEGINS[kind]} login at {nas}"
-    return Evidence(member, kind, LOGIN_LLR, Strength.ASSOCIATION, reason, seen)
+    sign = Evidence(member, kind, LOGIN_LLR, Strength.ASSOCIATION, reason, seen)
+    return sign if proved else unproved(sign)
+
+
+def unproved(login: Evidence) -> Evidence:
+    """The same login, from a phone that may be somebody else's."""
+    if login.strength is Strength.WEAK:
+        return login
+    return replace(login, strength=Strength.WEAK, reason=f"{login.reason}{UNPROVED}")
 
 
 def from_phone(member: str, nas: str, seen: Moment) -> Evidence:

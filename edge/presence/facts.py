@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from edge import consent
 from edge.errors import ConsentMissing, StorageError
-from edge.presence.open_visit import Change, anonymous, without
+from edge.presence.open_visit import Change, Proof, anonymous, without
 from edge.records import ConsentKind, Moment, Stream
 from edge.storage import mistaken, radar_samples, strangers, visits
 from edge.storage.bindings import Binding
@@ -23,10 +23,10 @@ from edge.visiting import RESTS_ON, Evidence, SignKind, Step, Visit
 
 
 class Fact(Struct, frozen=True):
-    """One thing to write: a visit's new state, with the signs it rests on and what happened, or an
-    event (of `about`, if it names anybody), or both; or a phone that is bound; or what a radar
-    learned, or how strangers score; or by which consent someone was
-    mistaken for whom, and until when (ms) such signs say less.
+    """One thing to write: a visit's new state, with the signs it rests on, what happened and which
+    phones it says are its member's or are not, or an event (of `about`, if it names anybody), or
+    both; or a phone that is bound; or what a radar learned, or how strangers score; or by which
+    consent someone was mistaken for whom, and until when (ms) such signs say less.
     """
 
     visit: Visit | None
@@ -40,6 +40,7 @@ class Fact(Struct, frozen=True):
     about: str | None = None
     signs: Mapping[str, Evidence | None] = {}
     steps: Mapping[int, Step] = {}
+    phones: Mapping[bytes, Proof] = {}
     mistaken: tuple[str, ConsentKind, int] | None = None
     untold: object = None
     """The body before any number was withheld: the figures of this box are made of it."""
@@ -68,6 +69,7 @@ def of_visits(changes: Iterable[Change], moment: Moment) -> list[Fact]:
             about=change.about,
             signs=change.signs,
             steps=change.steps,
+            phones=change.phones,
         )
         for change in changes
     ]
@@ -98,6 +100,8 @@ def put(tx: Transaction, facts: Sequence[Fact]) -> None:
             tx.count(fact.type, fact.untold, fact.moment)
         if fact.binding is not None:
             _bind(tx, fact.binding)
+        for phone, (member, theirs) in fact.phones.items():
+            (consent.prove if theirs else consent.doubt)(tx, phone, member, fact.moment)
         if fact.sample is not None:
             radar_samples.add(tx, fact.sample)
         if fact.strangers is not None:

@@ -31,14 +31,17 @@ ZONES_MAX = 64
 BY_PHONE = frozenset({SignKind.ASSOCIATION, SignKind.DEVICE})
 STAFF_SOURCE = "staff"
 Track = tuple[str, int]
+Proof = tuple[str, bool]
+"""Of a phone: the member whose it is to be, and whether it was seen to be theirs, or not theirs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One visit as it is now, and what to tell the platform about it (None: nothing).
 
-    `signs` are those that changed, by source (None: gone), `steps` what happened, by number. The
-    event speaks of `about`, if it names anybody.
+    `signs` are those that changed, by source (None: gone), `steps` what happened, by number,
+    `phones` what it proved of phones, by their marks. The event speaks of `about`, if it names
+    anybody.
     """
 
     visit: Visit
@@ -47,6 +50,7 @@ class Change:
     signs: Mapping[str, Evidence | None] = field(default_factory=dict)
     steps: Mapping[int, Step] = field(default_factory=dict)
     about: str | None = None
+    phones: Mapping[bytes, Proof] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -85,6 +89,8 @@ class OpenVisit:
     """Members whose visit this is not, as staff said."""
     muted: set[str] = field(default_factory=set)
     """Sources that spoke for whom it is not: nothing they go on to say opens another visit."""
+    proved: set[bytes] = field(default_factory=set)
+    """Phones that were said to be its member's own."""
     door: bool = False
     """Somebody crossed the line at the door inwards, and this is their visit."""
     kiosk_seen: Moment | None = None
@@ -94,6 +100,7 @@ class OpenVisit:
     """When it is looked at next, whatever is seen of it (ms of the steady clock)."""
     new_steps: dict[int, Step] = field(default_factory=dict)
     new_signs: dict[str, Evidence | None] = field(default_factory=dict)
+    new_phones: dict[bytes, Proof] = field(default_factory=dict)
     steps_dropped: int = 0
 
     # --- what it rests on
@@ -194,9 +201,9 @@ class OpenVisit:
     ) -> Change:
         """It as it is now, with what is still to be written of it."""
         whom = about or self.visit.member
-        made = Change(self.visit, event, body or {}, self.new_signs, self.new_steps, whom)
-        self.new_signs, self.new_steps = {}, {}
-        return made
+        signs, steps, phones = self.new_signs, self.new_steps, self.new_phones
+        self.new_signs, self.new_steps, self.new_phones = {}, {}, {}
+        return Change(self.visit, event, body or {}, signs, steps, whom, phones)
 
 
 _NONE: Track = ("", -1)

@@ -345,4 +345,5 @@ class OpenVisits:
 def _with(change: Change, rest: Change) -> Change:
     """A change, and what followed it."""
     signs, steps = {**change.signs, **rest.signs}, {**change.steps, **rest.steps}
-    return Change(rest.visit, change.event, change.body, signs, steps, change.about)
+    phones = {**change.phones, **rest.phones}
+    return Change(rest.visit, change.event, change.body, signs, steps, change.about, phones)

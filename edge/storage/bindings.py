@@ -16,12 +16,15 @@ FIELD = "address"
 
 
 class Binding(Struct, frozen=True):
-    """One address, as it is kept: `mark` finds it, until the wall time `until_ms`."""
+    """One address, as it is kept: `mark` finds it, until the wall time `until_ms`. `proved`: the
+    phone was seen to be the member's own.
+    """
 
     mark: bytes
     member: str
     address_sealed: bytes
     until_ms: int
+    proved: bool = False
 
 
 def made(
@@ -39,9 +42,13 @@ def made(
 
 
 def put(connection: Executes, binding: Binding) -> None:
-    """Write or renew it; whoever was bound to the address before is so no longer."""
+    """Write or renew it; whoever was bound to the address before is so no longer. What was proved
+    of it, or doubted, holds as long as it is the same member's.
+    """
     connection.execute(
-        "INSERT INTO binding VALUES (?, ?, 'wifi', ?, ?) ON CONFLICT (mark) DO UPDATE SET"
+        "INSERT INTO binding (mark, member, address_sealed, until_ms) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (mark) DO UPDATE SET proved = proved * (member = excluded.member),"
+        " doubted_until_ms = doubted_until_ms * (member = excluded.member),"
         " member = excluded.member, address_sealed = excluded.address_sealed,"
         " until_ms = excluded.until_ms",
         (binding.mark, binding.member, binding.address_sealed, binding.until_ms),
@@ -56,10 +63,34 @@ def put(connection: Executes, binding: Binding) -> None:
 def find(connection: Executes, vault: Vault, address: bytearray) -> Binding | None:
     """The binding of this address, also one whose time is over."""
     row = connection.execute(
-        "SELECT mark, member, address_sealed, until_ms FROM binding WHERE mark = ?",
+        "SELECT mark, member, address_sealed, until_ms, proved FROM binding WHERE mark = ?",
         (vault.address_mark(address),),
     ).fetchone()
-    return Binding(*row) if row else None
+    if row is None:
+        return None
+    mark, member, sealed, until_ms, proved = row
+    return Binding(mark, member, sealed, until_ms, bool(proved))
+
+
+def prove(connection: Executes, mark: bytes, member: str, wall_ms: int) -> None:
+    """The phone with this mark is the member's own, if it is bound to them and not in doubt now."""
+    connection.execute(
+        "UPDATE binding SET proved = 1 WHERE mark = ? AND member = ? AND doubted_until_ms <= ?",
+        (mark, member, wall_ms),
+    )
+
+
+def doubt(connection: Executes, mark: bytes, member: str, until_ms: int) -> None:
+    """The phone with this mark is not proved to be the member's own, and by nothing until then."""
+    connection.execute(
+        "UPDATE binding SET proved = 0, doubted_until_ms = ? WHERE mark = ? AND member = ?",
+        (until_ms, mark, member),
+    )
+
+
+def drop_over(connection: Executes, mark: bytes, wall_ms: int) -> None:
+    """Delete the binding with this mark if it is over, with what was proved of it."""
+    connection.execute("DELETE FROM binding WHERE mark = ? AND until_ms <= ?", (mark, wall_ms))
 
 
 def bound_until_ms(connection: Executes, mark: bytes) -> int | None:

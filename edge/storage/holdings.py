@@ -155,15 +155,15 @@ def _logins(asked: Asked) -> list[Row]:
 
 def _bindings(asked: Asked) -> list[Row]:
     rows = asked.connection.execute(
-        "SELECT address_sealed, until_ms FROM binding WHERE member = ?", (asked.member,)
+        "SELECT address_sealed, until_ms, proved FROM binding WHERE member = ?", (asked.member,)
     ).fetchall()
     opened = [
         unseal(asked.key, bytes(sealed), member=asked.member, field=bindings.FIELD)
-        for sealed, _ in rows
+        for sealed, *_ in rows
     ]
     return [
-        {"address": address.hex(":"), "until_ms": until_ms}
-        for address, (_, until_ms) in zip(opened, rows, strict=True)
+        {"address": address.hex(":"), "until_ms": until_ms, "proved_theirs": bool(proved)}
+        for address, (_, until_ms, proved) in zip(opened, rows, strict=True)
     ]
 
 
@@ -211,11 +211,15 @@ def _visits(asked: Asked) -> list[Row]:
 
 
 def _signs(asked: Asked) -> list[Row]:
-    return asked.rows(
-        "visit kind llr strength reason seen_ms",
-        "SELECT visit, kind, llr, strength, reason, json_extract(seen, '$[0]') FROM visit_sign"
-        " WHERE member = ? ORDER BY visit, source",
+    found = asked.rows(
+        "visit kind llr strength reason seen_ms phone_keyed_mark",
+        "SELECT visit, kind, llr, strength, reason, json_extract(seen, '$[0]'), hex(phone)"
+        " FROM visit_sign WHERE member = ? ORDER BY visit, source",
     )
+    for row in found:
+        if not (asked.whole and row["phone_keyed_mark"]):
+            del row["phone_keyed_mark"]
+    return found
 
 
 def _steps(asked: Asked) -> list[Row]:

@@ -91,7 +91,7 @@ def put_sign(connection: Executes, visit: str, source: str, sign: Evidence | Non
         return
     connection.execute(
         "INSERT OR REPLACE INTO visit_sign (visit, source, member, kind, llr, strength, reason,"
-        " seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " seen, phone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             visit,
             source,
@@ -101,6 +101,7 @@ def put_sign(connection: Executes, visit: str, source: str, sign: Evidence | Non
             sign.strength,
             sign.reason,
             _encode(sign.seen).decode(),
+            sign.phone,
         ),
     )
 
@@ -108,10 +109,10 @@ def put_sign(connection: Executes, visit: str, source: str, sign: Evidence | Non
 def signs(connection: Executes) -> dict[str, dict[str, Evidence]]:
     """The signs of all visits, by visit and source."""
     found: dict[str, dict[str, Evidence]] = {}
-    sql = "SELECT visit, source, member, kind, llr, strength, reason, seen FROM visit_sign"
-    for visit, source, member, kind, llr, strength, reason, seen in connection.execute(sql):
+    sql = "SELECT visit, source, member, kind, llr, strength, reason, seen, phone FROM visit_sign"
+    for visit, source, member, kind, llr, strength, reason, seen, phone in connection.execute(sql):
         found.setdefault(visit, {})[source] = Evidence(
-            member, SignKind(kind), llr, Strength(strength), reason, _moment(seen)
+            member, SignKind(kind), llr, Strength(strength), reason, _moment(seen), phone
         )
     return found
 

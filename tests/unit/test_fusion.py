@@ -162,7 +162,9 @@ def test_over_a_start_of_the_box_a_sign_ages_by_the_clock_if_it_can_be_trusted()
 
 def test_a_member_who_stays_all_day_is_still_known_in_the_evening() -> None:
     card = evidence.from_card("m1", "till", NOW)
-    face = replace(evidence.from_login("m1", "hall", NOW), kind=SignKind.FACE, llr=16.0)
+    face = replace(
+        evidence.from_login("m1", "hall", NOW, proved=True), kind=SignKind.FACE, llr=16.0
+    )
     for one in (card, face):
         assert decided([one], even(1_000), later(12)).state is VisitState.IDENTIFIED
 
@@ -191,7 +193,8 @@ def test_two_equal_members_are_nobody() -> None:
 
 
 def test_a_known_phone_adds_to_another_sign_but_not_to_the_login_on_it() -> None:
-    phone, login = (make("m1", "hall", NOW) for make in (evidence.from_phone, evidence.from_login))
+    phone = evidence.from_phone("m1", "hall", NOW)
+    login = evidence.from_login("m1", "hall", NOW, proved=True)
     face = sign(9.0, Strength.AGREEMENT)
     alone, both = decided([face], even(10_000)), decided([face, phone], even(10_000))
     assert (alone.state, both.state) == (VisitState.ANONYMOUS, VisitState.IDENTIFIED)

@@ -352,8 +352,8 @@ async def test_nobody_is_matched_without_consent_whatever_happened(fresh, rows):
             assert known == (person if {WIFI, PROGRAMME} <= agreed else None)
         for number in range(story.number + 1):
             address = bytearray(number.to_bytes(6, "little"))
-            bound = consent.who_is_bound(reading, vault, address, now)
-            assert bound is None or {WIFI, PROGRAMME} <= consent.agreed_by(reading, bound)
+            bound = consent.bound(reading, vault, address, now)
+            assert bound is None or {WIFI, PROGRAMME} <= consent.agreed_by(reading, bound.member)
         for member, reasons in reading.execute("SELECT member, reasons FROM visit").fetchall():
             assert member is None or {PROGRAMME} <= consent.agreed_by(reading, member)
             if "face" in reasons:

@@ -152,6 +152,7 @@ async def test_a_member_who_is_seen_leaving_ends_their_own_visit(shop: Shop) -> 
 
 async def test_a_login_takes_over_the_last_one_who_came_in(shop: Shop) -> None:
     await shop.has("anna")
+    await shop.owns("anna")
     await shop.comes_in(1)
     await shop.comes_in(2, after_s=20)
     first, last = shop.desk.here()
@@ -171,6 +172,7 @@ async def test_a_login_is_not_of_who_came_in_long_ago(
     shop: Shop, later_s: float, counted: int
 ) -> None:
     await shop.has("anna")
+    await shop.owns("anna")
     await shop.comes_in(1)
     await shop.logs_in("anna", after_s=later_s)
     assert shop.counted == counted
@@ -189,6 +191,7 @@ async def test_a_card_is_of_who_came_in_within_half_an_hour(shop: Shop) -> None:
 @pytest.mark.parametrize(("later_s", "counted"), [(5, 1), (AHEAD_S[SignKind.ASSOCIATION] + 5, 2)])
 async def test_a_phone_may_be_in_before_its_owner(shop: Shop, later_s: float, counted: int) -> None:
     await shop.has("anna")
+    await shop.owns("anna")
     await shop.logs_in("anna")
     await shop.comes_in(1, after_s=later_s)
     assert shop.counted == counted
@@ -197,6 +200,7 @@ async def test_a_phone_may_be_in_before_its_owner(shop: Shop, later_s: float, co
 
 async def test_a_known_phone_alone_suggests_and_counts_nobody_twice(shop: Shop) -> None:
     await shop.has("anna")
+    await shop.owns("anna")
     await shop.logs_in("anna")
     await shop.see(AssociationReading("", bytearray(), "hall", "anna", AssociationPhase.STOP),
                    sensor=WIFI)  # fmt: skip
@@ -215,6 +219,7 @@ async def test_a_known_phone_alone_suggests_and_counts_nobody_twice(shop: Shop) 
 async def test_who_was_taken_for_a_member_turns_out_to_be_another(shop: Shop) -> None:
     """The wrong one of two was taken over: both are counted, and upstream hears of it."""
     await shop.has("anna", "boris")
+    await shop.owns("anna")
     await shop.see(TrackReading(1), CrossingReading("entry", True, 1), sensor=DOOR)
     door = shop.desk.here()[0].id
     await shop.logs_in("anna")

@@ -118,6 +118,7 @@ async def test_without_a_camera_at_the_door_a_track_is_seen_as_long_as_it_is(
 
 async def test_the_history_says_each_sign_and_what_was_believed_after_it(shop: Shop) -> None:
     await shop.has("anna")
+    await shop.owns("anna")
     await shop.comes_in(1)
     (visit,) = shop.desk.here()
     await shop.logs_in("anna")
@@ -245,6 +246,7 @@ async def test_signs_and_steps_go_with_the_consent_they_rest_on(shop: Shop, tmp_
 async def test_what_is_left_is_decided_anew(shop: Shop) -> None:
     """A login made it sure; what is left without it only suggests."""
     await shop.has("anna")
+    await shop.owns("anna")
     await shop.see(TrackReading(1), *looks(1, "anna", frames=2), sensor=DOOR)
     await shop.logs_in("anna")
     assert shop.here == [(KNOWN, "anna")]

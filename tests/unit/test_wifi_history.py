@@ -165,6 +165,7 @@ async def test_a_visit_long_over_is_nobodys_and_no_byte_says_whose(
 ) -> None:
     shop = Shop(tmp_path)
     await shop.has(person())
+    await shop.owns()
     await shop.hears()
     await shop.hears(phase=STOP)
     await shop.after(SILENCE_S)
@@ -193,6 +194,8 @@ async def test_a_visit_long_over_is_nobodys_and_no_byte_says_whose(
 async def test_a_visit_by_card_and_wifi_stays_the_members_by_the_card(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.has(person(), person("boris", "79990000000"))
+    await shop.owns()
+    await shop.owns("boris", OTHER)
     await shop.hears()
     await scan(shop)
     await shop.hears("79990000000", OTHER, session="boris")

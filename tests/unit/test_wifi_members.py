@@ -1,6 +1,7 @@
 """Members on the shop's Wi-Fi: whose a login is, how long it says so, how long a phone is known."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -22,20 +23,21 @@ from tests.unit.wifi_shop import (
     PHONE,
     SILENCE_S,
     STOP,
+    SUGGESTED,
     Shop,
     opened,
     person,
 )
 
 shop = pytest.fixture(opened)
-SUGGESTED = [(VisitState.SUGGESTED, "anna")]
 
 
 # --- whose it is
 
 
-async def test_a_login_identifies_its_member_and_binds_the_phone(shop: Shop) -> None:
+async def test_a_login_from_their_own_phone_identifies_a_member_and_binds_it(shop: Shop) -> None:
     await shop.has(person(), person("boris", "79990000000"))
+    await shop.owns()
     reading = await shop.hears()
     assert shop.here == KNOWN
     assert not any(reading.address), "wiped, whatever became of it"
@@ -47,6 +49,7 @@ async def test_a_login_identifies_its_member_and_binds_the_phone(shop: Shop) -> 
 
 async def test_a_known_phone_is_only_suggested_under_another_login_or_none(shop: Shop) -> None:
     await shop.has(person())
+    await shop.owns()
     await shop.hears()
     await shop.after(SILENCE_S)
     assert shop.here == []
@@ -101,11 +104,12 @@ async def test_a_phone_that_is_handed_on_is_its_new_owners(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("sign", "state"),
     [
-        (evidence.from_login, VisitState.IDENTIFIED),
+        (partial(evidence.from_login, proved=True), VisitState.IDENTIFIED),
+        (partial(evidence.from_login, proved=False), VisitState.SUGGESTED),
         (evidence.from_phone, VisitState.SUGGESTED),
     ],
 )
-def test_a_login_alone_identifies_even_in_a_large_chain_and_a_known_phone_never(
+def test_a_login_identifies_even_in_a_large_chain_and_another_or_no_login_never(
     sign: Callable[[str, str, Moment], Evidence], state: VisitState
 ) -> None:
     moment = Time().now()
@@ -135,6 +139,7 @@ async def test_a_visit_that_rests_on_the_wifi_ends_soon_after_the_last_phone_lef
     shop: Shop,
 ) -> None:
     await shop.has(person())
+    await shop.owns()
     await shop.hears()
     await shop.hears(address=OTHER, session="tablet")
     await shop.hears(phase=STOP)
@@ -147,6 +152,7 @@ async def test_a_visit_that_rests_on_the_wifi_ends_soon_after_the_last_phone_lef
 
 async def test_a_phone_that_only_slept_goes_on_with_the_visit(shop: Shop) -> None:
     await shop.has(person())
+    await shop.owns()
     await shop.hears()
     await shop.hears(phase=STOP)
     await shop.after(OFF_NETWORK_S - 10)
@@ -210,12 +216,23 @@ async def test_only_by_a_clock_that_can_be_trusted_a_phone_is_known_bound_or_unb
     await shop.hears("", session="s3")
     assert shop.here == []
     await shop.hears(address=OTHER, session="s4")
-    assert shop.here == KNOWN, "the login itself needs no clock"
+    assert shop.here == SUGGESTED, "the login itself needs no clock"
     assert shop.rows("binding") == 1
     shop.time.trusted = True
     shop.time.wall_ms -= 60 * DAY_MS  # it ran far ahead: what was made then would not end
     now = shop.time.now()
     assert await shop.database.transact(lambda tx: consent.expire_bindings(tx, now)) == 1
+
+
+async def test_by_a_clock_that_cannot_be_trusted_no_phone_counts_as_proved(shop: Shop) -> None:
+    await shop.has(person())
+    await shop.owns()
+    shop.time.trusted = False
+    await shop.hears()
+    assert shop.here == SUGGESTED, "its fourteen days may be over"
+    shop.time.trusted = True
+    await shop.hears(phase=ALIVE)
+    assert shop.here == KNOWN, "they are not"
 
 
 async def test_a_member_has_few_phones_and_the_oldest_goes(shop: Shop) -> None:

@@ -118,6 +118,7 @@ async def test_a_login_that_the_platform_takes_away_is_nobodys(shop: Shop) -> No
     await shop.has(person("anna", "79990000000"))
     await shop.hears()
     assert shop.here == []
+    await shop.owns()
     await shop.hears("+7 999 000-00-00", session="s2")
     assert shop.here == KNOWN
 
@@ -137,6 +138,7 @@ async def test_after_a_restart_a_visit_by_card_survives_the_end_of_the_wifi_cons
 
 async def test_after_a_restart_a_visit_by_wifi_does_not_survive_it(shop: Shop) -> None:
     await shop.has(person())
+    await shop.owns()
     await shop.hears()
     shop.begin()
     assert shop.here == KNOWN

@@ -25,6 +25,7 @@ from edge.storage.database import Transaction
 from edge.visiting import Visit, VisitState
 from tests import faces
 from tests.unit import presence_shop
+from tests.unit.wifi_shop import proved
 
 DOOR, HALL, KIOSK, SCANNER, TILL, WIFI = "door", "hall", "kiosk", "scanner", "till", "hotspot"
 SENSORS = {
@@ -66,6 +67,10 @@ class Shop(presence_shop.Shop):
 
         await self.database.transact(change)
         self.desk.reload()
+
+    async def owns(self, who: str) -> None:
+        """The phone that `who` logs in with was proved to be theirs."""
+        await proved(self.database, who, bytes(login(who).address), self.clock.now())
 
     async def comes_in(self, track: int, who: str = "", after_s: float = 1) -> None:
         """Somebody walks in at the door, and is described if it is said who."""

@@ -14,11 +14,13 @@ from edge.records import (
     Consent,
     ConsentKind,
     Member,
+    Moment,
     Observation,
     Stream,
 )
 from edge.storage import bindings
 from edge.storage.database import Database
+from edge.storage.transaction import Transaction
 from edge.visiting import VisitState
 from tests.clocks import Time
 
@@ -32,6 +34,18 @@ SILENCE_S = 900
 def person(name: str = "anna", *logins: str, kinds: tuple[ConsentKind, ...] = BOTH) -> Member:
     consents = tuple(Consent(kind, 0, "v1", "till") for kind in kinds)
     return Member(name, name.title(), f"card-{name}", consents=consents, logins=logins or (LOGIN,))
+
+
+async def proved(database: Database, member: str, address: bytes, now: Moment) -> None:
+    """The phone was seen to be the member's own, in a visit before the test begins."""
+
+    def change(tx: Transaction) -> None:
+        made = consent.binding(tx, tx.vault, member, bytearray(address), now)
+        assert made is not None
+        consent.bind(tx, made)
+        consent.prove(tx, made.mark, member, now)
+
+    await database.transact(change)
 
 
 class Shop:
@@ -52,6 +66,10 @@ class Shop:
         for one in people:
             await self.database.transact(lambda tx, one=one: consent.accept_member(tx, one))
         self.desk.reload()
+
+    async def owns(self, member: str = "anna", address: bytes = PHONE) -> None:
+        """This phone was proved to be theirs."""
+        await proved(self.database, member, address, self.time.now())
 
     async def hears(
         self,
@@ -86,6 +104,7 @@ class Shop:
 
 
 KNOWN = [(VisitState.IDENTIFIED, "anna")]
+SUGGESTED = [(VisitState.SUGGESTED, "anna")]
 
 
 def opened(tmp_path: Path) -> Iterator[Shop]:

@@ -146,8 +146,10 @@ def _of_hotspots(facts: Facts) -> list[Row]:
     return [
         (
             Both(
-                "телефон участника, вошедшего в Wi-Fi: ключевой хеш и запечатанный адрес",
-                "the phone of a member who logged in: a keyed hash and the sealed address",
+                "телефон участника, вошедшего в Wi-Fi: ключевой хеш, запечатанный адрес и"
+                " отметка, что телефон его",
+                "the phone of a member who logged in: a keyed hash, the sealed address and whether"
+                " it was seen to be theirs",
             ),
             SEALED,
             Both(

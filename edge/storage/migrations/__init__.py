@@ -27,6 +27,7 @@ NAMES = (
     "0012_consent_log",
     "0013_figures",
     "0014_carts",
+    "0015_proved_phones",
 )
 """Every change this version knows; a file with others was written by a newer storebox."""
 
