@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.codes import candidates
+from edge.codes.items import candidates
 
 
 @pytest.mark.parametrize(
