@@ -20,7 +20,7 @@ COUPON_KEYS_MAX = 16
 CARD_CHARACTERS_MAX = 32
 
 Measure = Literal["weight", "price", "pieces"]
-_LAYOUT = re.compile(r"(?=.{8}$|.{12,13}$)2[0-9P]?P*I+V?[W]+C")
+_LAYOUT = re.compile(r"(?=.{8}\Z|.{12,13}\Z)[02][0-9]*P*I+V?W+C")
 _DIVISORS = {"weight": (1, 10, 100, 1000, 10_000), "price": (1, 10, 100), "pieces": (1,)}
 
 

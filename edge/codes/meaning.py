@@ -54,7 +54,7 @@ class FaultKind(StrEnum):
 
 
 class Fault(Struct, frozen=True):
-    """What is wrong with a text and where: `at` counts its characters from 0."""
+    """What is wrong with a text, and at which character from 0, behind an AIM identifier."""
 
     kind: FaultKind
     at: int
