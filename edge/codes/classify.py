@@ -43,6 +43,8 @@ from edge.codes.symbology import Symbology
 TEXT_MAX = 8192
 """The largest QR code holds 7089 digits or 4296 other characters."""
 _AROUND = " \t\r\n\x00\x02\x03\u00a0"
+_NO_UTF_8 = "\ufffd"
+"""What decoders leave in the place of bytes that they do not understand."""
 _BARE_ELEMENTS = re.compile(r"01[0-9]{14}|02[0-9]{14}37|00[0-9]{18}\Z")
 """How element strings begin when nobody said that they are some."""
 _MARK_ELEMENTS = re.compile(r"01[0-9]{14}21")
@@ -66,6 +68,9 @@ def classify(text: str, context: Context) -> Meaning:
     plain = plain.strip(_AROUND)
     if not plain:
         return _malformed(Fault(FaultKind.EMPTY, 0, "There is nothing in it."), why)
+    if _NO_UTF_8 in plain:
+        what = "There are bytes that are no UTF-8. Check the scanner's encoding and baud rate."
+        return _malformed(Fault(FaultKind.BAD_CHARACTER, plain.index(_NO_UTF_8), what), why)
     if symbol.gs1 or not plain.isprintable():
         plain = gs1.with_separators(plain)
         if fault := _unprintable(plain):
@@ -213,7 +218,7 @@ def _digits(plain: str, symbol: Symbology, rules: Rules, why: Why) -> Meaning | 
     if isinstance(number, Fault):
         card = _card(digits, rules, why)
         return card or (_malformed(number, why) if symbol.retail else None)
-    why = (*why, f"It is {number.form}, and its check digit is right.")
+    why = (*why, f"It reads as {number.form}, and its check digit is right.")
     if in_store.is_in_store(number.gtin) and number.form != "UPC-E":
         return _in_store(digits, number.gtin, rules, why)
     own = payment_card.own_card(digits, rules.loyalty)

@@ -18,13 +18,14 @@ EPOCHS_MAX = 8
 EPOCH_KEY_BYTES_MIN = 16
 COUPON_KEYS_MAX = 16
 CARD_CHARACTERS_MAX = 32
+HOSTS_MAX = 16
 
 Measure = Literal["weight", "price", "pieces"]
 _LAYOUT = re.compile(r"(?=.{8}\Z|.{12,13}\Z)[02][0-9]*P*I+V?W+C")
 _DIVISORS = {"weight": (1, 10, 100, 1000, 10_000), "price": (1, 10, 100), "pieces": (1,)}
 
 
-class LoyaltyRange(Struct, frozen=True):
+class LoyaltyRange(Struct, frozen=True, forbid_unknown_fields=True):
     """Own card numbers from `first` to `last`, both included and equally long."""
 
     name: str
@@ -44,7 +45,7 @@ class LoyaltyRange(Struct, frozen=True):
         return len(number) == len(self.first) and self.first <= number <= self.last
 
 
-class Layout(Struct, frozen=True):
+class Layout(Struct, frozen=True, forbid_unknown_fields=True):
     """What the digits of an in-store code are, one letter for each: `22IIIIIWWWWWC`.
 
     A digit stands for itself, P for any digit, I for the item's number, V for a digit that checks

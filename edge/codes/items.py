@@ -40,9 +40,10 @@ def candidates(text: str, rules: Rules = NO_RULES) -> tuple[str, ...]:
 def _meant(meaning: Meaning, rules: Rules) -> list[str]:
     match meaning:
         case TradeItem(gtin=gtin, item=item):
-            return [*_spellings(gtin), *_spellings(item)]
+            return [*_spellings(retail.shortest(gtin)), *_spellings(retail.shortest(item))]
         case Mark(gtin=gtin):
-            return [*_spellings(gtin), *_spellings(retail.item_of(gtin))]
+            item = retail.item_of(gtin)
+            return [*_spellings(retail.shortest(gtin)), *_spellings(retail.shortest(item))]
         case InStore(number=number, layout=name, item=item) if name:
             # Catalogues list weighed goods with nothing weighed, or by the bare number.
             fitting = [layout for layout in rules.layouts if layout.name == name]
