@@ -18,8 +18,10 @@ from edge.codes.retail import GTIN_DIGITS, LENGTHS, padded
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[^/?#\\\s]{1,255})(?P<path>[^?#\s]*)"
     r"(?:\?(?P<query>[^#\s]*))?(?:#\S*)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
+_SCHEMES = frozenset({"http", "HTTP", "Http"})
+"""As phones, QR codes without small letters and automatic capitals write it."""
 _KEYS = {
     "00": (),
     "01": ("22", "10", "21", "235"),
@@ -58,7 +60,7 @@ class Address(Struct, frozen=True):
 
 def address_of(text: str) -> Address | None:
     """The parts of an http or https address; None for other texts. A user's name is left out."""
-    found = _ADDRESS.fullmatch(text)
+    found = _ADDRESS.fullmatch(text) if text[:4] in _SCHEMES else None
     if found is None:
         return None
     host = found["host"].rpartition("@")[2].lower()
@@ -71,7 +73,7 @@ def read(address: Address) -> tuple[Element, ...] | Fault | None:
     if segments and not segments[-1]:
         segments.pop()
     for at, segment in enumerate(segments):
-        key = _WORDS.get(segment.lower(), segment)
+        key = _identifier(segment)
         if key in _KEYS and at + 1 < len(segments):
             return _elements(address, segments, at, key)
     if _is_compressed(address.host, segments):
@@ -87,7 +89,7 @@ def _elements(
     left = list(_KEYS[key])
     place = address.path_at + sum(len(segment) + 1 for segment in segments[:first]) + 1
     for at in range(first, len(segments), 2):
-        ai = _WORDS.get(segments[at].lower(), segments[at])
+        ai = _identifier(segments[at])
         place += len(segments[at]) + 1
         if at > first:
             if ai not in left:
@@ -97,7 +99,7 @@ def _elements(
         if at + 1 == len(segments):
             what = f"The value of /{ai}/ is missing."
             return Fault(FaultKind.CUT_SHORT, place, what)
-        element = _element(ai, unquote(segments[at + 1]), place)
+        element = _element(ai, segments[at + 1], place)
         if isinstance(element, Fault):
             return element
         found.append(element)
@@ -107,11 +109,13 @@ def _elements(
 
 def _with_query(address: Address, found: list[Element]) -> tuple[Element, ...] | Fault:
     """Identifiers of the query, too; whatever else stands there is for the web server alone."""
+    if not address.query:
+        return tuple(found)
     place = address.path_at + len(address.path) + 1
-    for pair in re.split("[&;]", address.query):
+    for pair in address.query.replace(";", "&").split("&"):
         name, _, value = pair.partition("=")
         if name in IDENTIFIERS and value and len(found) < ELEMENTS_MAX:
-            element = _element(name, unquote(value), place + len(name) + 1)
+            element = _element(name, value, place + len(name) + 1)
             if isinstance(element, Fault):
                 return element
             found.append(element)
@@ -120,10 +124,16 @@ def _with_query(address: Address, found: list[Element]) -> tuple[Element, ...] |
 
 
 def _element(ai: str, value: str, place: int) -> Element | Fault:
+    if "%" in value:
+        value = unquote(value)
     if ai in _GTINS and len(value) in LENGTHS and len(value) < GTIN_DIGITS:
         value = padded(value)
     rule = IDENTIFIERS[ai]
     return judge(rule, value, place) or Element(ai, value, rule.title)
+
+
+def _identifier(segment: str) -> str:
+    return segment if segment.isdecimal() else _WORDS.get(segment.lower(), segment)
 
 
 def _is_compressed(host: str, segments: list[str]) -> bool:

@@ -46,11 +46,13 @@ def parse(text: str) -> Elements | Fault:
         if end < begin or end > len(text):
             end = len(text)
         value = text[begin:end]
-        fault = judge(rule, value, begin) or _clash(found, rule, value, at)
+        fault = judge(rule, value, begin)
+        if fault is None and (rule.ai in found or len(found) >= ELEMENTS_MAX):
+            fault = _clash(found, rule, value, at)
         if fault is not None:
             return fault
         found[rule.ai] = Element(rule.ai, value, rule.title)
-        at = end + 1 if text.startswith(GS, end) else end
+        at = end + 1 if text[end : end + 1] == GS else end
     return tuple(found.values())
 
 

@@ -11,7 +11,6 @@ from msgspec import Struct
 from edge.codes.gs1_checks import CHECKS
 from edge.codes.gs1_table import PREDEFINED_PREFIXES, TABLE
 
-AI_DIGITS = (2, 3, 4)
 _CHARACTERS = {
     "N": "[0-9]",
     "X": '[!-"%-/0-9:-?A-Z_a-z]',
@@ -95,10 +94,11 @@ IDENTIFIERS = _identifiers()
 """By their digits."""
 
 
+_DIGITS = {ai[:2]: len(ai) for ai in IDENTIFIERS}
+"""How many digits identifiers have that begin so (7.8.2): as many as all that begin alike."""
+
+
 def identifier_at(text: str, at: int) -> Identifier | None:
-    """The identifier whose digits stand there; no identifier begins like another one."""
-    for digits in AI_DIGITS:
-        found = IDENTIFIERS.get(text[at : at + digits])
-        if found is not None:
-            return found
-    return None
+    """The identifier whose digits stand there."""
+    digits = _DIGITS.get(text[at : at + 2])
+    return IDENTIFIERS.get(text[at : at + digits]) if digits else None

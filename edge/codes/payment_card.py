@@ -115,15 +115,20 @@ def _is_checked_element_string(digits: str, carrier: str) -> bool:
 
 
 def _has_track(code: str, via: Via, own: tuple[LoyaltyRange, ...]) -> bool:
-    for track in _TRACK_1.finditer(code):
-        if not _is_own(_NOT_DIGITS.sub("", track[1]), own):
-            return True
-    for track in _TRACK_2_3.finditer(code):
-        mark_like = not track[1] and via not in _NEVER_BARCODES and _begins_mark(track[2])
-        if not mark_like and not _is_own(track[2], own):
-            return True
-    chip = _CHIP_TRACK.search(code)
-    return chip is not None and _is_card(chip[1], Via.NFC, "", own)
+    """Each shape is looked for only where its separator is: most codes have none."""
+    if "^" in code or ":" in code:
+        for track in _TRACK_1.finditer(code):
+            if not _is_own(_NOT_DIGITS.sub("", track[1]), own):
+                return True
+    if "=" in code:
+        for track in _TRACK_2_3.finditer(code):
+            mark_like = not track[1] and via not in _NEVER_BARCODES and _begins_mark(track[2])
+            if not mark_like and not _is_own(track[2], own):
+                return True
+    if "D" in code or "d" in code:
+        chips = _CHIP_TRACK.finditer(code)
+        return any(_is_card(chip[1], Via.NFC, "", own) for chip in chips)
+    return False
 
 
 def _is_own(number: str, own: tuple[LoyaltyRange, ...]) -> bool:

@@ -6,7 +6,8 @@ member from the store's epoch key. Capitals and digits only: such QR codes are s
 """
 
 import hmac
-from base64 import b32decode, b32encode
+import re
+from base64 import b32encode
 
 from msgspec import Struct
 
@@ -18,6 +19,10 @@ STEP_S = 30
 BEHIND_MAX, AHEAD_MAX = 2, 1
 """Steps by which a phone's clock may be late or early."""
 _MEMBER_BYTES, _COUNTER_BYTES, _PROOF_BYTES = 6, 3, 6
+_BYTES = _MEMBER_BYTES + _COUNTER_BYTES + _PROOF_BYTES
+_TEXT = re.compile("L1[A-Z2-7]{24}")
+_AS_NUMBER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghijklmnopqrstuv")
+"""Base32 (RFC 4648) is a number to the base of 32 with other digits; a number is read faster."""
 _COUNTERS = 1 << 8 * _COUNTER_BYTES
 """They come round after 16 years."""
 
@@ -52,10 +57,9 @@ def make(member: bytes, key: bytes, now_s: int) -> str:
 
 def check(text: str, epochs: tuple[Epoch, ...], now_s: int) -> Rotating | None:
     """The member and step of a code of the right length; None if it is nobody's."""
-    try:
-        raw = b32decode(text[len(PREFIX) :])
-    except ValueError:
+    if not _TEXT.fullmatch(text):
         return None
+    raw = int(text[len(PREFIX) :].translate(_AS_NUMBER), 32).to_bytes(_BYTES)
     member, proof = raw[:_MEMBER_BYTES], raw[-_PROOF_BYTES:]
     low = int.from_bytes(raw[_MEMBER_BYTES:-_PROOF_BYTES])
     now = now_s // STEP_S
