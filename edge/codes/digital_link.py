@@ -98,7 +98,7 @@ def _elements(
             del left[: left.index(ai) + 1]
         if at + 1 == len(segments):
             what = f"The value of /{ai}/ is missing."
-            return Fault(FaultKind.CUT_SHORT, place, what)
+            return Fault(FaultKind.CUT_SHORT, address.path_at + len(address.path), what)
         element = _element(ai, segments[at + 1], place)
         if isinstance(element, Fault):
             return element

@@ -58,6 +58,7 @@ def of_elements(elements: tuple[Element, ...]) -> MarkParts | None:
 
 def without_separators(text: str) -> MarkParts | None:
     """The mark in a string whose GS were lost, cut by the lengths that marks are known to have."""
+    text = text.lstrip(gs1.GS)
     head = _HEAD.match(text)
     if head is None or gs1.GS in text:
         return None

@@ -83,12 +83,7 @@ class Symbology(Struct, frozen=True):
     @property
     def retail(self) -> bool:
         """Whether digits in it ought to be a trade item's: EAN/UPC and ITF, or nobody said."""
-        return not self.identifier or self.identifier[1] in _RETAIL
-
-    @property
-    def says_other(self) -> bool:
-        """Whether it is known not to be EAN/UPC."""
-        return bool(self.identifier) and self.identifier[1] != "E"
+        return not self.identifier or self.identifier[1:2] in _RETAIL
 
 
 NOT_SAID = Symbology()
