@@ -70,12 +70,12 @@ def _facts(number: int, text: str, meaning: "Meaning") -> dict[str, Any]:
 
 def _may_hold_card(text: str, meaning: "Meaning") -> bool:
     """Whether a text is kept from the screen; of what means nothing the strictest guard decides."""
-    from edge.codes.meaning import Malformed, PaymentCard, Unknown
+    from edge.codes.meaning import Malformed, PaymentCard, Unknown, WebLink
     from edge.codes.payment_card import holds_card
 
     if isinstance(meaning, PaymentCard):
         return True
-    return isinstance(meaning, Malformed | Unknown) and holds_card(text, Via.TYPED)
+    return isinstance(meaning, Malformed | Unknown | WebLink) and holds_card(text, Via.TYPED)
 
 
 def _codes(file: str) -> Iterator[str]:

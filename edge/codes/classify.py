@@ -124,7 +124,7 @@ def _bracketed(plain: str, why: Why) -> Meaning | None:
 def _of_elements(elements: tuple[Element, ...] | Fault, why: Why) -> Meaning:
     if isinstance(elements, Fault):
         return _malformed(elements, why)
-    why = (*why, "It says " + ", ".join(f"({e.ai}) {e.title}" for e in elements) + ".")
+    why = (*why, "It says " + ", ".join([f"({e.ai}) {e.title}" for e in elements]) + ".")
     if mark := marks.of_elements(elements):
         return _mark(mark, why, gs_missing=False)
     values = {element.ai: element.value for element in elements}

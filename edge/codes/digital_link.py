@@ -84,52 +84,54 @@ def read(address: Address) -> tuple[Element, ...] | Fault | None:
 
 def _elements(
     address: Address, segments: list[str], first: int, key: str
-) -> tuple[Element, ...] | Fault | None:
+) -> tuple[Element, ...] | Fault:
     found: list[Element] = []
-    left = list(_KEYS[key])
-    place = address.path_at + sum(len(segment) + 1 for segment in segments[:first]) + 1
+    left = _KEYS[key]
     for at in range(first, len(segments), 2):
         ai = _identifier(segments[at])
-        place += len(segments[at]) + 1
         if at > first:
             if ai not in left:
                 what = f"/{_ascii(segments[at])[:10]}/ may not follow here."
-                return Fault(FaultKind.UNKNOWN_IDENTIFIER, place - len(segments[at]) - 1, what)
-            del left[: left.index(ai) + 1]
+                return Fault(FaultKind.UNKNOWN_IDENTIFIER, _place(address, segments, at), what)
+            left = left[left.index(ai) + 1 :]
         if at + 1 == len(segments):
             what = f"The value of /{ai}/ is missing."
             return Fault(FaultKind.CUT_SHORT, address.path_at + len(address.path), what)
-        element = _element(ai, segments[at + 1], place)
+        element = _element(ai, segments[at + 1])
         if isinstance(element, Fault):
-            return element
+            return Fault(element.kind, _place(address, segments, at + 1) + element.at, element.what)
         found.append(element)
-        place += len(segments[at + 1]) + 1
-    return _with_query(address, found)
+    return _with_query(address, found) if address.query else tuple(found)
 
 
 def _with_query(address: Address, found: list[Element]) -> tuple[Element, ...] | Fault:
     """Identifiers of the query, too; whatever else stands there is for the web server alone."""
-    if not address.query:
-        return tuple(found)
     place = address.path_at + len(address.path) + 1
     for pair in address.query.replace(";", "&").split("&"):
         name, _, value = pair.partition("=")
         if name in IDENTIFIERS and value and len(found) < ELEMENTS_MAX:
-            element = _element(name, value, place + len(name) + 1)
+            element = _element(name, value)
             if isinstance(element, Fault):
-                return element
+                begin = place + len(name) + 1
+                return Fault(element.kind, begin + element.at, element.what)
             found.append(element)
         place += len(pair) + 1
     return tuple(found)
 
 
-def _element(ai: str, value: str, place: int) -> Element | Fault:
+def _element(ai: str, value: str) -> Element | Fault:
+    """The element, or what is wrong with it and where in the value."""
     if "%" in value:
         value = unquote(value)
     if ai in _GTINS and len(value) in LENGTHS and len(value) < GTIN_DIGITS:
         value = padded(value)
     rule = IDENTIFIERS[ai]
-    return judge(rule, value, place) or Element(ai, value, rule.title)
+    return judge(rule, value, 0) or Element(ai, value, rule.title)
+
+
+def _place(address: Address, segments: list[str], index: int) -> int:
+    """Where a segment of the path begins in the text."""
+    return address.path_at + 1 + sum(len(segment) + 1 for segment in segments[:index])
 
 
 def _identifier(segment: str) -> str:
@@ -145,4 +147,4 @@ def _is_compressed(host: str, segments: list[str]) -> bool:
 
 def _ascii(text: str) -> str:
     """Look-alike letters of other scripts as numbers, so that they deceive nobody."""
-    return text.encode("ascii", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("ascii", "backslashreplace").decode()

@@ -59,6 +59,8 @@ _TRACK_2_3 = re.compile(r"([;жЖ]?)(?<![0-9])([0-9]{12,21})=(?:[0-9]{4}|=)")
 """Both number their card, then `=`; track 3 has two more digits in front."""
 _CHIP_TRACK = re.compile(r"(?<![0-9])([0-9]{12,19})[Dd][0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3}")
 """Track 2 as a chip tells it, with the D in hexadecimal."""
+_LONG_NUMBER = re.compile("[0-9](?: ?[0-9]){10}")
+"""Eleven digits, spaces among them: less than any track has."""
 _FORMAT_DIGITS = 2
 
 
@@ -116,6 +118,8 @@ def _is_checked_element_string(digits: str, carrier: str) -> bool:
 
 def _has_track(code: str, via: Via, own: tuple[LoyaltyRange, ...]) -> bool:
     """Each shape is looked for only where its separator is: most codes have none."""
+    if not _LONG_NUMBER.search(code):
+        return False
     if "^" in code or ":" in code:
         for track in _TRACK_1.finditer(code):
             if not _is_own(_NOT_DIGITS.sub("", track[1]), own):
