@@ -125,6 +125,19 @@ def test_payment_cards_are_only_counted(line: Line, scanner: Worker) -> None:
     assert CARD not in scanner.stderr
 
 
+def test_the_shops_own_cards_pass_the_guard(tmp_path: Path) -> None:
+    own = {"name": "gold", "first": "2200000000000000", "last": "2200000000009999"}
+    script = tmp_path / "scans.jsonl"
+    foreign = "2200000000010003"
+    script.write_text(
+        "".join(json.dumps({"at_ms": 0, "text": text}) + "\n" for text in (CARD, foreign))
+    )
+    with started("code", f"simulated:{script}", options={"own_cards": [own]}) as worker:
+        worker.until(lambda: worker.observations and worker.dropped)
+        assert texts(worker) == [CARD]
+        assert worker.dropped == {"payment_card": 1}
+
+
 def test_an_unplugged_scanner_is_gone(line: Line, scanner: Worker) -> None:
     line.sends(EAN + "\r")
     scanner.until(lambda: scanner.observations)
