@@ -133,6 +133,15 @@ def doubt_member(tx: Transaction, member: str, moment: Moment = UNDATED) -> None
     _forget_signs(tx, member)
 
 
+def doubt_given(tx: Transaction, moment: Moment) -> None:
+    """This file is an older one, brought back: what was agreed to here and stood in no row yet may
+    have been taken back since. It ends; a row of the platform's gives it again.
+    """
+    for member, kind in consent_words.unconfirmed(tx):
+        consent_words.leave_to_rows(tx, member, kind)
+        _end(tx, member, kind, BY_PLATFORM, moment)
+
+
 def give(tx: Transaction, member: str, agreement: Agreement, said: Said, moment: Moment) -> None:
     """The member agrees here, and the platform is told. ConsentMissing for whom the box does not
     know, or who does not say to be adult.
@@ -192,12 +201,10 @@ def withdraw(
     if kind is ConsentKind.PROGRAMME:
         forget_member(tx, member, moment, said)
         return
-    held = [each for each in members.consents(tx, member) if each.kind is kind]
-    for each in held:
-        consent_words.set_withdrawn(tx, member, kind, given_ms=each.given_ms)
-    _ended(tx, member, held, said, moment)
-    tx.execute("DELETE FROM consent WHERE member = ? AND kind = ?", (member, kind))
-    _forget_signs(tx, member)
+    given_ms = members.given_ms(tx, member, kind)
+    if given_ms is not None:
+        consent_words.set_withdrawn(tx, member, kind, given_ms=given_ms)
+    _end(tx, member, kind, said, moment)
 
 
 def forget_member(tx: Transaction, member: str, moment: Moment, said: Said = BY_PLATFORM) -> bool:
@@ -274,6 +281,14 @@ def bind(tx: Transaction, made: Binding) -> None:
 def expire_bindings(tx: Transaction, now: Moment) -> int:
     """Delete the bindings that are over, if the clock can be trusted; how many."""
     return bindings.expire(tx, now.wall_ms, BINDING_MS) if now.trusted else 0
+
+
+def _end(tx: Transaction, member: str, kind: ConsentKind, said: Said, moment: Moment) -> None:
+    """One consent goes, and what rests on it."""
+    held = [each for each in members.consents(tx, member) if each.kind is kind]
+    _ended(tx, member, held, said, moment)
+    tx.execute("DELETE FROM consent WHERE member = ? AND kind = ?", (member, kind))
+    _forget_signs(tx, member)
 
 
 def _ended(

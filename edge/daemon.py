@@ -32,7 +32,7 @@ from edge.operation import (
     enrolment,
     figure_facts,
     forgetting,
-    news,
+    hearing,
     opt_outs,
     people,
     radars,
@@ -63,12 +63,9 @@ from kiosk.session import Screens
 from sensors import wire
 from sync.batch import BatchSealing
 from sync.calls import Calls
-from sync.commands import Commands
-from sync.downward import Downward, Told
 from sync.link import Link
 from sync.relay import Relay
 from sync.relaying import SatelliteUplinks
-from sync.replica import Replica
 
 log = logging.getLogger(__name__)
 
@@ -172,15 +169,8 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
     faces = _faces(config, ground, presence, specs)
     ordering = OrderingDesk(database, clock, config.box)
     screens = Screens(ordering, presence, clock, settings.kiosk(config), faces)
-    replica = Replica(database, clock, counters, settings=settings.replica(config, presence))
-    replica.add_listener(partial(news.of_dataset, presence, screens))
     satellites, relays = _satellites(config, database, clock, counters)
-    own = settings.authority(config)
-    commands = Commands(database, clock, authority=own, lease=lease, counters=counters)
-    commands.add_listener(partial(news.of_command, presence, replica))
-    calls = Calls(database, clock, address=own.address, counters=counters)
-    told = Told(commands=lambda: commands.last, evicted=database.backlog.evicted)
-    downward = Downward(replica, commands, calls, relays=relays, heard=lease.heard, told=told)
+    heard = hearing.put_together(config, ground, presence, screens, relays)
     line = settings.link(config)
     box = Box(
         config=config,
@@ -191,15 +181,15 @@ def assemble(config: Config, database: Database, workers: Executor) -> Box:
         intake=ground.intake,
         screens=screens,
         enrolment=faces,
-        link=Link(database, clock, settings=line, downward=downward, counters=counters),
+        link=Link(database, clock, settings=line, downward=heard.downward, counters=counters),
         lease=lease,
-        calls=calls,
+        calls=heard.calls,
         satellites=satellites,
         opt_outs=OptOuts(database, clock, ground.intake),
         workers=workers,
         specs=specs,
     )
-    commands.report_with(partial(_report, box))
+    heard.commands.report_with(partial(_report, box))
     return box
 
 

@@ -1,9 +1,10 @@
 """The lease on what may only be done while the platform is heard: matching faces, because an
 erasure could be waiting there. It runs out after `[platform] lease_h` of silence.
 
-The daemon makes one; the link says `heard`; the presence desk and the intake are told when it runs
-out and when it is renewed. Silence is measured by the monotonic clock within a boot and added up
-across boots; the wall clock can only lengthen it, and only while it is trusted.
+The daemon makes one; `edge/operation/renewal.py` says `heard`, and `expire` of a file that was
+brought back; the presence desk and the intake are told when it runs out and when it is renewed.
+Silence is measured by the monotonic clock within a boot and added up across boots; the wall clock
+can only lengthen it, and only while it is trusted.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ class Lease:
         self._lease_ms = round(lease_s * 1000)
         self._counters = counters
         self._listeners: list[OnChange] = []
-        self._renewed = asyncio.Event()
+        self._changed = asyncio.Event()
         now = clock.now()
         # A new box knows nobody yet, so that its silence begins with it.
         self._heard = stopwatches.get(database.reading, HEARD) or started(now)
@@ -87,7 +88,12 @@ class Lease:
         self._heard = started(self._clock.now())
         self._met = self._met or self._heard
         if not self._told:
-            self._renewed.set()
+            self._changed.set()
+
+    def expire(self) -> None:
+        """What is here may be out of date: from now on it counts as run out, until `heard`."""
+        self._heard = msgspec.structs.replace(started(self._clock.now()), passed_ms=self._lease_ms)
+        self._changed.set()
 
     def on_change(self, listener: OnChange) -> None:
         """Await `listener` with False when the lease runs out, and with True when it is renewed."""
@@ -127,17 +133,17 @@ class Lease:
             self._counters.add("lease.not_noted")
 
     async def _a_while(self) -> None:
-        """Until the time is to be written down again, or the lease is renewed."""
+        """Until the time is to be written down again, or the lease is renewed or ended."""
         tasks = [
             asyncio.ensure_future(self._clock.wait(NOTE_S)),
-            asyncio.ensure_future(self._renewed.wait()),
+            asyncio.ensure_future(self._changed.wait()),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
-        self._renewed.clear()
+        self._changed.clear()
 
 
 def started(now: Moment) -> Stopwatch:

@@ -118,6 +118,8 @@ class Downward(Struct, frozen=True):
     relays: Relays | None = None
     heard: Callable[[], None] | None = None
     """Called whenever the platform itself has said something, now: for the lease."""
+    restored: Callable[[], None] | None = None
+    """Called when it was found out that the box's file is an older one that was brought back."""
     told: Told = Told()
 
     @property

@@ -103,7 +103,7 @@ class Link:
         self._retries = _retries(settings)
         self._twin = Twin(settings.taken_over_s)
         self._dismissed, self._connected_at = False, 0.0
-        self._source = OutboxSource(database, clock, settings.address)
+        self._source = OutboxSource(database, clock, settings.address, downward.restored)
         self._uplink = Uplink(self._source, self._hello, pace=settings.pace, counters=counters)
         self._dispatch = Dispatch(
             settings.address,

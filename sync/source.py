@@ -4,14 +4,15 @@
 another box's stored batches is the other one. Nothing here sends or decides when.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from edge import consent
 from edge.clock import Clock
 from edge.records import Moment, Stream
 from edge.storage import outbox
-from edge.storage.database import Database
+from edge.storage.database import Database, Transaction
 from edge.storage.segments import Sealed
 from sync import acknowledging
 from sync.batch import pack, pack_sealed
@@ -58,10 +59,17 @@ class BatchSource(Protocol):
 class OutboxSource:
     """The box's own outbox."""
 
-    def __init__(self, database: Database, clock: Clock, address: Address) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        address: Address,
+        restored: Callable[[], None] | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._address = address
+        self._restored = restored
         self.renewed: Moment | None = None
         """When a new epoch was begun last; None if that was not since the daemon was started."""
 
@@ -95,9 +103,19 @@ class OutboxSource:
         return acknowledging.contradiction(self._database, ack)
 
     async def renew(self) -> None:
-        """What waits keeps its number and belongs to the new epoch."""
-        await self._database.transact(outbox.renew_epoch)
-        self.renewed = self._clock.now()
+        """What waits keeps its number and belongs to the new epoch; consents that no row of the
+        platform's has are doubted, and `restored` is called.
+        """
+        now = self._clock.now()
+
+        def change(tx: Transaction) -> None:
+            outbox.renew_epoch(tx)
+            consent.doubt_given(tx, now)
+
+        await self._database.transact(change, scrub=True)
+        self.renewed = now
+        if self._restored is not None:
+            self._restored()
 
     async def acknowledged(self, uptos: dict[Stream, int]) -> None:
         """Deleted with the next group commit."""

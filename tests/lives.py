@@ -61,7 +61,7 @@ def live(tx: Transaction, name: str, now: Moment = NOW) -> None:
     visits.put_sign(tx, visit.id, "door", card)
     visits.put_steps(tx, visit.id, {1: Step(now, "opened", "door", "came in")})
     orders.put_order(tx, Order(f"o-{name}", "main", (LINE,), 100, "RUB", now, name))
-    mistaken.put(tx, name, now.wall_ms)
+    mistaken.put(tx, name, ConsentKind.FACE, now.wall_ms)
     tx.emit(Stream.CRIT, "order.placed.v1", {"member": name}, now, member=name)
     staging.put_cells(tx, "login", [(name, b"mark")])
 

@@ -51,8 +51,8 @@ def calibrate(
 ) -> None:
     """Measure from labelled pictures how high strangers score, and write the thresholds.
 
-    DIR/PERSON/*.jpg; DIR/groups.csv may name groups: PERSON,GROUP,GROUP. Several DIR are several
-    origins. People who are enrolled in the shop are not needed for it.
+    DIR/PERSON/*.jpg, or DIR/PERSON/OCCASION/*.jpg, one occasion named enrolled; DIR/groups.csv may
+    name groups: PERSON,GROUP,GROUP. Several DIR are several origins. No members are needed for it.
     """
     from edge.face_files import chosen
     from edge.operation import face_tables

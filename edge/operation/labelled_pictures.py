@@ -1,12 +1,16 @@
 """Labelled pictures of a directory as vectors, to calibrate from: one folder a person.
 
 Called by `storebox faces calibrate`. A directory is one origin (a camera, a collection). Beside
-the folders a file `groups.csv` may say who belongs to which groups: `PERSON,GROUP,GROUP...`.
-Nothing of a picture or a vector is kept or written.
+the folders a file `groups.csv` may say who belongs to which groups: `PERSON,GROUP,GROUP...`. A
+person's folder has pictures that were taken one by one, or a folder for each occasion on which some
+were taken together; the one named `enrolled` is of the enrolment. Nothing of a picture or a vector
+is kept or written.
 """
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +20,7 @@ from msgspec import Struct
 from edge.errors import BadPicture, InputError
 from edge.presence.cohort import Vector
 from edge.presence.face_fitting import Person
+from edge.presence.occasions import ENROLLED, Occasions
 
 if TYPE_CHECKING:
     from hardware.faces.face import FaceBackend
@@ -24,6 +29,7 @@ GROUPS_FILE = "groups.csv"
 PEOPLE_MAX = 20_000
 PICTURES_MAX = 16
 """Of one person; the first ones by name."""
+ENROLLED_FOLDER = "enrolled"
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"})
 GROUP_NAME_MAX = 64
 BORDER = 0.2
@@ -42,6 +48,8 @@ class Labelled(Struct, frozen=True):
     origin: str
     groups: tuple[str, ...]
     pictures: tuple[Path, ...]
+    occasions: Occasions = ()
+    """Of each picture; empty: each was taken by itself."""
 
 
 class Described(Struct, frozen=True):
@@ -69,10 +77,30 @@ def _of(folder: Path) -> Iterator[Labelled]:
     for own in sorted(folder.iterdir()):
         if not own.is_dir():
             continue
-        pictures = [file for file in sorted(own.iterdir()) if file.suffix.lower() in SUFFIXES]
+        pictures, occasions = _taken(own)
         if pictures:
-            kept = tuple(pictures[:PICTURES_MAX])
-            yield Labelled(own.name, folder.name, groups.get(own.name, ()), kept)
+            of = groups.get(own.name, ())
+            yield Labelled(own.name, folder.name, of, pictures, occasions)
+
+
+def _taken(own: Path) -> tuple[tuple[Path, ...], Occasions]:
+    """The pictures of one person, and their occasions if there are folders for those."""
+    folders = [each for each in sorted(own.iterdir()) if each.is_dir()]
+    if not folders:
+        return tuple(_pictures(own)[:PICTURES_MAX]), ()
+    folders.sort(key=lambda each: (each.name != ENROLLED_FOLDER, each.name))
+    first = ENROLLED if folders[0].name == ENROLLED_FOLDER else ENROLLED + 1
+    share = max(1, PICTURES_MAX // len(folders))
+    taken = [
+        (picture, number)
+        for number, folder in enumerate(folders, first)
+        for picture in _pictures(folder)[:share]
+    ][:PICTURES_MAX]
+    return tuple(picture for picture, _ in taken), tuple(number for _, number in taken)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in SUFFIXES]
 
 
 def _groups(path: Path) -> dict[str, tuple[str, ...]]:
@@ -95,15 +123,17 @@ def described(
     found: list[Person] = []
     refused: dict[str, int] = {}
     for number, one in enumerate(people, 1):
-        vectors = []
-        for path in one.pictures:
+        vectors, occasions = [], []
+        for path, occasion in zip_longest(one.pictures, one.occasions):
             reason, vector = _vector(backend, path)
             if vector is None:
                 refused[reason] = refused.get(reason, 0) + 1
             else:
                 vectors.append(vector)
+                occasions += [] if occasion is None else [occasion]
         if vectors:
-            found.append(Person(one.person, np.stack(vectors), one.origin, one.groups))
+            told = Person(one.person, np.stack(vectors), one.origin, one.groups)
+            found.append(replace(told, occasions=tuple(occasions)))
         step(number / len(people))
     return Described(found, refused)
 

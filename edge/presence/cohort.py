@@ -7,6 +7,7 @@ Pure numpy; used by the gallery and by calibration, and never writes a vector an
 
 import hashlib
 import io
+import math
 import zipfile
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -60,6 +61,11 @@ class Cohort:
         x.mean and variance x'.covariance.x; z is the mean of their largest SHARE, in closed form.
         """
         return level(*self.moments(vectors))
+
+    def level_of(self, vector: Vector) -> float:
+        """The level of one vector (d, length one)."""
+        variance = float(np.dot(np.dot(vector, self.covariance), vector))
+        return float(np.dot(vector, self.mean)) + NEAREST * math.sqrt(max(0.0, variance))
 
     def moments(self, vectors: Vector) -> tuple[Vector, Vector]:
         """Mean and variance of each row's cosine to strangers."""

@@ -4,6 +4,7 @@ Pure; part of the book of visits.
 """
 
 from edge.presence.deciding import Deciding
+from edge.presence.evidence import weakened
 from edge.presence.open_visit import OpenVisit, anonymous
 from edge.presence.open_visits import OpenVisits
 from edge.visiting import Evidence, SignKind, Step
@@ -16,7 +17,8 @@ def not_them(visits: OpenVisits, deciding: Deciding, entry: OpenVisit, by: str) 
     """Nothing speaks any more for whom the visit was taken for, and they are barred from it.
 
     What they have about them, such as a phone, gets a visit of its own (given back, and still to be
-    decided) if there is somebody else to be seen; otherwise it is not listened to any more.
+    decided) if there is somebody else to be seen; otherwise it is not listened to any more. As it
+    came with somebody who is not they, it names nobody by itself: it is weak from now on.
     """
     before, told = entry.visit, entry.identified is not None
     wrong = before.member
@@ -32,6 +34,8 @@ def not_them(visits: OpenVisits, deciding: Deciding, entry: OpenVisit, by: str) 
         elif not seen:
             entry.muted.add(source)
             visits.drop(entry, source)
+    for source in about if seen else ():
+        visits.put(entry, source, weakened(theirs[source]), None)
     apart = deciding.apart(entry, about) if seen and about else None
     by_face = any(sign.kind is SignKind.FACE for sign in theirs.values())
     kind = SignKind.FACE if by_face else SignKind.STAFF

@@ -51,6 +51,8 @@ class Deciding:
             return
         self._correct(entry, decision, cause, by)
         other = self._visits.of_member(decision.member) if decision.member else None
+        if decision.state is VisitState.IDENTIFIED and decision.member and other is None:
+            other = self._signs_of(decision.member, entry)
         if decision.state is VisitState.IDENTIFIED and other is not None and other is not entry:
             self._visits.become(entry, anonymous(entry.visit))
             self.decide(self.merge(entry, other), cause)
@@ -60,6 +62,11 @@ class Deciding:
             return
         if entry.identified != known_as:
             self._identified(entry)
+
+    def _signs_of(self, member: str, entry: OpenVisit) -> OpenVisit | None:
+        """Another visit of nobody in view, in which something suggests this member: their phone."""
+        guesses = self._visits.suggested(member)
+        return next((g for g in guesses if g is not entry and not g.tracks and not g.door), None)
 
     def _decision(self, entry: OpenVisit, now: Moment) -> Decision:
         return self._judge.decide(entry.standing().values(), now)

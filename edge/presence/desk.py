@@ -26,7 +26,7 @@ from edge.presence.footfall import Footfall, FootfallCounter, of_radar, told
 from edge.presence.fusion import Thresholds
 from edge.presence.in_order import in_order
 from edge.presence.judging import Judge
-from edge.presence.lookalikes import Lookalikes
+from edge.presence.mistaken import Mistaken
 from edge.presence.open_visit import Change
 from edge.presence.places import Places, SensorPlace
 from edge.presence.requests import Answer, AskFaces, Requests
@@ -108,7 +108,7 @@ class PresenceDesk:
             settings.visit_silence_s,
             reopened.still_open(reading),
         )
-        self._lookalikes = Lookalikes(reading)
+        self._mistaken = Mistaken(reading)
         self._writing = Writing(database, counters, self._tell)
         self._listeners: list[Callable[[], None]] = []
         self._members = members.count(reading)
@@ -176,12 +176,12 @@ class PresenceDesk:
             if member is None:
                 changes = self._book.forget(name, self._judge)
                 self._recognition.forget(name)
-                self._lookalikes.forget(name)
+                self._mistaken.forget(name)
             else:
                 gone = [kind for consent, kind in RESTS_ON if not member.agreed(consent)]
                 if SignKind.FACE in gone:
                     self._recognition.forget(name)
-                    self._lookalikes.forget(name)
+                self._mistaken.forget(name, gone)
                 changes = [
                     each for kind in gone for each in self._book.forget(name, self._judge, kind)
                 ]
@@ -250,9 +250,9 @@ class PresenceDesk:
         if member is not None and self.member(member) is None:
             raise Refused("This box does not know that member.", "Search for them once more.")
         facts: list[Fact] = []
-        wrong = self._book.named_by_face(visit)
-        if wrong is not None and wrong != member:
-            facts.append(self._lookalikes.found(wrong, now))
+        if before.member is not None and before.member != member:
+            kinds = self._book.believed_by(visit)
+            facts += self._mistaken.found(before.member, kinds, now)
         sign = saying.by_staff(member, by, now) if member is not None else None
         changes = self._book.correct(visit, sign, self._judge, now=now, by=by)
         await self._writing.write([*facts, *of_visits(changes, now)])
@@ -304,9 +304,8 @@ class PresenceDesk:
         if decision is None:
             return []
         sign = evidence.from_face(decision, sensor, seen)
-        weighed = self._lookalikes.weighed(sign)
-        changes = self._book.face((sensor, face.track), weighed, seen, self._judge)
-        return of_visits(changes, seen)
+        sign = self._mistaken.weighed(sign) if sign is not None else None
+        return of_visits(self._book.face((sensor, face.track), sign, seen, self._judge), seen)
 
     def _pose(self, observation: Observation, pose: PoseReading) -> None:
         if self._enrolment is None:
@@ -346,7 +345,8 @@ class PresenceDesk:
         if found is None:
             self._counters.add("associations_of_nobody")
             return []
-        changes = self._book.associated(reading.session, found.sign, sensor, self._judge)
+        sign = self._mistaken.weighed(found.sign)
+        changes = self._book.associated(reading.session, sign, sensor, self._judge)
         facts = of_visits(changes, seen)
         return [*facts, of_binding(found.binding, seen)] if found.binding else facts
 

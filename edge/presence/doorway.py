@@ -7,7 +7,10 @@ in crosses once, so that whoever is recognised later without a track is one of t
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
 
+from edge.presence.balance import Balance
 from edge.records import Moment
 from edge.visiting import SignKind
 
@@ -63,6 +66,13 @@ class Queue:
         return self._keys[at - 1][1]
 
 
+class Departed(NamedTuple):
+    """For whose departure somebody's is taken, and whether it says how long a stay was."""
+
+    visit: str
+    tells_dwell: bool
+
+
 class Doorway:
     """Who came in at the door."""
 
@@ -72,32 +82,40 @@ class Doorway:
         self.inside = Queue()
         """Everybody who came in and whose departure is still to be expected, known or not: also
         those who were not seen for so long that their visit has ended."""
+        self.balance = Balance()
         self._awaited: dict[str, Moment] = {}
 
     def came_in(self, visit: str, opened: Moment) -> None:
         """Somebody came in, whose visit this is. Who does so again has left in between, unseen, so
         that one departure more is to be expected.
         """
+        if not self.balance.arrived(opened.mono_ms):
+            return
         again = visit in self.inside
         self.inside.put(f"{visit}/{opened.mono_ms}" if again else visit, opened)
         if len(self.inside) > INSIDE_MAX:
             self.inside.remove(next(iter(self.inside))[1])
 
-    def departed(self, now: Moment, here: Callable[[str], bool]) -> str | None:
+    def departed(self, now: Moment, here: Callable[[str], bool]) -> Departed | None:
         """Somebody walked out, nobody knows who: whoever came in first of those who are not known
         to be `here` still. None if there is nobody.
 
-        Who is paired with whom changes each dwell, and not their mean; it would, if members who
-        leave unrecognised were left out.
+        Who is paired with whom changes each dwell, and not their mean, if everybody is seen to come
+        in and to leave, also members who leave unrecognised. Where many are not, only a departure
+        of the one person whom it can be says how long that one stayed.
         """
         since_ms = now.mono_ms - round(UNSEEN_MAX_S * 1000)
         for opened_ms, visit in list(self.inside):
-            if opened_ms < since_ms:
-                self.inside.remove(visit)
-            elif not here(visit):
-                self.inside.remove(visit)
-                return visit
-        return None
+            if opened_ms >= since_ms:
+                break
+            self.inside.remove(visit)
+        if not self.balance.departed(now.mono_ms):
+            return None
+        whom = list(islice((v for _, v in self.inside if not here(v)), 2))
+        if not whom:
+            return None
+        self.inside.remove(whom[0])
+        return Departed(whom[0], len(whom) == 1 or self.balance.agrees(now.mono_ms))
 
     # --- who was recognised before anybody was seen at the door
 

@@ -9,6 +9,8 @@ not measured here: each is a careful guess, to be compared with the corrections 
 (`storebox visits rates`). Faces have a ratio that was measured (`face_decision`).
 """
 
+from msgspec.structs import replace
+
 from edge.presence.face_decision import FaceDecision, Outcome
 from edge.records import Moment
 from edge.visiting import REASON_BEGINS, Evidence, SignKind, Strength
@@ -86,3 +88,10 @@ def from_face(decision: FaceDecision, sensor: str, seen: Moment) -> Evidence | N
         f"{REASON_BEGINS[SignKind.FACE]} at {sensor}: {told}{'' if sure else ', not sure'}",
         seen,
     )
+
+
+def weakened(sign: Evidence) -> Evidence:
+    """The same sign after a correction: it does not identify by itself any more."""
+    if sign.strength is Strength.WEAK:
+        return sign
+    return replace(sign, strength=Strength.WEAK, reason=f"{sign.reason}, mistaken lately")

@@ -16,6 +16,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
 from edge.errors import InputError
 from edge.face_models import dimensions_of
@@ -34,13 +35,15 @@ OWN_UNKNOWN = 4.5
 before they were: of recognised members of the recorded people, 19 of 20 lose less than that."""
 OWN_LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
 """The shares of members' own scores that lie below those in a cell."""
-_NORMAL = np.array([NormalDist().inv_cdf(level) for level in OWN_LEVELS])
+_STANDARD = NormalDist()
+_NORMAL = np.array([_STANDARD.inv_cdf(level) for level in OWN_LEVELS])
 _POINTS = 512
 """Of a curve of ratios; between them it is straight, and level behind the last."""
 _PLAIN = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
 """Ids of models for which the package may have a table."""
 MAKE_ONE = "Make one with: storebox faces calibrate."
 
+Scores = NDArray[np.float64]
 Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Weight = Annotated[float, Meta(ge=0, le=1e6)]
 Count = Annotated[int, Meta(ge=1, le=COUNT_MAX)]
@@ -98,29 +101,34 @@ class Cell(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 class Curve:
     """log f_own(s) / f_strangers(s) of one cell, in nats, never falling with the score.
 
-    f_strangers is the density of the cell's tail, FMR(s) x d(-log FMR)/ds. f_own is that of own
-    scores, whose quantiles against those of a normal variable, z(s), are joined by straight lines:
-    f_own = phi(z) dz/ds, with dz/ds smoothed over neighbours. High above what members have the
-    ratio of two such curves may fall again, though no higher score can speak less for a member:
-    there the largest ratio below it counts.
+    f_strangers is the density of the cell's tail, FMR(s) x d(-log FMR)/ds, of all groups together:
+    a threshold must keep its word to the worst group, while a belief is to be right on the whole.
+    f_own is that of own scores, whose quantiles against those of a normal variable, z(s), are
+    joined by straight lines: f_own = phi(z) dz/ds, with dz/ds smoothed over neighbours. High above
+    what members have the ratio of two such curves may fall again, though no higher score can speak
+    less for a member: there the largest ratio below it counts.
     """
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         if not cell.own:
             return
-        own, first = np.array(cell.own), cell.start + cell.shift
+        own, first = np.array(cell.own), cell.start
         self._scores = np.linspace(first, max(first, cell.own[-1]) + own[-1] - own[0], _POINTS)
         x = self._scores - first
         rarity = cell.base + cell.slope * x + cell.bend * x * x
         steepness = np.maximum(cell.slope + 2 * cell.bend * x, _STEEPNESS_MIN)
-        rises = np.gradient(_NORMAL, own)
-        z = np.interp(self._scores, own, _NORMAL)
-        z += rises[0] * np.minimum(0, self._scores - own[0])
-        z += rises[-1] * np.maximum(0, self._scores - own[-1])
-        members = -(z**2) / 2 - math.log(2 * math.pi) / 2
-        members += np.log(np.interp(self._scores, own, rises))
+        self._own, self._rises = own, np.gradient(_NORMAL, own)
+        members = -(self._z(self._scores) ** 2) / 2 - math.log(2 * math.pi) / 2
+        members += np.log(np.interp(self._scores, own, self._rises))
         self._ratios = np.maximum.accumulate(members + rarity - np.log(steepness))
+
+    def _z(self, scores: Scores) -> Scores:
+        """How high own scores are, by the normal variable of the same quantile."""
+        found: Scores = np.interp(scores, self._own, _NORMAL)
+        found += self._rises[0] * np.minimum(0, scores - self._own[0])
+        found += self._rises[-1] * np.maximum(0, scores - self._own[-1])
+        return found
 
     def ratio(self, score: float) -> float:
         """In nats; not bounded, and negative where a stranger is likelier. 0 below the tail."""
@@ -129,6 +137,12 @@ class Curve:
         if not score >= self._scores[0]:
             return 0.0
         return float(np.interp(score, self._scores, self._ratios))
+
+    def own_below(self, score: float) -> float:
+        """The share of members' own scores below this one; 1 where they were not measured."""
+        if not self._cell.own or not math.isfinite(score):
+            return 0.0 if score == -math.inf else 1.0
+        return _STANDARD.cdf(float(self._z(np.array([score]))[0]))
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,6 +181,8 @@ class Calibration:
         self.cohort = cohort
         self._cells = {(cell.photos, cell.frames): cell for cell in table.cells}
         self._curves = {key: Curve(cell) for key, cell in self._cells.items()}
+        self._found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        """The keys of what was asked for; at most COUNT_MAX x COUNT_MAX."""
 
     @property
     def model(self) -> str:
@@ -198,15 +214,24 @@ class Calibration:
             return 0.0
         return max(0.0, min(self._curves[key].ratio(score) for key in self._keys(photos, frames)))
 
+    def own_below(self, score: float, photos: int, frames: int) -> float:
+        """How many of a member's own scores lie below this one, at most."""
+        if photos < 1 or frames < 1 or math.isnan(score):
+            return 1.0
+        return max(self._curves[key].own_below(score) for key in self._keys(photos, frames))
+
     def _near(self, photos: int, frames: int) -> list[Cell]:
         """The cell, or all neighbours of one that was not measured: the strictest counts."""
         return [self._cells[key] for key in self._keys(photos, frames)]
 
     def _keys(self, photos: int, frames: int) -> list[tuple[int, int]]:
-        rows = _around(photos, {key[0] for key in self._cells})
-        columns = _around(frames, {key[1] for key in self._cells})
-        near = [(p, f) for p, f in self._cells if p in rows and f in columns]
-        return near or list(self._cells)
+        asked = min(photos, COUNT_MAX), min(frames, COUNT_MAX)  # beyond, the last cells hold
+        if asked not in self._found:
+            rows = _around(asked[0], {key[0] for key in self._cells})
+            columns = _around(asked[1], {key[1] for key in self._cells})
+            near = [(p, f) for p, f in self._cells if p in rows and f in columns]
+            self._found[asked] = near or list(self._cells)
+        return self._found[asked]
 
     def to_json(self) -> bytes:
         """The file."""

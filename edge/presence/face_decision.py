@@ -81,17 +81,21 @@ class Rules(Struct, frozen=True):
         N to be the best of is paid for by the prior, which is share/N for each.
 
         It may also be another member who came. Fusion counts each of them with a ratio of one,
-        which is right for those who are not enrolled. The runner-up r has L_r, and those enrolled
-        who are behind, g of all members, have next to none:
+        which is right for those who are not enrolled. The runner-up r has L_r. The others who are
+        enrolled, g of all members, score below r. A stranger's score s has a mean L of
+        integral f_own(s) / f_str(s) f_str(s) ds = 1, and one below s_r that of F_own(s_r), the
+        share of own scores below s_r, as next to all of strangers' are:
 
-            worth = log L_b - log(1 - share g + share/N L_r)
+            worth = log L_b - log(1 - share g (1 - F_own(s_r)) + share/N L_r)
         """
-        ratio = self.calibration.ratio
-        first = ratio(look.score, look.photos, frames) - max(0.0, self.raised)
-        rival = math.exp(min(LLR_MAX, ratio(look.runner_up, look.photos, frames)))
+        calibration = self.calibration
+        first = calibration.ratio(look.score, look.photos, frames) - max(0.0, self.raised)
+        rival = calibration.ratio(look.runner_up, look.photos, frames)
         people = max(1, self.people)
         behind = min(1.0, self.enrolled / people)
-        others = 1 - MEMBER_SHARE * behind + MEMBER_SHARE / people * rival
+        unlikely = 1 - calibration.own_below(look.runner_up, look.photos, frames)
+        others = 1 - MEMBER_SHARE * behind * unlikely
+        others += MEMBER_SHARE / people * math.exp(min(LLR_MAX, rival))
         return min(LLR_MAX, max(0.0, first - math.log(others)))
 
     def ahead(self, look: Look, frames: int) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edge.errors import InputError
 from edge.presence.cohort import Cohort, Vector, lengths_one, level, measured
 from edge.presence.face_calibration import OWN_LEVELS, VERSION, Cell, Table, rarity_at
+from edge.presence.occasions import Occasions, Pictures
 
 PEOPLE_MIN = 100
 """Fewer strangers say nothing of one in a hundred of them."""
@@ -55,6 +56,8 @@ class Person:
 
     `origin` is where the pictures come from: a camera, a collection. `inside` is how many of the
     vectors, from the first on, the cohort was measured on, if it was measured on these people.
+    `occasions` says which vectors were taken together, ENROLLED being the enrolment; empty: each by
+    itself.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Person:
     origin: str = ""
     groups: tuple[str, ...] = ()
     inside: int = COHORT_PICTURES
+    occasions: Occasions = ()
 
 
 class GroupFound(Struct, frozen=True):
@@ -121,17 +125,18 @@ def fitted(
         )
     counted = _counted(people)
     levels = _Levels(people, cohort, draws.cohort_vectors)
+    pictures = [Pictures(one.vectors, one.occasions) for one in people]
     cells: list[Cell] = []
     found: tuple[GroupFound, ...] = ()
     worst = GroupFound("", 0, 0.0, judged=True)
     for number, (photos, frames) in enumerate(draws.cells):
         dice = np.random.default_rng((draws.seed, number))
-        tops = _tops(people, levels, (photos, frames), dice)
+        tops = _tops(pictures, levels, (photos, frames), dice)
         groups = tuple(_group(tops, name, mask, draws.group_min) for name, mask in counted)
         highest = max((one for one in groups if one.judged), key=_shift, default=worst)
         cell = _cell(tops, (photos, frames), max(0.0, highest.shift))
         own_dice = np.random.default_rng((draws.seed, number, 1))  # the strangers' stay as they are
-        cells.append(_with_own(cell, people, levels, own_dice))
+        cells.append(_with_own(cell, pictures, levels, own_dice))
         if not found or (photos, frames) == TOLD:
             found, worst = groups, highest
         step((number + 1) / len(draws.cells))
@@ -185,7 +190,7 @@ class _Levels:
 
 
 def _tops(
-    people: Sequence[Person],
+    pictures: Sequence[Pictures],
     levels: _Levels,
     cell: tuple[int, int],
     dice: np.random.Generator,
@@ -195,19 +200,15 @@ def _tops(
     Whoever has fewer pictures than are asked for is taken with what there is.
     """
     photos, frames = cell
-    scores, whose, half = [], [], len(people) // 2
+    scores, whose, half = [], [], len(pictures) // 2
     for _ in range(ROUNDS):
-        order = dice.permutation(len(people))
-        members = lengths_one(
-            np.stack([_some(people[i].vectors, photos, dice).mean(axis=0) for i in order[:half]])
+        order = dice.permutation(len(pictures))
+        members = lengths_one(np.stack([pictures[i].enrolment(photos, dice) for i in order[:half]]))
+        tracks = [(i, mean) for i in order[half:] for mean in pictures[i].comings(frames, dice)]
+        probes, mine = (
+            lengths_one(np.stack([t[1] for t in tracks])),
+            np.array([t[0] for t in tracks]),
         )
-        rows, owners = [], []
-        for index in order[half:]:
-            shuffled = dice.permutation(people[index].vectors)
-            for start in range(0, max(1, len(shuffled) - frames + 1), frames):
-                rows.append(shuffled[start : start + frames].mean(axis=0))
-                owners.append(index)
-        probes, mine = lengths_one(np.stack(rows)), np.array(owners)
         compared = probes @ members.T - levels.of(members, order[:half])[None, :] / 2
         scores.append(compared.max(axis=1) - levels.of(probes, mine) / 2)
         whose.append(mine)
@@ -215,20 +216,19 @@ def _tops(
 
 
 def _with_own(
-    cell: Cell, people: Sequence[Person], levels: _Levels, dice: np.random.Generator
+    cell: Cell, pictures: Sequence[Pictures], levels: _Levels, dice: np.random.Generator
 ) -> Cell:
     """The cell with the own scores of whoever has pictures enough: some are enrolled, others come.
 
     Each counts once a round, however many pictures there are.
     """
-    able = [i for i, one in enumerate(people) if len(one.vectors) >= cell.photos + cell.frames]
+    able = [i for i, one in enumerate(pictures) if one.comes(cell.photos, cell.frames)]
     if len(able) < OWN_PEOPLE_MIN:
         return cell
     whose, scores = np.array(able), []
-    for _ in range(ROUNDS):
-        drawn = [_some(people[i].vectors, cell.photos + cell.frames, dice) for i in able]
-        mine = lengths_one(np.stack([each[: cell.photos].mean(axis=0) for each in drawn]))
-        probes = lengths_one(np.stack([each[cell.photos :].mean(axis=0) for each in drawn]))
+    for number in range(ROUNDS):
+        pairs = [_pair(pictures[i], cell, dice, copies=number % 2 == 1) for i in able]
+        mine, probes = (lengths_one(np.stack(side)) for side in zip(*pairs, strict=True))
         both = levels.of(mine, whose) + levels.of(probes, whose)
         scores.append(np.einsum("nd,nd->n", mine, probes) - both / 2)
     own = np.quantile(np.concatenate(scores).astype(np.float64), OWN_LEVELS).round(5)
@@ -237,8 +237,17 @@ def _with_own(
     return msgspec.structs.replace(cell, own=tuple(own.tolist()), own_people=len(able))
 
 
-def _some(vectors: Vector, count: int, dice: np.random.Generator) -> Vector:
-    return vectors[dice.permutation(len(vectors))[:count]]
+def _pair(
+    one: Pictures, cell: Cell, dice: np.random.Generator, *, copies: bool
+) -> tuple[Vector, Vector]:
+    """An enrolment and a coming.
+
+    Where nobody told which pictures were taken together they are of different days, and those of
+    one track have more in common than that: up to being `copies` of one. Both are tried by turns.
+    """
+    if copies and not one.told:
+        return one.both(1, 1, dice)
+    return one.both(cell.photos, cell.frames, dice)
 
 
 def _counted(people: Sequence[Person]) -> list[tuple[str, NDArray[np.bool_]]]:

@@ -112,6 +112,7 @@ class Recognition:
         self._loading = asyncio.Lock()
         self._tracks: dict[Track, TrackLooks] = {}
         self._strangers = self._known_strangers()
+        self._raised = strangers.raised(self._strangers).by
         self._written: Moment | None = None
 
     # --- who may be matched
@@ -221,14 +222,15 @@ class Recognition:
         if calibration is None or self._gallery is None:
             self._counters.add("faces_not_decided")
             return None
-        looks = self._looks((sensor, face.track), seen)
-        looks.add(face.frames, self._gallery.nearest(vector), face.doubt)
-        looks.fused = self._gallery.nearest(fused)
+        looks, look = self._looks((sensor, face.track), seen), self._gallery.nearest(vector)
+        looks.add(face.frames, look, face.doubt)
+        # The mean of one frame is that frame.
+        looks.fused = look if face.vector == face.fused else self._gallery.nearest(fused)
         rules = Rules(
             calibration,
             max(members, len(self._gallery), 1),
             self._settings.target_fpir,
-            strangers.raised(self._strangers).by,
+            self._raised,
             len(self._gallery),
         )
         looks.decision = decide(looks.fused, looks.frames, looks.doubt, rules)
@@ -267,6 +269,7 @@ class Recognition:
             people = max(members, 1)
             above = strangers.excess(looks.fused, len(looks.frames), calibration, people)
             self._strangers = strangers.with_track(self._strangers, above, now.wall_ms)
+            self._raised = strangers.raised(self._strangers).by
             self._written = self._written or now
 
     def _ended(self, now: Moment) -> Iterator[tuple[Track, TrackLooks]]:

@@ -25,7 +25,8 @@ from edge.visiting import RESTS_ON, Evidence, SignKind, Step, Visit
 class Fact(Struct, frozen=True):
     """One thing to write: a visit's new state, with the signs it rests on and what happened, or an
     event (of `about`, if it names anybody), or both; or a phone that is bound; or what a radar
-    learned, or how strangers score; or whose face was mistaken, and until when (ms) it says less.
+    learned, or how strangers score; or by which consent someone was
+    mistaken for whom, and until when (ms) such signs say less.
     """
 
     visit: Visit | None
@@ -39,7 +40,7 @@ class Fact(Struct, frozen=True):
     about: str | None = None
     signs: Mapping[str, Evidence | None] = {}
     steps: Mapping[int, Step] = {}
-    mistaken: tuple[str, int] | None = None
+    mistaken: tuple[str, ConsentKind, int] | None = None
     untold: object = None
     """The body before any number was withheld: the figures of this box are made of it."""
 

@@ -26,6 +26,8 @@ CAMERA_MISS = 0.1
 CAMERA_BIAS = 0.05
 DEVIATION_MIN = 0.5
 """People are whole: nobody knows their number better."""
+DWELL_KNOWN_MIN = 0.5
+"""Of how large a share of the visits the length must be known before their mean is."""
 Z = NormalDist().inv_cdf((1 + COVERED) / 2)
 """Standard deviations that hold COVERED of a normal distribution to both sides."""
 
@@ -46,7 +48,7 @@ class Visitors(Struct, frozen=True):
 
 
 class Derived(Struct, frozen=True):
-    """What numbers come to. None: nothing to divide by.
+    """What numbers come to. None: nothing to divide by, or too little known.
 
     `conversion` is orders by visits that ended (a shopper who buys twice counts twice),
     `recognised_share` identified ones by all, `offers_used_share` uses by times shown.
@@ -87,8 +89,18 @@ def derived(numbers: Numbers) -> Derived:
         offers_used_share=_share(
             total(numbers, Measure.OFFERS_USED), total(numbers, Measure.OFFERS_SHOWN)
         ),
-        dwell_mean_s=_share(total(numbers, Measure.DWELL_S), total(numbers, Measure.DWELL)),
+        dwell_mean_s=dwell_mean_s(
+            total(numbers, Measure.DWELL_S), total(numbers, Measure.DWELL), visits
+        ),
     )
+
+
+def dwell_mean_s(seconds: int, known: int, visits: int) -> float | None:
+    """The mean length of a visit, of which `known` took so many seconds together.
+
+    None where the end of most was not seen: the few whose end was are those who soon left.
+    """
+    return _share(seconds, known) if known >= DWELL_KNOWN_MIN * visits else None
 
 
 def dwell_histogram(numbers: Numbers) -> tuple[tuple[str, int], ...]:

@@ -49,4 +49,4 @@ def _score(one: Vector, other: Vector, cohort: Cohort | None) -> float:
     cosine = float(one @ other)
     if cohort is None:
         return cosine
-    return cosine - sum(float(cohort.levels(each[None, :])[0]) for each in (one, other)) / 2
+    return cosine - (cohort.level_of(one) + cohort.level_of(other)) / 2

@@ -228,15 +228,21 @@ class OpenVisits:
             track.visit = None
         self.counts["steps_too_many"] += entry.steps_dropped
 
-    def close(self, entry: OpenVisit, left: Moment | None = None) -> None:
-        """It is over: by silence, or because they walked out (`left`)."""
+    def close(
+        self, entry: OpenVisit, left: Moment | None = None, *, tells_dwell: bool = True
+    ) -> None:
+        """It is over: by silence, or because they walked out (`left`); `tells_dwell`: it was they.
+
+        Whose end was not seen has no dwell, rather than a wrong one. Without a camera at the door
+        it is the time from the first to the last sight of them.
+        """
         if left is not None:
             self.touch(entry, left)
         visit, known = entry.visit, entry.identified is not None
         self.remove(entry)
         if left is not None or not known:
             self.doorway.inside.remove(visit.id)
-        seen_once = entry.door and not known and left is None
+        end_seen = (tells_dwell and left is not None) or not self.places.has_entrance
         same_boot = visit.opened.boot == visit.last_seen.boot
         dwell_s = max(0, (visit.last_seen.mono_ms - visit.opened.mono_ms) // 1000)
         why = "walked out" if left is not None else "silent for long"
@@ -245,7 +251,7 @@ class OpenVisits:
         body: dict[str, object] = {
             "visit": visit.id,
             "member": entry.identified,
-            "dwell_s": dwell_s if same_boot and not seen_once else None,
+            "dwell_s": dwell_s if same_boot and end_seen else None,
             "zones": {zone: ms // 1000 for zone, ms in visit.zones.items()},
             "stage": visit.reached.value,
             "counted": visit.counted,

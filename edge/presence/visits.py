@@ -142,11 +142,12 @@ class VisitBook:
             departs = entry.visit.id in visits.doorway.inside
             visits.close(entry, seen)
             if departs or entry.visit.counted:
+                visits.doorway.balance.departed(seen.mono_ms)
                 return
         first = visits.doorway.departed(seen, lambda visit: visits.surely_here(visit, seen))
-        paired = visits.entries.get(first) if first is not None else None
-        if paired is not None and paired.identified is None:
-            visits.close(paired, seen)
+        paired = visits.entries.get(first.visit) if first is not None else None
+        if first is not None and paired is not None and paired.identified is None:
+            visits.close(paired, seen, tells_dwell=first.tells_dwell)
 
     # --- signs
 
@@ -306,12 +307,11 @@ class VisitBook:
             deciding.decide(apart, SignKind.STAFF)
         return self._visits.take()
 
-    def named_by_face(self, visit: str) -> str | None:
-        """Whom a face said an open visit to be, if that is believed."""
+    def believed_by(self, visit: str) -> frozenset[SignKind]:
+        """By which kinds of signs an open visit is believed to be whose it is."""
         entry = self._visits.entries[visit]
-        member = entry.visit.member
-        faces = (s for s in entry.signs.values() if s.kind is SignKind.FACE)
-        return member if any(sign.member == member for sign in faces) else None
+        theirs = (s for s in entry.signs.values() if s.member == entry.visit.member)
+        return frozenset(sign.kind for sign in theirs)
 
     # --- who is named
 

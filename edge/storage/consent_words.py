@@ -84,6 +84,12 @@ def unfinished(connection: Executes) -> list[str]:
     return [member for (member,) in rows]
 
 
+def unconfirmed(connection: Executes) -> list[tuple[str, ConsentKind]]:
+    """Consents given here that no row of the platform's has yet: whose, and to what."""
+    rows = connection.execute(f"{PROTECTED} ORDER BY member, kind").fetchall()
+    return [(member, ConsentKind(kind)) for member, kind in rows]
+
+
 def lapse(tx: Executes, now: Moment) -> None:
     """What was given too long ago holds no longer, if the clock can be trusted."""
     if not now.trusted:

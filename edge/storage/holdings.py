@@ -143,7 +143,8 @@ def _vectors(asked: Asked, model: str) -> str:
 
 
 def _mistaken(asked: Asked) -> list[Row]:
-    return asked.rows("until_ms", "SELECT until_ms FROM mistaken WHERE member = ?")
+    sql = "SELECT kind, until_ms FROM mistaken WHERE member = ? ORDER BY kind"
+    return asked.rows("kind until_ms", sql)
 
 
 def _logins(asked: Asked) -> list[Row]:
@@ -276,7 +277,7 @@ HOLDINGS = (
     Holding("consent log", ("consent_log",), _consent_log),
     Holding("said on this box", ("consent_word",), _words),
     Holding("face templates", ("template", "face_mean"), _templates),
-    Holding("face mistaken for another's", ("mistaken",), _mistaken),
+    Holding("face or phone mistaken for another's", ("mistaken",), _mistaken),
     Holding("Wi-Fi logins", ("login",), _logins),
     Holding("phones on the Wi-Fi", ("binding",), _bindings),
     Holding("documents of the platform", ("document",), _documents),

@@ -1,25 +1,29 @@
-"""Whose face was taken for somebody else's lately, as staff said: until when it only suggests.
+"""Whose face or phone was taken for somebody else's lately, as staff said: until when it only
+suggests.
 
-Written and read by the presence desk. It hangs on the consent to face recognition and goes with it.
+Written and read by the presence desk. It hangs on the consent to such signs and goes with it.
 """
 
 from edge.records import ConsentKind
 from edge.storage.outbox import Executes
 
 
-def put(connection: Executes, member: str, until_ms: int) -> None:
-    """The face of `member` alone only suggests until then. Nothing for who has not agreed to it."""
+def put(connection: Executes, member: str, kind: ConsentKind, until_ms: int) -> None:
+    """Signs of `member` that rest on this consent only suggest until then. Nothing for who has not
+    agreed to it.
+    """
     connection.execute(
-        "INSERT INTO mistaken (member, until_ms) SELECT member, ? FROM consent"
+        "INSERT INTO mistaken (member, kind, until_ms) SELECT member, kind, ? FROM consent"
         " WHERE member = ? AND kind = ?"
-        " ON CONFLICT (member) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)",
-        (until_ms, member, ConsentKind.FACE),
+        " ON CONFLICT (member, kind) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)",
+        (until_ms, member, kind),
     )
 
 
-def until(connection: Executes) -> dict[str, int]:
+def until(connection: Executes) -> dict[tuple[str, ConsentKind], int]:
     """All of them, and until when (Unix ms)."""
-    return dict(connection.execute("SELECT member, until_ms FROM mistaken").fetchall())
+    rows = connection.execute("SELECT member, kind, until_ms FROM mistaken").fetchall()
+    return {(member, ConsentKind(kind)): until_ms for member, kind, until_ms in rows}
 
 
 def expire(connection: Executes, now_ms: int) -> int:

@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from edge.storage import erased
 from edge.storage.outbox import Executes
 
 CLEANED_ROWS = 2000
@@ -67,6 +68,8 @@ _PERSONAL = {
 _KEYED_BY_MEMBER = ("members", "balances", "carts")
 _KEYED_WITH_MEMBER = ("templates", "history", "wishes")
 """Datasets whose keys are a member, or begin with one and a slash (`sync/rows.py`)."""
+OF_NOBODY = ("catalogue", "prices", "stock", "rules", "configuration", "together", "media")
+"""Datasets in whose keys and rows nobody is named, so that nothing has to be scrubbed of them."""
 _FORGOTTEN = "~"
 _FORGET = "UPDATE stage_row SET key = '~' || lower(hex(randomblob(16))) WHERE dataset = ?"
 _OF_DATASET = {
@@ -204,15 +207,19 @@ def settle_lost(connection: Executes) -> None:
         ],
     )
     connection.execute("DELETE FROM replica_lost")
+    erased.set_deleted(connection)
 
 
 def clean(connection: Executes, dataset: str) -> bool:
     """Wipe some of what a finished or abandoned version left; whether there is more."""
-    wiped = connection.execute(
+    rows = connection.execute(
         "DELETE FROM stage_row WHERE dataset = ?1 AND (bucket, key) IN"
-        " (SELECT bucket, key FROM stage_row WHERE dataset = ?1 LIMIT ?2)",
+        " (SELECT bucket, key FROM stage_row WHERE dataset = ?1 LIMIT ?2) RETURNING op",
         (dataset, CLEANED_ROWS),
-    ).rowcount
+    ).fetchall()
+    wiped = len(rows)
+    if not {Op.GONE, Op.BAD}.isdisjoint(op for (op,) in rows):
+        _set_deleted(connection, dataset)
     for table in _OF_DATASET.get(dataset, ()):
         wiped += connection.execute(
             f"DELETE FROM stage_{table} WHERE rowid IN (SELECT rowid FROM stage_{table} LIMIT ?)",  # noqa: S608
@@ -264,11 +271,13 @@ def sums(connection: Executes, dataset: str, buckets: Iterable[int] = range(256)
 
 def strike(connection: Executes, dataset: str) -> None:
     """Take what leaves off the books, before it leaves its table."""
-    connection.execute(
+    struck = connection.execute(
         "DELETE FROM replica_row WHERE dataset = ?1 AND (bucket, key) IN"
         " (SELECT bucket, key FROM stage_row WHERE dataset = ?1 AND op IN ('gone', 'bad'))",
         (dataset,),
-    )
+    ).rowcount
+    if struck:
+        _set_deleted(connection, dataset)
 
 
 def enter(connection: Executes, dataset: str, refused: Iterable[str]) -> None:
@@ -334,6 +343,12 @@ def missing(connection: Executes, dataset: str) -> set[int]:
         "SELECT DISTINCT bucket FROM replica_row WHERE dataset = ? AND taken = 0", (dataset,)
     ).fetchall()
     return {number for (number,) in rows}
+
+
+def _set_deleted(connection: Executes, dataset: str) -> None:
+    """A key says whose row it was, and which receipt: no byte of one that left may stay."""
+    if dataset not in OF_NOBODY:
+        erased.set_deleted(connection)
 
 
 def _signed(value: int) -> int:

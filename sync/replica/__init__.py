@@ -76,7 +76,11 @@ class Replica:
     @property
     def incomplete(self) -> bool:
         """Whether something has been asked for, or is to be, and is not here yet."""
-        return bool(self._plans or self._broken or self._asking.behind)
+        return self.lacks(Dataset)
+
+    def lacks(self, datasets: Iterable[Dataset]) -> bool:
+        """The same of these alone."""
+        return bool((self._plans.keys() | self._broken.keys() | self._asking.behind) & {*datasets})
 
     def add_listener(self, listener: Callable[[Dataset], None]) -> None:
         """Call `listener` on the loop with each dataset that has changed."""
@@ -154,7 +158,7 @@ class Replica:
             return False
         self._asking.heard(_now())
         try:
-            changed = await self._take(header, body)
+            changed = await self._take(header, body, shared)
         except StorageError as error:
             self._asking.behind.add(name)
             self._counters.add("replica.not_kept")
@@ -169,24 +173,25 @@ class Replica:
         self._told = True
         return True
 
-    async def _take(self, header: Header, body: bytes) -> bool:
+    async def _take(self, header: Header, body: bytes, shared: bool) -> bool:
         if header.dataset not in self._plans:
             await self._stage.clean(header.dataset)
         if isinstance(header, Manifest):
-            return await self._take_manifest(header)
+            return await self._take_manifest(header, shared)
         if isinstance(header, Chunk):
             return await self._take_chunk(header, body)
         if isinstance(header, Delta):
             return await self._take_delta(header, body)
         return await self._take_bucket(header, body)
 
-    async def _take_manifest(self, manifest: Manifest) -> bool:
+    async def _take_manifest(self, manifest: Manifest, shared: bool) -> bool:
         name = manifest.dataset
         has = self.versions().get(name, NOTHING)
         plan = self._plans.get(name)
         version = Plan(manifest).version
         if has.generation == version.generation and has.version >= version.version:
-            self._asking.behind.discard(name)
+            if not shared and plan is None:  # what is kept for all says nothing of what followed
+                self._asking.caught_up(name)
             return False
         if plan is not None and plan.version.generation == version.generation:
             if plan.version.version > version.version:
@@ -200,8 +205,7 @@ class Replica:
         await self._stage.clean(name)
         text = msgspec.json.encode(manifest)
         await self._database.transact(lambda tx: staging.put_plan(tx, name, text))
-        self._asking.again(name)
-        self._asking.behind.discard(name)
+        self._asking.caught_up(name)
         self._plans[name] = Plan(manifest)
         return await self._begin_waiting_plans()
 
@@ -216,7 +220,7 @@ class Replica:
             decide = partial(applying.decide, manifest=manifest, now=now)
             plan.buckets = await self._database.transact(decide)
             if not plan.buckets:
-                del self._plans[name]
+                self._plans.pop(name, None)
                 self._whole(name)
                 changed = True
                 continue
@@ -273,7 +277,7 @@ class Replica:
         except BadMessage:
             await self._abandon(plan.manifest)
             raise
-        del self._plans[name]
+        self._plans.pop(name, None)
         self._whole(name)
         await self._stage.clean(name)
         await self._applied(name, outcome)
@@ -295,6 +299,8 @@ class Replica:
         has = self.versions().get(name, NOTHING)
         if name in self._plans or has.generation != delta.generation or delta.to <= has.version:
             self._counters.add("replica.unwanted")  # doubled, or its snapshot is under way
+            if delta.to == has.version:  # the answer crossed what it answers: ask what followed
+                self._asking.again(name)
             return False
         if delta.from_ != has.version or not self._has_all(delta.needs):
             self._counters.add("replica.gap")
@@ -305,8 +311,7 @@ class Replica:
         outcome = await self._database.transact(lambda tx: applying.follow(tx, delta, judged, now))
         self._stage.count(judged)
         self._parts.pop(name, None)
-        self._asking.again(name)
-        self._asking.behind.discard(name)
+        self._asking.caught_up(name)
         if outcome.broken.get(name):
             self._counters.add("replica.wrong_bucket", len(outcome.broken[name]))
         await self._applied(name, outcome)
@@ -360,8 +365,7 @@ class Replica:
 
     def _whole(self, name: Dataset) -> None:
         self._broken.pop(name, None)
-        self._asking.again(name)
-        self._asking.behind.discard(name)
+        self._asking.caught_up(name)
 
 
 def _plans(database: Database) -> list[tuple[Dataset, Manifest]]:

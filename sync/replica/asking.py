@@ -69,6 +69,11 @@ class Asking:
         for asked in [asked for asked in self._asked if asked[0] is dataset]:
             del self._asked[asked]
 
+    def caught_up(self, dataset: Dataset) -> None:
+        """What was missed of it came, or is on its way by a plan."""
+        self.again(dataset)
+        self.behind.discard(dataset)
+
     def wake_at_s(self) -> float | None:
         """When something may have to be asked for again."""
         if not self._asked:

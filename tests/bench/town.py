@@ -81,7 +81,8 @@ def _counts(whole: Verdict) -> list[dict[str, Any]]:
     return [
         entry("visits counted, mean error of a day", float(np.mean(off)), "%", _mean(off), goal),
         entry("visits counted, worst day", worst, "%", (min(off), max(off)), goal),
-        entry("mean dwell, error", float(np.mean(dwell)), "%", _mean(dwell)),
+        *([entry("mean dwell, error", float(np.mean(dwell)), "%", _mean(dwell))] if dwell else ()),
+        entry("days without a mean dwell", len(off) - len(dwell), "", (0, len(off))),
     ]
 
 

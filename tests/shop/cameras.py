@@ -41,6 +41,8 @@ GOOD_MAX = float(np.exp(SPREAD))
 """A picture is called good if that is at most one spread above its middle: five in six."""
 ENROLLED = 0.5
 """Before a kiosk, looking into it, all that is half as much."""
+LONG = 5
+"""Frames of one occasion on which labelled people are filmed."""
 POOR = 4.0
 """How much more it is on a poor picture: against the light, from the side, in motion."""
 GOOD_SHARE, POOR_SHARE = 0.85, 0.10
@@ -104,13 +106,11 @@ class Cameras:
         self, who: Person, dice: np.random.Generator, frames: int = 5, *, close: bool = False
     ) -> Shot | None:
         """A stretch of film; None without a usable face. `close`: somebody looks into it."""
-        lot = 0.0 if close else dice.random()
-        if lot >= GOOD_SHARE + POOR_SHARE:
-            return None
-        scale = _spread(dice) * (1.0 if lot < GOOD_SHARE else POOR)
         base = self._faces[who.number] + self._look(who, dice)
-        rows = stretch(self.model, base, dice, frames, scale * (ENROLLED if close else 1.0))
-        return Shot(rows, scale <= GOOD_MAX)
+        if not close:
+            return _door(self.model, base, dice, frames)
+        scale = _spread(dice)
+        return Shot(stretch(self.model, base, dice, frames, scale * ENROLLED), scale <= GOOD_MAX)
 
     def enrolled(self, who: Person, dice: np.random.Generator) -> Vectors:
         """The vectors of an enrolment some weeks ago (photos x 128)."""
@@ -119,6 +119,16 @@ class Cameras:
 
     def _look(self, who: Person, dice: np.random.Generator) -> NDArray[np.float64]:
         return self._today.setdefault(who.number, _look(self.model, dice))
+
+
+def _door(
+    model: Model, base: NDArray[np.float64], dice: np.random.Generator, frames: int
+) -> Shot | None:
+    lot = dice.random()
+    if lot >= GOOD_SHARE + POOR_SHARE:
+        return None
+    scale = _spread(dice) * (1.0 if lot < GOOD_SHARE else POOR)
+    return Shot(stretch(model, base, dice, frames, scale), scale <= GOOD_MAX)
 
 
 def faces_of(town: Town, model: Model, dice: np.random.Generator) -> dict[int, NDArray[np.float64]]:
@@ -146,17 +156,22 @@ def stretch(
     return _rows(base + whole + each)
 
 
-def labelled(model: Model, dice: np.random.Generator, people: int, pictures: int) -> list[Labelled]:
-    """Labelled pictures of other people, for `storebox faces calibrate`: each of its own day."""
+def labelled(model: Model, dice: np.random.Generator, people: int, comings: int) -> list[Labelled]:
+    """Labelled pictures of other people, for `storebox faces calibrate`: each is enrolled once, and
+    comes in at the door on some other days.
+    """
     made = []
     for number in range(people):
         group = str(dice.choice(GROUPS, p=GROUP_SHARES))
         face = model.face(group, model.own(dice))
-        rows = [
-            stretch(model, face + _look(model, dice), dice, 1, _spread(dice))[0]
-            for _ in range(pictures)
-        ]
-        made.append(Labelled(f"p{number}", np.stack(rows), groups=(group,)))
+        taken = [stretch(model, face + _look(model, dice), dice, LONG, ENROLLED * _spread(dice))]
+        for _ in range(comings):
+            seen = _door(model, face + _look(model, dice), dice, LONG)
+            taken += [seen.frames] if seen is not None else []
+        occasions = tuple(n for n, rows in enumerate(taken) for _ in rows)
+        made.append(
+            Labelled(f"p{number}", np.concatenate(taken), groups=(group,), occasions=occasions)
+        )
     return made
 
 

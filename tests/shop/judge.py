@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
+from edge.presence.figures import dwell_mean_s
 from edge.records import ConsentKind
 from tests.shop.people import Person, Town
 from tests.shop.play import Named, Told
@@ -90,7 +91,7 @@ class Verdict:
     """Wrong names by mechanism."""
     marks: Counter[str] = field(default_factory=Counter)
     dwell_s: list[tuple[float, float]] = field(default_factory=list)
-    """Per day: the mean the product says, and the true one."""
+    """Per day on which the product says a mean: that, and the true one."""
 
     def join(self, other: "Verdict") -> None:
         """Add the figures of other days."""
@@ -245,10 +246,12 @@ def _counts(verdict: Verdict, town: Town, truth: Sequence[Stay], told: Told) -> 
         kind = "nobody" if who is None else kinds.get(who, "outside")
         if kind != "visit":
             verdict.others[kind] += 1
-    known = [told.closed[row.id] for row in rows if told.closed.get(row.id) is not None]
-    if known and stays:
+    lengths = [told.closed.get(row.id) for row in rows]
+    known = [length for length in lengths if length is not None]
+    mean_s = dwell_mean_s(sum(known), len(known), len(rows))
+    if mean_s is not None and stays:
         true_s = sum(stay.out_ms - stay.in_ms for stay in stays) / len(stays) / 1000
-        verdict.dwell_s.append((sum(s for s in known if s is not None) / len(known), true_s))
+        verdict.dwell_s.append((mean_s, true_s))
 
 
 def _beliefs(verdict: Verdict, town: Town, told: Told) -> None:

@@ -28,7 +28,8 @@ PLACES = {
     KIOSK: SensorPlace(screen="main"),
     SCANNER: SensorPlace(screen="main"),
 }
-PICTURES = 10
+COMINGS = 2
+"""Of each labelled person, at the door, after the enrolment."""
 
 
 class Size(Struct, frozen=True):
@@ -44,7 +45,7 @@ class Size(Struct, frozen=True):
 @cache
 def calibration(people: int, seed: int) -> Calibration:
     """As `storebox faces calibrate --own-cohort` makes it."""
-    others = labelled(Model(), np.random.default_rng((seed, 1)), people, PICTURES)
+    others = labelled(Model(), np.random.default_rng((seed, 1)), people, COMINGS)
     cohort = cohort_from(others)
     draws = Draws(seed=seed, cells=CELLS, cohort_vectors=vectors_in_cohort(others))
     table = fitted(others, MODEL, cohort, draws).table

@@ -95,3 +95,45 @@ def test_pictures_that_are_all_the_same_have_no_tail() -> None:
     people = [Person(str(number), row) for number in range(PEOPLE_MIN)]
     with pytest.raises(TooFewPeople, match="no tail"):
         fitted(people, DLIB, None, Draws(0, CELLS))
+
+
+def filmed(count: int, seed: int, *, told: bool) -> list[Person]:
+    """Everybody on two occasions of five pictures, whose light is all that they differ in."""
+    dice = np.random.default_rng(seed)
+    people = []
+    for number in range(count):
+        middle = dice.standard_normal(D)
+        light = np.repeat(dice.standard_normal((2, D)), 5, axis=0)
+        rows = middle + 0.8 * light + 0.05 * dice.standard_normal((10, D))
+        occasions = (0,) * 5 + (1,) * 5 if told else ()
+        vectors = lengths_one(rows.astype(np.float32))
+        people.append(Person(f"{number}", vectors, "here", (), 0, occasions))
+    return people
+
+
+def test_pictures_that_were_taken_together_say_less_than_as_many_of_other_days() -> None:
+    draws = Draws(SEED, ((3, 3),))
+    (told,) = fitted(filmed(200, SEED, told=True), DLIB, None, draws).table.cells
+    (mixed,) = fitted(filmed(200, SEED, told=False), DLIB, None, draws).table.cells
+    middle = 1 / (1 + 0.8**2)  # cosine of two pictures that share the face, and no light
+    assert told.own[4] < middle + 0.02 < told.own[9]
+    assert mixed.own[4] > middle + 0.1, "light is shared by who was enrolled and who came"
+
+
+def test_of_single_pictures_nobody_knows_what_a_tracks_frames_would_share() -> None:
+    """So own scores lie between those of copies of one picture and those of as many days."""
+    draws = Draws(SEED, ((1, 1), (3, 3)))
+    people = [
+        Person(str(n), rows, "here", (), 0)
+        for n, rows in enumerate(
+            lengths_one((m + dice_rows).astype(np.float32)) for m, dice_rows in singles(200, SEED)
+        )
+    ]
+    one, many = fitted(people, DLIB, None, draws).table.cells
+    assert one.own[5] < many.own[5]
+    assert many.own[0] < one.own[4], "half of them are taken for copies"
+
+
+def singles(count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    dice = np.random.default_rng(seed)
+    return [(dice.standard_normal(D), 0.8 * dice.standard_normal((8, D))) for _ in range(count)]

@@ -34,10 +34,16 @@ def middles(count: int, dice: np.random.Generator) -> Vector:
 
 
 def pictures(middle: Vector, count: int, dice: np.random.Generator) -> Vector:
-    """Some are blurred, some dark: each comes with noise of its own."""
-    noise = np.exp(dice.normal(-0.1, 0.25, (count, 1))) * dice.standard_normal((count, D))
+    """Of one occasion: what its light does to all of them, and noise of each one's own."""
+    light, each = dice.standard_normal((1, D)), dice.standard_normal((count, D))
+    noise = np.exp(dice.normal(-0.6, 0.25)) * light + np.exp(dice.normal(-0.3, 0.25)) * each
     noise[:, TELLING:] *= 0.1
     return lengths_one((middle + noise).astype(np.float32))
+
+
+def twice(middle: Vector, dice: np.random.Generator) -> Vector:
+    """An enrolment, and a coming."""
+    return np.concatenate([pictures(middle, PHOTOS, dice), pictures(middle, FRAMES, dice)])
 
 
 def template(member: str, vectors: Vector) -> Template:
@@ -47,7 +53,7 @@ def template(member: str, vectors: Vector) -> Template:
 def table(seed: int) -> Calibration:
     dice = np.random.default_rng((seed, 0))
     people = [
-        Person(str(number), pictures(middle, PHOTOS + FRAMES, dice))
+        Person(str(number), twice(middle, dice), occasions=(0,) * PHOTOS + (1,) * FRAMES)
         for number, middle in enumerate(middles(PEOPLE, dice))
     ]
     return Calibration(fitted(people, DLIB, None, Draws(seed, ((PHOTOS, FRAMES),))).table)

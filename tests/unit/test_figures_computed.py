@@ -133,6 +133,12 @@ def test_shares_have_something_to_be_shares_of() -> None:
     assert (found.dwell_mean_s, found.offers_used_share) == (200, 0.25)
 
 
+def test_a_mean_length_of_few_visits_of_many_is_none() -> None:
+    numbers = {(Measure.VISITS, ""): 20, (Measure.DWELL_S, ""): 900}
+    assert derived({**numbers, (Measure.DWELL, "1-2"): 10}).dwell_mean_s == 90
+    assert derived({**numbers, (Measure.DWELL, "1-2"): 9}).dwell_mean_s is None
+
+
 def test_a_queue_is_its_area_by_its_time() -> None:
     counted = {
         (Measure.QUEUE_AREA, "door/kiosk"): 450,

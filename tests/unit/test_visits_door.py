@@ -62,7 +62,27 @@ async def test_whoever_leaves_ends_the_visit_of_who_came_first(shop: Shop) -> No
     await shop.goes_out(3, after_s=198)
     assert [visit.id for visit in shop.desk.here()] == [second]
     (closed,) = shop.told("closed")
-    assert (closed["visit"], closed["dwell_s"], closed["recognised"]) == (first, 300, False)
+    assert (closed["visit"], closed["recognised"]) == (first, False)
+    assert closed["dwell_s"] is None, "it may be the other one who left"
+    await shop.goes_out(4, after_s=100)
+    assert (shop.told("closed")[1]["visit"], shop.told("closed")[1]["dwell_s"]) == (second, 300)
+
+
+async def test_whom_nobody_saw_leave_makes_nobody_elses_stay_longer(shop: Shop) -> None:
+    await shop.comes_in(1)
+    for track in range(2, 40, 2):
+        await shop.comes_in(track, after_s=300)
+        await shop.goes_out(track + 1, after_s=60)
+    assert {body["dwell_s"] for body in shop.told("closed")} <= {None}
+    assert shop.counted == 20
+
+
+async def test_a_member_who_is_not_seen_any_more_has_no_dwell(shop: Shop) -> None:
+    await shop.has("anna")
+    await shop.comes_in(1, "anna")
+    await shop.time_passes(1000)
+    (closed,) = shop.told("closed")
+    assert (closed["recognised"], closed["dwell_s"]) == (True, None)
 
 
 async def test_who_turns_round_in_the_door_ends_their_own_visit(shop: Shop) -> None:
@@ -127,6 +147,7 @@ async def test_a_member_who_is_seen_leaving_ends_their_own_visit(shop: Shop) -> 
     (closed,) = shop.told("closed")
     assert (closed["member"], closed["recognised"], closed["counted"]) == ("anna", True, True)
     assert closed["dwell_s"] == 601
+    assert shop.desk._book._visits.doorway.balance.counts() == (2, 1)
 
 
 async def test_a_login_takes_over_the_last_one_who_came_in(shop: Shop) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,9 +16,12 @@ from edge.counters import Counters
 from edge.presence.desk import PresenceDesk, PresenceSettings
 from edge.presence.withdrawals import Withdrawals
 from edge.records import CodeReading, ConsentKind, Observation, Stream
-from edge.storage import belongings, erased, members
+from edge.storage import belongings, erased, members, staging
 from edge.storage.database import Database
+from edge.storage.staging import Op, StagedRow
 from edge.storage.transaction import Transaction
+from sync.messages import Dataset
+from sync.rows import OF_MEMBERS
 from tests import faces
 from tests.lives import KINDS, bytes_of, live
 from tests.pages import everything
@@ -140,6 +143,33 @@ async def test_whatever_deletes_is_scrubbed_without_waiting_for_the_clock(box: B
     began_s = time.monotonic()
     await box.database.transact(over)
     await gone(box, [bytes(mark)], began_s)
+
+
+@pytest.mark.parametrize("dataset", sorted({Dataset.MEMBERS, Dataset.STAFF} | OF_MEMBERS))
+async def test_keys_that_leave_the_books_leave_no_byte(box: Box, dataset: Dataset) -> None:
+    """A key says whose row it was, and which receipt."""
+    key = f"anna-9/receipt-4711-of-{dataset}"
+
+    def swapped(op: Op) -> Callable[[Transaction], None]:
+        def change(tx: Transaction) -> None:
+            row = StagedRow(key, staging.bucket_of(key), 1, op)
+            staging.put_rows(tx, dataset, [row])
+            staging.strike(tx, dataset)
+            staging.enter(tx, dataset, ())
+
+        return change
+
+    await box.database.transact(swapped(Op.PUT))
+    await box.database.transact(lambda tx: staging.clean(tx, dataset))
+    assert box.left([key.encode()]), "else the scan below would prove nothing"
+    await box.database.transact(swapped(Op.GONE))
+    began_s = time.monotonic()
+    await box.database.transact(lambda tx: staging.clean(tx, dataset))
+    await gone(box, [key.encode()], began_s)
+
+
+def test_whoever_is_named_in_a_dataset_is_scrubbed() -> None:
+    assert set(staging.OF_NOBODY) == set(Dataset) - OF_MEMBERS - {Dataset.MEMBERS, Dataset.STAFF}
 
 
 @pytest.mark.alone

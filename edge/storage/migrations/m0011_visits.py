@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 # visit_sign: what an open visit rests on, so that it does after a restart, too.
 # visit_step: what happened in it, in order; what names a member goes with them, or with the consent
 # that the kind of sign rests on.
-# mistaken: whom staff corrected a face of; the mark hangs on the consent to faces.
+# mistaken: whom staff corrected a face or a phone of; the mark hangs on the consent to such signs.
 TABLES = """
 ALTER TABLE visit ADD COLUMN stage TEXT NOT NULL DEFAULT 'arrived';
 ALTER TABLE visit ADD COLUMN counted INTEGER NOT NULL DEFAULT 1;
@@ -55,9 +55,10 @@ CREATE TABLE visit_step (
 ) WITHOUT ROWID;
 CREATE INDEX visit_step_member ON visit_step(member) WHERE member IS NOT NULL;
 CREATE TABLE mistaken (
-  member TEXT PRIMARY KEY,
-  kind TEXT NOT NULL DEFAULT 'face' CHECK (kind = 'face'),
+  member TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('face', 'wifi')),
   until_ms INTEGER NOT NULL,
+  PRIMARY KEY (member, kind),
   FOREIGN KEY (member, kind) REFERENCES consent(member, kind) ON DELETE CASCADE
 ) WITHOUT ROWID;
 """
