@@ -55,6 +55,10 @@ def test_a_case_is_looked_up_and_then_what_is_in_it():
     assert "4600000000015" in candidates("]C1011460000000001237" + "24")
 
 
+def test_a_tobacco_pack_is_looked_up_by_its_number():
+    assert "4600000000015" in candidates("04600000000015a!B2=?xAAAAd/W_")
+
+
 def test_upc_e_is_looked_up_as_the_upc_a_that_it_stands_for():
     assert {"042100005264", "04252614"} <= set(candidates("04252614"))
 

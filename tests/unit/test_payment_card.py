@@ -69,6 +69,8 @@ def is_also_a_label(number: str) -> bool:
         ("3782 822463 10005", True),
         ("4607001234567-3", False),  # Luhn holds without the dash, but no card is written so
         ("2221000000000009", True),
+        ("2204000000000000", True),  # the last of Mir
+        ("2204000000000000006", True),
         ("6200000000000005", True),
         ("1234567812345670", False),  # Luhn holds, but nobody issues it
         ("7111111111111118", False),
