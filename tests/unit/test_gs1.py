@@ -121,6 +121,7 @@ def test_a_cut_string_is_shorter_or_names_the_place(
         (GTIN + "172613", FaultKind.CUT_SHORT, 22),
         (GTIN + "17261331", FaultKind.BAD_VALUE, 18),
         (GTIN + "17260230", FaultKind.BAD_VALUE, 18),
+        ("7006260100", FaultKind.BAD_VALUE, 4),
         (GTIN + "21ABж", FaultKind.BAD_CHARACTER, 20),
         (GTIN + "21" + "A" * 21, FaultKind.TOO_MUCH, 38),
         (GTIN + "21A\x1d21B", FaultKind.REPEATED, 20),
