@@ -19,6 +19,7 @@ from edge.sections import (
     BoxSection,
     BrokerSection,
     ClockSection,
+    CodesSection,
     FacesSection,
     KioskSection,
     Name,
@@ -48,6 +49,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockSection = ClockSection()
     recognition: RecognitionSection = RecognitionSection()
     faces: FacesSection = FacesSection()
+    codes: CodesSection = CodesSection()
     broker: BrokerSection = BrokerSection()
     shop_broker: BrokerSection | None = None
     """The shop's own broker, if this box is the primary of satellites."""

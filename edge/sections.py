@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from edge.codes.context import HOSTS_MAX, LAYOUTS_MAX, RANGES_MAX, Layout, LoyaltyRange
+
 Name = Annotated[
     str,
     Meta(
@@ -21,6 +23,10 @@ Language = Annotated[str, Meta(pattern="^(ru|en)$", description="one of: ru, en"
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Protocol = Annotated[
     Literal["auto", "5", "3.1.1"], Meta(description='one of: "auto", "5", "3.1.1"')
+]
+HostName = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9.-]{1,253}$", description="a host's name in small letters"),
 ]
 Probability = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -110,6 +116,17 @@ class FacesSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     models: str = "/var/lib/storebox-models"
     model: Annotated[str, Meta(min_length=1, max_length=64)] = "auto"
+
+
+class CodesSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[codes]`: the shop's own numbers: loyalty cards, weighed goods, hosts of its own links.
+
+    `cards` are ranges of card numbers; `layouts` say what the digits of in-store codes are.
+    """
+
+    cards: Annotated[tuple[LoyaltyRange, ...], Meta(max_length=RANGES_MAX)] = ()
+    layouts: Annotated[tuple[Layout, ...], Meta(max_length=LAYOUTS_MAX)] = ()
+    hosts: Annotated[tuple[HostName, ...], Meta(max_length=HOSTS_MAX)] = ()
 
 
 class BrokerSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,6 @@ Run by `sensors/worker.py`. `device` is a serial device (best its name in /dev/s
 text and never says what it means; a payment card's number stops here and is only counted.
 """
 
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from edge.codes import payment_card
+from edge.codes.context import RANGES_MAX, LoyaltyRange
+from edge.codes.meaning import Via
 from edge.errors import BadLine, DeviceGone, DeviceNotFound
 from edge.records import CODE_TEXT_MAX, CodeReading, Moment
 from sensors.core_link import CoreLink
@@ -35,38 +37,15 @@ _GARBLED = (
     "Check the scanner's baud rate, encoding and cable.",
 )
 
-CARD_DIGITS_MIN, CARD_DIGITS_MAX = 13, 19
-"""ISO/IEC 7812-1, from the shortest that was ever issued for payment."""
-ISSUER_DIGITS = 4
-ISSUERS = (
-    (2200, 2204),  # Mir
-    (2221, 2720),  # Mastercard
-    (3000, 3059),  # Diners Club
-    (3095, 3095),  # Diners Club
-    (3400, 3499),  # American Express
-    (3528, 3589),  # JCB
-    (3600, 3699),  # Diners Club
-    (3700, 3799),  # American Express
-    (3800, 3999),  # Diners Club
-    (4000, 4999),  # Visa
-    (5000, 5099),  # Maestro
-    (5100, 5599),  # Mastercard
-    (5600, 6999),  # Maestro, Discover, RuPay, UnionPay
-)
-"""First digits of payment cards, from and to: the ranges that the networks publish for ISO/IEC
-7812 issuer numbers. GS1 element strings that begin with (00), (01) or (02) are outside."""
-GTIN_DIGITS = (8, 12, 13, 14)
-_SYMBOLOGY = re.compile(rb"\A\][A-Za-z][0-9A-Za-z]")
-"""AIM symbology identifier (ISO/IEC 15424), which some scanners put in front."""
-_GROUPED = re.compile(rb"\d{4}(?:[ -]\d{3,7}){2,4}")
-"""As cards are printed: 4-4-4-4, 4-6-5 and the like. Other codes have dashes in other places."""
-_AROUND_CODES = b" \t\r\n\x1d"
-
 
 class CodeOptions(Struct, frozen=True):
-    """Options of `[sensors.NAME]` with kind "code". USB scanners ignore the rate."""
+    """Options of `[sensors.NAME]` with kind "code". USB scanners ignore the rate.
+
+    Numbers of `own_cards` are the shop's, even if a bank could have given them out.
+    """
 
     baud_rate: Annotated[int, Meta(ge=300, le=921_600)] = 9600
+    own_cards: Annotated[tuple[LoyaltyRange, ...], Meta(max_length=RANGES_MAX)] = ()
 
 
 class Scan(Struct, frozen=True):
@@ -85,17 +64,17 @@ SENSOR = Sensor(
 
 def observe(core: CoreLink, device: str, options: CodeOptions) -> None:
     """Report codes until the core hangs up."""
+    scanner = Scanner(core, options.own_cards)
     if device.startswith(SIMULATED_PREFIX):
-        play(core, Path(device.removeprefix(SIMULATED_PREFIX)))
+        play(core, scanner, Path(device.removeprefix(SIMULATED_PREFIX)))
     else:
-        listen(core, device, options.baud_rate)
+        listen(core, scanner, device, options.baud_rate)
 
 
-def listen(core: CoreLink, path: str, baud_rate: int) -> None:
+def listen(core: CoreLink, scanner: "Scanner", path: str, baud_rate: int) -> None:
     """Report what a scanner on a serial line sends."""
     from hardware.serial_port import LineCutter, SerialPort
 
-    scanner = Scanner(core)
     cutter = LineCutter(LINE_BYTES_MAX)
     with SerialPort(path, baud_rate) as port:
         core.healthy("listening")
@@ -116,9 +95,8 @@ def listen(core: CoreLink, path: str, baud_rate: int) -> None:
             core.poll()
 
 
-def play(core: CoreLink, path: Path) -> None:
+def play(core: CoreLink, scanner: "Scanner", path: Path) -> None:
     """Report the scans of a file, each at its time; a line that is no scan is counted."""
-    scanner = Scanner(core)
     core.healthy()
     latest_ms = 0
     for number, line in enumerate(script_lines(path)):
@@ -153,13 +131,15 @@ def script_lines(path: Path) -> Iterator[bytes]:
 class Scanner:
     """Turns the bytes of codes into readings and counts."""
 
-    def __init__(self, core: CoreLink) -> None:
+    def __init__(self, core: CoreLink, own_cards: tuple[LoyaltyRange, ...]) -> None:
         self._core = core
+        self._own_cards = own_cards
         self._explained = False
 
     def report(self, line: bytes, seen: Moment) -> None:
         """Report one code, or count why not. The card guard comes before everything else."""
-        if is_payment_card(line):
+        spoken = line.decode(errors="replace")
+        if payment_card.holds_card(spoken, Via.SERIAL, own=self._own_cards):
             self._core.dropped("payment_card")
             return
         try:
@@ -191,35 +171,3 @@ def text_of(line: bytes) -> str:
     if not text.replace(GROUP_SEPARATOR, "").isprintable():
         raise BadLine(*_GARBLED)
     return text
-
-
-def is_payment_card(line: bytes) -> bool:
-    """Whether these digits must be taken for a card number, however they are grouped.
-
-    A thin guard: a number whose check digit is a trade item's too passes, and a loyalty card
-    that was numbered like a payment card does not.
-    """
-    code = _SYMBOLOGY.sub(b"", line.strip(_AROUND_CODES)).strip(_AROUND_CODES)
-    digits = code.translate(None, b" -") if _GROUPED.fullmatch(code) else code
-    if not digits.isdigit() or not CARD_DIGITS_MIN <= len(digits) <= CARD_DIGITS_MAX:
-        return False
-    issuer = int(digits[:ISSUER_DIGITS])
-    issued = any(first <= issuer <= last for first, last in ISSUERS)
-    return issued and passes_luhn(digits) and not is_gtin(digits)
-
-
-def passes_luhn(digits: bytes) -> bool:
-    """ISO/IEC 7812-1 annex B: every second digit from the right doubled, its digits added."""
-    total = 0
-    for place, byte in enumerate(reversed(digits)):
-        value = (byte - 48) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
-
-
-def is_gtin(digits: bytes) -> bool:
-    """GS1 General Specifications 7.9: weights 3 and 1 in turn from the right, check digit last."""
-    if len(digits) not in GTIN_DIGITS:
-        return False
-    total = sum((byte - 48) * (3 if place % 2 else 1) for place, byte in enumerate(digits[::-1]))
-    return total % 10 == 0

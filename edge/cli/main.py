@@ -25,6 +25,7 @@ from edge.cli import (
     pin,
     platform,
     privacy,
+    scanners,
     sensors,
     status,
     visit_rates,
@@ -50,6 +51,7 @@ app.command("demo")(demo.demo)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(sensors.app, name="sensors")
+app.add_typer(scanners.app, name="scanners")
 wifi.app.add_typer(wifi_people.opt_out_app, name="opt-out")
 wifi.app.command("access")(wifi_people.access)
 app.add_typer(wifi.app, name="wifi")

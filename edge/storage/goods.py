@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edge import codes
+from edge.codes.items import candidates
 from edge.sales import (
     Price,
     Product,
@@ -94,7 +94,7 @@ def put_stock(connection: Executes, stock: Stock) -> None:
 
 def by_code(connection: Executes, text: str) -> Product | None:
     """The product that a scanned text means, in whichever form its GTIN was printed."""
-    found = (_by_gtin(connection, gtin) for gtin in codes.candidates(text))
+    found = (_by_gtin(connection, gtin) for gtin in candidates(text))
     return next((product for product in found if product is not None), None)
 
 

@@ -26,6 +26,7 @@ AREAS = {
         "cameras",
     ),
     "presence": ("card", "town", "day"),
+    "scanners": ("codes",),
 }
 RESULTS = Path("build/bench")
 

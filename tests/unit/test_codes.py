@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.codes import candidates
+from edge.codes.check_digits import gs1_check, has_gs1_check
+from edge.codes.context import Layout, Rules
+from edge.codes.items import candidates
+from edge.codes.retail import item_of
 
 
 @pytest.mark.parametrize(
@@ -38,12 +41,41 @@ def test_a_text_is_only_itself():
 
 
 @given(st.integers(min_value=1, max_value=10**14 - 1))
-def test_all_forms_are_the_same_number(number):
-    forms = candidates(str(number).zfill(14))
-    assert {int(form) for form in forms} == {number}
+def test_all_forms_are_the_same_number_or_what_is_in_the_case(number):
+    text = str(number).zfill(14)
+    forms = candidates(text)
+    numbers = {int(form) for form in forms}
+    case = text[0] in "12345678" and has_gs1_check(text)
+    assert numbers == {number} | ({int(item_of(text))} if case else set())
     assert {len(form) for form in forms} <= {8, 12, 13, 14}
+
+
+def test_a_case_is_looked_up_and_then_what_is_in_it():
+    assert candidates("14600000000012") == ("14600000000012", "4600000000015", "04600000000015")
+    assert "4600000000015" in candidates("]C1011460000000001237" + "24")
+
+
+def test_a_tobacco_pack_is_looked_up_by_its_number():
+    assert "4600000000015" in candidates("04600000000015a!B2=?xAAAAd/W_")
+
+
+def test_upc_e_is_looked_up_as_the_upc_a_that_it_stands_for():
+    assert {"042100005264", "04252614"} <= set(candidates("04252614"))
+
+
+def test_weighed_goods_are_looked_up_by_their_number():
+    rules = Rules(layouts=(Layout("scales", "22IIIIIWWWWWC", "weight", 1000),))
+    scanned = "221234500750" + gs1_check("221234500750")
+    unweighed = "221234500000" + gs1_check("221234500000")
+    assert candidates(scanned, rules) == (scanned, "0" + scanned, unweighed, "12345")
+    assert candidates(scanned) == (scanned, "0" + scanned)
+
+
+@pytest.mark.parametrize("card", ["4111111111111111", ";4111111111111111=2512101?"])
+def test_a_payment_card_is_not_looked_up(card):
+    assert candidates(card) == ()
 
 
 @given(st.text(max_size=512))
 def test_any_text_can_be_scanned(text):
-    assert len(candidates(text)) <= 4
+    assert len(candidates(text)) <= 8
