@@ -4,8 +4,9 @@ known by.
 Pure; called by `edge/operation/figures.py`, which emits what it gives. The rule: nobody who has
 all these events and knows this file can tell a number of 1 to 4 from any other. So a cell tells
 only numbers that do not add up to each other, and a day's number is told whole only if it leaves
-open what its withheld cells held. Numbers per sensor, zone and visit have events of their own;
-sellers are counted together here, for an enrolment names them anyway.
+open what its withheld cells held. Numbers per sensor, zone and visit have events of their own, by
+rules of their own: what a camera counts is not added up here, or a sum less the windows that were
+told would be the one that was not. Sellers are counted together, for an enrolment names them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,6 @@ from edge.presence.footfall import CELL_MIN, is_few
 WHOLE = (
     Measure.VISITS_OPENED,
     Measure.VISITS,
-    Measure.ENTRIES,
-    Measure.EXITS,
-    Measure.PEOPLE,
     Measure.OFFERS_SHOWN,
     Measure.JOINED,
     Measure.ENROLMENTS,

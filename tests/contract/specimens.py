@@ -98,10 +98,10 @@ DATA: dict[Stream, tuple[tuple[str, dict[str, Any]], ...]] = {
             "dwell_median_s": 30.0, "dwell_p90_s": 95.2, "queue_mean": 1.2, "queue_max": 3}),
         ("shop.counted.v1", {
             "from_ms": 1_799_999_700_000, "until_ms": 1_800_000_000_000,
-            "numbers": {"entries": 14, "visits": 9}, "withheld": ["orders/RUB", "pieces/RUB"]}),
+            "numbers": {"joined": 14, "visits": 9}, "withheld": ["orders/RUB", "pieces/RUB"]}),
         ("shop.day.counted.v1", {
             "day": "2027-01-15", "from_ms": 1_799_960_400_000, "until_ms": 1_800_046_800_000,
-            "numbers": {"entries": 214, "visits": 190, "recognised": 61, "dwell/5-10": 80},
+            "numbers": {"visits_opened": 214, "visits": 190, "recognised": 61, "dwell/5-10": 80},
             "short": ["orders/RUB"], "withheld": ["returning", "dwell/60+", "dwell/<1"]}),
         ("offer.shown.v1", {"sku": "s1", "kind": "member_price"}),
         ("box.diagnosed.v1", {

@@ -65,12 +65,12 @@ def test_a_histogram_without_small_buckets_is_told_whole() -> None:
 
 def whole_day(cells: Sequence[int]) -> tuple[list[object], ShopDayCounted]:
     """What was told of each cell, and of the day that they make."""
-    told = [cell_told(SPAN, {(Measure.ENTRIES, "door"): value}) for value in cells]
+    told = [cell_told(SPAN, {(Measure.JOINED, "Olga"): value}) for value in cells]
     by_name: dict[str, list[int | None]] = defaultdict(list)
     for each in told:
         for name, value in as_told(each).items():
             by_name[name].append(value)
-    day = day_told("d", DAY, {(Measure.ENTRIES, "door"): sum(cells)}, by_name)
+    day = day_told("d", DAY, {(Measure.JOINED, "Olga"): sum(cells)}, by_name)
     return [(tuple(each.numbers.items()), each.withheld) for each in told], day
 
 
@@ -87,11 +87,11 @@ def test_no_cell_of_few_is_given_away_by_the_day(cells: int, largest: int) -> No
 
 def test_a_day_tells_its_number_whole_where_that_gives_nothing_away() -> None:
     _, day = whole_day([7, 2, 3, 0, 9])
-    assert day.numbers == {"entries": 21}
+    assert day.numbers == {"joined": 21}
     assert not day.short
     _, day = whole_day([7, 2, 0, 9])
-    assert day.numbers == {"entries": 16}
-    assert day.short == ("entries",)
+    assert day.numbers == {"joined": 16}
+    assert day.short == ("joined",)
 
 
 def test_no_part_of_few_is_given_away_by_the_whole() -> None:
@@ -129,16 +129,26 @@ def test_money_and_pieces_are_withheld_with_the_orders_they_are_of() -> None:
     assert day.short == cell.withheld
 
 
-def test_sellers_and_sensors_are_told_together() -> None:
+def test_sellers_are_told_together() -> None:
     counted = {
         (Measure.ENROLMENTS, "Olga"): 3,
         (Measure.ENROLMENTS, "Ivan"): 4,
-        (Measure.PEOPLE, "door"): 2,
-        (Measure.PEOPLE, "back"): 2,
+        (Measure.JOINED, "Olga"): 2,
         (Measure.QUEUE_MAX, "door/kiosk"): 6,
     }
     cell = cell_told(SPAN, counted)
-    assert (cell.numbers, cell.withheld) == ({"enrolments": 7}, ("people",))
+    assert (cell.numbers, cell.withheld) == ({"enrolments": 7}, ("joined",))
+
+
+@pytest.mark.parametrize("measure", [Measure.PEOPLE, Measure.ENTRIES, Measure.EXITS])
+def test_no_sum_of_cameras_gives_away_the_window_that_one_of_them_withheld(
+    measure: Measure,
+) -> None:
+    """Windows are told by themselves; nothing may be taken from that adds them up."""
+    counted = {(measure, "door"): 44, (measure, "back"): 7, (Measure.VISITS, ""): 30}
+    cell = cell_told(SPAN, counted)
+    day = day_told("d", DAY, counted, {name: [value] for name, value in as_told(cell).items()})
+    assert measure.value not in {*cell.numbers, *cell.withheld, *day.numbers, *day.short}
 
 
 def test_a_day_without_its_visits_tells_no_lengths_of_them() -> None:
