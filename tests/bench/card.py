@@ -140,7 +140,8 @@ def _come(link: CoreLink, page: http.client.HTTPResponse, kind: str, number: int
     link.observe(deciding, now)
     began_s = time.perf_counter()
     link.flush()
-    _await(page, f'class="card sure" data-member="m-{number}"')
+    state = "perhaps" if kind == "radius" else "sure"  # nobody has seen their phone before
+    _await(page, f'class="card {state}" data-member="m-{number}"')
     took_ms = (time.perf_counter() - began_s) * 1000
     if kind == "face":
         link.observe(GoneReading(number + 1, 1000), now)
