@@ -101,6 +101,9 @@ WINDOW = 3 * WORD
 PIECES_MIN = 4
 """A word with fewer different bytes is anywhere in any memory, mostly zeros."""
 HASH_BITS = 20
+COLUMNS = "f32 by columns"
+SINGLE, RUN, ROWS_MAX = 4, 8, 64
+"""Bytes of a number, numbers that are no chance, and rows of the matrices of tests."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -166,7 +169,22 @@ def found_vectors(pile: bytes, vectors: Mapping[str, NDArray[np.float32]]) -> se
             for name, spelling, text in words.get(int(each[place]), ()):
                 if any(len(piece) == WINDOW and piece in text for piece in around):
                     finds.add((name, spelling))
-    return finds
+    return finds | {(name, COLUMNS) for name, each in vectors.items() if _in_columns(pile, each)}
+
+
+def _in_columns(pile: bytes, vector: NDArray[np.float32]) -> bool:
+    """Whether the vector is a row of a matrix that lies in `pile` by columns, as the gallery does:
+    its first RUN numbers, always equally far apart.
+    """
+    numbers = [vector[place].astype("<f4").tobytes() for place in range(RUN)]
+    at = pile.find(numbers[0])
+    while at >= 0:
+        for step in range(2 * SINGLE, ROWS_MAX * SINGLE, SINGLE):
+            places = range(at, at + RUN * step, step)
+            if all(pile[p : p + SINGLE] == n for p, n in zip(places, numbers, strict=True)):
+                return True
+        at = pile.find(numbers[0], at + 1)
+    return False
 
 
 def _hashed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -25,7 +25,7 @@ AREAS = {
         "faces_gallery",
         "cameras",
     ),
-    "presence": ("card", "town", "day"),
+    "presence": ("card", "town", "day", "withdrawn"),
     "scanners": ("codes",),
 }
 RESULTS = Path("build/bench")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.canaries import (
     CHUNK_BYTES,
+    COLUMNS,
     SPELLINGS,
     TEXTS,
     VECTOR_SPELLINGS,
@@ -92,3 +93,14 @@ def test_a_piece_of_a_vector_is_found(spelling: str, begin: int, more: int, arou
     piece = spelt_vector(vectors["a"])[spelling][0][begin:][: 31 + more]
     assert found_vectors(around + piece + around, vectors) == {("a", spelling)}
     assert found_vectors(around + bytes(99) + around, vectors) == set()
+
+
+@pytest.mark.parametrize("rows", [2, 20])
+def test_a_vector_in_a_matrix_by_columns_is_found(rows: int) -> None:
+    vectors = {str(n): canary_vector(n, 128) for n in range(rows)}
+    matrix = np.asfortranarray(np.stack(list(vectors.values())))
+    pile = b"\x01" * 1000 + matrix.tobytes(order="A") + b"\x02" * 1000
+    assert found_vectors(pile, vectors) == {(name, COLUMNS) for name in vectors}
+    matrix[1] = 0
+    pile = b"\x01" * 1000 + matrix.tobytes(order="A") + b"\x02" * 1000
+    assert found_vectors(pile, vectors) == {(name, COLUMNS) for name in vectors if name != "1"}
