@@ -76,7 +76,7 @@ CASES = {
     "the split-off options are no key": (
         BOX + "[options]\n",
         "line 5: unknown key 'options'.",
-        "Known keys: box, broker, clock, faces, kiosk, platform, privacy, recognition, retention,"
+        "Known keys: box, broker, clock, codes, faces, kiosk, platform, privacy, recognition, retention,"
         " satellite, sensors, shop_broker, state.",
     ),
     "wrong type": (
