@@ -76,8 +76,8 @@ CASES = {
     "the split-off options are no key": (
         BOX + "[options]\n",
         "line 5: unknown key 'options'.",
-        "Known keys: box, broker, clock, codes, faces, kiosk, platform, privacy, recognition, retention,"
-        " satellite, sensors, shop_broker, state.",
+        "Known keys: box, broker, clock, codes, faces, kiosk, platform, privacy, recognition,"
+        " retention, satellite, sensors, shop_broker, state.",
     ),
     "wrong type": (
         BOX + "[kiosk]\nport = 'eight'\n",
