@@ -17,6 +17,7 @@ from edge.records import ConsentKind, Member
 from kiosk import state
 from kiosk.faces import CARD_FIRST
 from kiosk.session import Screens
+from kiosk.state import ScreenState
 from kiosk.words import N_
 
 FACE, WIFI = ConsentKind.FACE, ConsentKind.WIFI
@@ -62,6 +63,9 @@ ERASED = {
 """What went, by the names of `edge/storage/belongings.py`; the others are parts of these."""
 PROVED = N_("The shop keeps a proof of it that names nobody.")
 NOTED = N_("It is noted in the log of consents, and the shop can print a proof.")
+CARD_AGAIN = N_("Scan your card once more, please: everything would be deleted. Then say yes.")
+CARD_S_MAX = 30.0
+"""So fresh must the card be for what nobody can undo: whoever comes next finds the screen open."""
 NOTHING = N_("There is nothing to take back: this was not agreed to.")
 SURE = N_("Tick the box, please: something is lost.")
 
@@ -123,18 +127,30 @@ class Consents:
             place.state = state.withdrawal_asked(place.state, kind)
 
     async def withdraw(self, screen: str) -> None:
-        """Yes: the member takes back what was asked about."""
+        """Yes: the member takes back what was asked about. A second tap changes nothing, and leaves
+        what the first one was told.
+        """
+        if self.of(screen) and self.asked(screen) is None:
+            return
         async with self.screens.turn(screen) as place:
             member, asked = self._carded(screen), self.asked(screen)
             if asked is None:
                 raise Refused(NOTHING)
+            everything = asked.kind is PROGRAMME
+            if everything:
+                self._card_is_fresh(place.state)
+                await self.screens.ordering.give_back(screen)
             gone = await self._withdrawals.withdraw(member.id, asked.kind, Said(Channel.KIOSK))
-            notice = told(asked.kind, gone)
-            if asked.kind is PROGRAMME:
-                place.state = state.forgotten(place.state)
+            if everything:
+                await self.screens.let_go(screen, place)
             else:
                 place.state = state.consents_shown(place.state)
-            place.state = replace(place.state, notice=notice)
+            place.state = replace(place.state, notice=told(asked.kind, gone))
+
+    def _card_is_fresh(self, shown: ScreenState) -> None:
+        age_ms = self.screens.clock.now().mono_ms - shown.card_ms
+        if age_ms > CARD_S_MAX * 1000:
+            raise Refused(CARD_AGAIN)
 
     async def withdraw_by_staff(
         self, member: str, kind: ConsentKind, by: str, *, sure: bool

@@ -122,6 +122,7 @@ class Screens:
         if member is not None:
             async with self.turn(screen) as place:
                 await self.greet(screen, place, member, card=True)
+                place.state = replace(place.state, card_ms=self.clock.now().mono_ms)
             return
         async with self.turn(screen) as place:
             shelf = self._find(text)
@@ -191,9 +192,13 @@ class Screens:
     async def not_me(self, screen: str) -> None:
         """The shopper says they are not who the screen says, or no longer want to be."""
         async with self.turn(screen) as place:
-            place.state = state.forgotten(place.state)
-            await self.ordering.give_back(screen)
-            await self._reprice(screen, None)
+            await self.let_go(screen, place)
+
+    async def let_go(self, screen: str, place: Place) -> None:
+        """Within a turn: who stands there is nobody known, and pays what anybody pays."""
+        place.state = state.forgotten(place.state)
+        await self.ordering.give_back(screen)
+        await self._reprice(screen, None)
 
     async def speak(self, screen: str, language: str) -> None:
         """Use another language until the shopper leaves."""

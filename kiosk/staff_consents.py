@@ -18,6 +18,13 @@ from kiosk.shopper import Tick
 from kiosk.staff import Session, StaffRoom, to_staff, token_of
 from kiosk.staff_faces import Seller
 from kiosk.views import believed
+from kiosk.words import N_
+
+GONE = (
+    N_("The member is not on this page any more."),
+    N_("Nothing was taken back. Scan their card, and try again."),
+)
+"""A withdrawal must not vanish without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,8 @@ def staff_consent_routes(room: StaffRoom, consents: Consents) -> APIRouter:
         session, member = desk.session(request), desk.member(name)
         if session and member:
             await desk.withdraw(session, member, form)
+        elif session:
+            session.notice = GONE
         return RedirectResponse(f"/staff/consents/{quote(name, safe='')}", 303)
 
     return router

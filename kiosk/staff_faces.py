@@ -25,7 +25,7 @@ from kiosk.staff import Session, StaffRoom, to_staff, token_of
 from kiosk.twins import NOT_ENROLLED_BY_STAFF, has_twin
 from kiosk.views import believed
 
-Seller = Annotated[str, Form(min_length=1, max_length=BY_CHARACTERS_MAX)]
+Seller = Annotated[str, Form(min_length=1, max_length=BY_CHARACTERS_MAX, pattern=r"\S")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ class ScreenState(Struct, frozen=True):
     order: str = ""
     member: str = ""
     card: bool = False
+    card_ms: int = 0
+    """When it was shown last, by the box's own time."""
     notice: tuple[str, ...] = ()
     looking: bool = False
     phone: str = ""

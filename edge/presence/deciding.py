@@ -156,8 +156,8 @@ class Deciding:
         if goes.door and not stays.door:  # else they came in twice, and leave twice
             departs = visits.doorway.inside.remove(gone.id)
             visits.become(stays, whole, door=True)
-            if not departs:
-                visits.doorway.inside.remove(whole.id)
+            if departs:
+                visits.doorway.inside.put(whole.id, whole.opened)
         stays.step(Step(whole.last_seen, MERGED, text=f"{MERGED_WITH}{gone.id}"))
         visits.staged(stays, whole.last_seen)
         goes.step(Step(whole.last_seen, Stage.LEFT.value, text=f"merged into {visit.id}"))
@@ -198,6 +198,8 @@ class Deciding:
             new = visits.begin(track.track[0], track.first, counted=self.counts_all)
             visits.attach(new, track)
             if track.crossed:
+                if visits.doorway.inside.remove(entry.visit.id):
+                    visits.doorway.inside.put(new.visit.id, new.visit.opened)
                 visits.become(new, replace(new.visit, counted=True), door=True)
                 visits.become(entry, entry.visit, door=False)
         else:

@@ -31,7 +31,7 @@ RADAR_CELLS = {
 CAMERA_CELLS = ("people", "entries", "exits")
 """What a camera tells. Visits have events of their own, without which the platform could not tell
 one stay from another; that is no reason to say a second time, and with the way they took, of how
-few people a window is. Days tell all of them together."""
+few people a window is."""
 CELLS: Mapping[str, tuple[str, ...]] = {**RADAR_CELLS, **dict.fromkeys(CAMERA_CELLS, ())}
 COMPLEMENTS = ("addresses",)
 """Less the other cell, these would give away the one that is not told."""

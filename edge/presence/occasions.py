@@ -39,7 +39,11 @@ class Pictures:
         """Whether there are enough for an enrolment and a coming of another occasion."""
         if not self.told:
             return len(self.vectors) >= photos + frames
-        return len(self._taken) > 1
+        counts = [len(rows) for rows in self._taken]
+        own = counts.pop(self._enrolled) if self._enrolled is not None else max(counts, default=0)
+        if self._enrolled is None and counts:
+            counts.remove(own)
+        return own >= photos and bool(counts) and min(counts) >= frames
 
     def enrolment(self, photos: int, dice: np.random.Generator) -> Vector:
         """The mean of at most `photos` pictures of one enrolment (d)."""

@@ -167,14 +167,14 @@ class OpenVisits:
         self._touched[entry.visit.id] = None
 
     def become(self, entry: OpenVisit, visit: Visit, *, door: bool | None = None) -> None:
-        """The visit is believed to be so now; `door`: whether it began at the door."""
+        """The visit is believed to be so now; `door`: whether it began at the door. Whoever says
+        that it did tells the doorway, too, who is inside.
+        """
         self._unindex(entry)
         entry.visit = visit
         if door is not None and door is not entry.door:
             entry.door = door
-            if door:
-                self.doorway.came_in(visit.id, visit.opened)
-            else:
+            if not door:
                 self.doorway.inside.remove(visit.id)
         self._index(entry)
         self._touched[visit.id] = None

@@ -15,7 +15,8 @@ from edge.visiting import SignKind, Strength
 
 def found(entry: OpenVisit) -> None:
     """A phone that is on the Wi-Fi now is the member's, if the visit is theirs by a strong sign of
-    another kind. Of two such phones nobody knows which is theirs, so that neither is proved.
+    another kind. Of two such phones nobody knows which is theirs, so that neither is proved. Who
+    shops beside a partner, whose phone alone is on the air under their number, proves that one.
     """
     member = entry.identified
     if member is None:

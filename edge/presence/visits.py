@@ -129,8 +129,7 @@ class VisitBook:
         if track is not None:
             track.crossed = True
         visits.doorway.forget_arrival(entry.visit.id)
-        if entry.door:
-            visits.doorway.came_in(entry.visit.id, seen)
+        visits.doorway.came_in(entry.visit.id, seen if entry.door else entry.visit.opened)
         visits.become(entry, replace(entry.visit, counted=True), door=True)
         visits.touch(entry, seen)
 
