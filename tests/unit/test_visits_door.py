@@ -6,6 +6,7 @@ from edge.presence.doorway import ADOPTED_S, AHEAD_S, UNSEEN_MAX_S
 from edge.records import (
     AssociationPhase,
     AssociationReading,
+    CodeReading,
     CrossingReading,
     GoneReading,
     TrackReading,
@@ -16,6 +17,7 @@ from tests.unit.visits_shop import (
     HALL,
     KNOWN,
     NOBODY,
+    TILL,
     WIFI,
     Shop,
     login,
@@ -241,3 +243,13 @@ async def test_one_member_at_two_cameras_is_one_visit(shop: Shop) -> None:
     await shop.see(TrackReading(1), *looks(1, "anna"), sensor=HALL, after_s=30)
     assert (shop.here, shop.counted) == ([(KNOWN, "anna")], 1)
     assert shop.types().count("visit.opened.v1") == 1
+
+
+async def test_an_arrival_is_counted_once_when_its_visit_goes_into_an_older_one(shop: Shop) -> None:
+    """She was on the Wi-Fi before she was at the door, and shows her card later."""
+    await shop.has("anna")
+    await shop.see(login("anna"), sensor=WIFI)
+    await shop.comes_in(1, after_s=5)
+    await shop.see(CodeReading("card-anna"), sensor=TILL)
+    assert shop.counted == 1
+    assert shop.desk._book._visits.doorway.balance.counts() == (1, 0)

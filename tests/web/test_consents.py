@@ -11,13 +11,14 @@ from playwright.async_api import Browser, expect
 from edge import consent
 from edge.records import Consent, ConsentKind
 from edge.storage import erased, members, templates
-from kiosk.consents import DONE, ERASED, LOSES, NOTED, NOTHING, PROVED, SURE, TITLES
+from kiosk.consents import CARD_AGAIN, DONE, ERASED, LOSES, NOTED, NOTHING, PROVED, SURE, TITLES
 from kiosk.faces import CARD_FIRST
+from kiosk.staff_consents import GONE
 from kiosk.state import Page
 from kiosk.words import Words
 from tests import faces
 from tests.web.face_pages import RU, screen, sign_in, told
-from tests.web.shop import ANNA, BORIS, BORIS_CARD, CARD, PIN, START_MS, Shop
+from tests.web.shop import ANNA, BORIS, BORIS_CARD, CARD, PIN, SNEAKER, START_MS, Shop
 from tests.web.test_browser import (
     LANDSCAPE,
     PORTRAIT,
@@ -130,6 +131,49 @@ async def test_what_was_not_agreed_to_and_another_member(shop, web):
     assert shop.screens.state("main").page is Page.ATTRACT, "it was hers"
     await web.post("/kiosk/main/consents/withdraw")
     assert members.exists(shop.database.reading, BORIS.id)
+    assert left(shop) == set(KINDS)
+
+
+async def test_what_nobody_can_undo_wants_a_card_that_was_just_shown(shop, web):
+    """Whoever comes next finds the screen as she left it."""
+    await shop.scan(CARD)
+    await web.post("/kiosk/main/consents/ask", data={"kind": "programme"})
+    shop.clock.move(shop.clock.now().wall_ms + 40_000)
+    await web.post("/kiosk/main/consents/withdraw")
+    assert shop.screens.state("main").notice == (CARD_AGAIN,)
+    assert left(shop) == set(KINDS)
+    await shop.scan(CARD)
+    await web.post("/kiosk/main/consents/withdraw")
+    assert left(shop) == set()
+
+
+async def test_whoever_deletes_their_profile_pays_what_anybody_pays(shop, web):
+    await shop.scan(CARD)
+    await shop.scan(SNEAKER)
+    await shop.screens.add("main", shop.screens.state("main").sku)
+    hers = shop.ordering.cart("main")[0].unit_price_minor
+    await web.post("/kiosk/main/consents/ask", data={"kind": "programme"})
+    await web.post("/kiosk/main/consents/withdraw")
+    assert shop.ordering.cart("main")[0].unit_price_minor > hers
+
+
+async def test_a_second_tap_leaves_what_the_first_one_was_told(shop, web):
+    await shop.scan(CARD)
+    await web.post("/kiosk/main/consents/ask", data={"kind": "wifi"})
+    await web.post("/kiosk/main/consents/withdraw")
+    await web.post("/kiosk/main/consents/withdraw")
+    html = await screen(web)
+    assert [each for each in says(ConsentKind.WIFI) if each not in html] == []
+
+
+async def test_staff_hear_when_nothing_was_taken_back(shop, web):
+    await sign_in(web)
+    path, form = f"/staff/consents/{ANNA.id}", {"by": "Ольга", "kind": "wifi", "sure": "yes"}
+    await web.post(f"{path}/withdraw", data=form)  # she has left meanwhile
+    html = unescape((await web.get("/staff")).text)
+    assert all(RU.text(each) in html for each in GONE)
+    await shop.scan(CARD)
+    assert (await web.post(f"{path}/withdraw", data=form | {"by": "  "})).status_code == 422
     assert left(shop) == set(KINDS)
 
 
